@@ -1,0 +1,37 @@
+"""The one exception that a user's mistake raises, and the exit codes that scripts may rely on."""
+
+USAGE = 2
+DATA = 3
+MODEL = 4
+DISK = 5
+DIVERGED = 6
+MEMORY = 7
+LOCKED = 8
+MISMATCH = 9
+
+
+class DlcliError(Exception):
+    """What is wrong, in one sentence with the value received, and what to do about it.
+
+    Code 1 is a mistake in what was asked for; the other codes stand above. Only cli.py catches it.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, code: int = 1):
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+
+class DataError(DlcliError):
+    """The user's data cannot be used as it is (exit code 3)."""
+
+    def __init__(self, message: str, hint: str = ""):
+        super().__init__(message, hint, code=DATA)
+
+
+def some(names, limit: int = 3) -> str:
+    """Name the first few of many: 'a.jpg, b.jpg, c.jpg and 4 more'."""
+    names = [str(name) for name in names]
+    rest = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,148 @@
+"""A folder is a registry: each file in it is an entry, found by name and read without being imported.
+
+Names, summaries, options and words come from the text of the file by `ast`, so that `dlcli list`,
+unknown names and ill-typed options are answered before Keras is imported. The price: defaults and
+words must be literals.
+"""
+
+import ast
+import difflib
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from dlcli.errors import DlcliError
+
+ROOT = Path(__file__).parent
+
+# The function whose keyword-only arguments are an entry's options.
+MAKERS = {
+    "architectures": "build",
+    "baselines": "fit",
+    "formats": "open",
+    "samples": "make",
+    "tasks": "learn",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword-only argument of an entry's maker."""
+
+    name: str
+    annotation: str
+    default: object
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a registry: `name` is its stem with hyphens, `group` its folder ("" when flat)."""
+
+    name: str
+    registry: str
+    group: str
+    path: Path
+    module: str
+
+    @cached_property
+    def _tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text(encoding="utf-8"))
+
+    @cached_property
+    def summary(self) -> str:
+        """First line of the module's docstring."""
+        return (ast.get_docstring(self._tree) or "").split("\n")[0]
+
+    def literal(self, constant: str, default=None):
+        """Value of a module-level or class-level literal such as OFFERS, or `default`."""
+        for node in ast.walk(self._tree):
+            targets = []
+            if isinstance(node, ast.Assign):
+                targets = node.targets
+            elif isinstance(node, ast.AnnAssign) and node.value is not None:
+                targets = [node.target]
+            if any(isinstance(t, ast.Name) and t.id == constant for t in targets):
+                return ast.literal_eval(node.value)
+        return default
+
+    @cached_property
+    def options(self) -> dict[str, Option]:
+        """Keyword-only arguments of the entry's maker, by name."""
+        maker = MAKERS[self.registry]
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.FunctionDef) and node.name == maker:
+                pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+                return {
+                    arg.arg: Option(
+                        name=arg.arg,
+                        annotation=ast.unparse(arg.annotation) if arg.annotation else "str",
+                        default=ast.literal_eval(default) if default else None,
+                    )
+                    for arg, default in pairs
+                }
+        return {}
+
+    def load(self):
+        """Import the entry's module."""
+        return importlib.import_module(self.module)
+
+
+@cache
+def entries(registry: str) -> dict[str, Entry]:
+    """All entries of a registry by name, sorted."""
+    folder = ROOT / registry
+    found = {}
+    for path in sorted([*folder.glob("*.py"), *folder.glob("*/*.py")]):
+        if path.stem.startswith("_"):
+            continue
+        group = "" if path.parent == folder else path.parent.name
+        module = ".".join(["dlcli", *path.relative_to(ROOT).with_suffix("").parts])
+        name = path.stem.replace("_", "-")
+        found[name] = Entry(name, registry, group, path, module)
+    return dict(sorted(found.items()))
+
+
+def find(registry: str, name: str) -> Entry:
+    """The entry of that name.
+
+    A dotted name is a module of the user's own (`--arch my_package.my_net`), read in the same way.
+
+    Raises: DlcliError that names the nearest entry, or lists all.
+    """
+    known = entries(registry)
+    key = name.replace("_", "-")
+    if key in known:
+        return known[key]
+    if "." in name:
+        return _foreign(registry, name)
+    noun = registry.removesuffix("s")
+    raise DlcliError(f"there is no {noun} named {name!r}.", nearest(name, known))
+
+
+def nearest(name: str, known) -> str:
+    """A hint: the nearest of the known names, then the list."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    return f"{guess}Known: {', '.join(known)}."
+
+
+def _foreign(registry: str, name: str) -> Entry:
+    import sys
+
+    sys.path.insert(0, "")  # the user's working directory, as `python -m` has it
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    finally:
+        sys.path.remove("")
+    if spec is None or spec.origin is None:
+        raise DlcliError(
+            f"there is no module named {name!r}.",
+            "a dotted name is a Python module of your own; run from the folder that holds it.",
+        )
+    sys.path.insert(0, str(Path.cwd()))
+    return Entry(name, registry, name.rpartition(".")[0], Path(spec.origin), name)

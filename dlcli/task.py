@@ -1,0 +1,177 @@
+"""The contract between data, architecture and training, and the half of it that all tasks share.
+
+The legend of shapes, used everywhere in this sense only: **B** batch · **T** time steps or tokens ·
+**C** channels or features · **H W** height, width · **V** vocabulary · **Z** latent · **F** horizon ·
+**K** classes.
+
+A task is what was learned from the training split (class names, sizes, statistics, vocabulary) as
+plain JSON-able fields, plus what follows from it: the stem and the head of a model, the batches,
+the loss, the scores. `dataclasses.asdict(task)` goes into the run directory and `Task(**fields)`
+comes back, so prediction and evaluation prepare data by the very code that training used.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from keras import layers
+
+from dlcli.data import Data, Examples
+
+
+class Source(Protocol):
+    """Examples as arrays. The order is the caller's: a batch is asked for by positions."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        """(x, y) or (x, y, sample_weight) at these positions. All randomness comes from `rng`."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A source in memory. x and y: an array, or a dict of arrays, or (y only) None."""
+
+    x: Any
+    y: Any
+
+    def __len__(self) -> int:
+        return len(next(iter(self.x.values())) if isinstance(self.x, dict) else self.x)
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        return _rows(self.x, indices), _rows(self.y, indices)
+
+
+def _rows(values, indices):
+    if values is None:
+        return None
+    if isinstance(values, dict):
+        return {name: array[indices] for name, array in values.items()}
+    return values[indices]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number with its 95 % interval over n independent examples (or windows, documents, series)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Scores by name, the most telling first; tables are lists of rows for the report file;
+    `formulas` says how each score is computed where two definitions exist."""
+
+    scores: dict[str, Score]
+    tables: dict[str, list[dict]] = field(default_factory=dict)
+    formulas: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Task:
+    """What every task file inherits. Its fields are what was learned from the training split."""
+
+    # Data.kind that this task can be learned from, and the words an architecture must offer.
+    KINDS = frozenset()
+    NEEDS = frozenset()
+    # Architectures by preference: the first that fits is the default.
+    PREFERS = ()
+    # What chooses the best epoch; None keeps the last (a GAN's loss says nothing of its pictures).
+    monitor = "val_loss"
+    # The score that is compared with the baselines, and whether more of it is better.
+    headline = ""
+    higher_is_better = True
+
+    def __post_init__(self):
+        self._inputs = None
+
+    # ---- what a task file writes -------------------------------------------------------------
+
+    @classmethod
+    def learn(cls, train: Examples, data: Data) -> "Task":
+        """Fit everything that preparation needs on the training split alone. Options are
+        keyword-only arguments with literal defaults (`--set task.NAME=VALUE`)."""
+        raise NotImplementedError
+
+    def source(self, examples: Examples, *, training: bool) -> Source:
+        """Examples as batches of (x, y)."""
+        raise NotImplementedError
+
+    def inputs(self):
+        """keras.Input of one example's x, or a dict of them."""
+        raise NotImplementedError
+
+    def stem(self, inputs, width: int | None):
+        """Inputs -> what the architecture sees; `width` asks for that many features per position."""
+        raise NotImplementedError
+
+    def head(self, features):
+        """Features -> outputs."""
+        raise NotImplementedError
+
+    def loss(self):
+        """A Keras loss, or None when the model computes its own."""
+        raise NotImplementedError
+
+    def metrics(self) -> list:
+        """Keras metrics for the progress line. The first is shown."""
+        return []
+
+    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
+        """One batch -> small arrays with one row per example, to be concatenated over batches."""
+        return {"y": y, "p": y_pred}
+
+    def report(self, measures: dict[str, np.ndarray]) -> Report:
+        """Measures of a whole split -> scores with intervals."""
+        raise NotImplementedError
+
+    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
+        """One prediction per example, in words, for `predict`; outputs are those of `measure`
+        where y may be None."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """The data in a few words: '10 classes, 3 000 images 32x32x3'."""
+        raise NotImplementedError
+
+    # ---- what every task shares --------------------------------------------------------------
+
+    def embed(self, width: int | None = None):
+        """Begin a model: the tensor that an architecture's body starts from.
+
+        pixels -> (B, H, W, C) · tokens -> (B, T, width) · series -> (B, T, C or width) ·
+        columns -> (B, C or width) · latent -> (B, Z)
+        """
+        self._inputs = self.inputs()
+        return self.stem(self._inputs, width)
+
+    def model(self, features) -> keras.Model:
+        """End a model: name the seam "features" and put the task's head on it."""
+        features = layers.Identity(name="features")(features)
+        return self.wrap(self.head(features))
+
+    def wrap(self, outputs) -> keras.Model:
+        """End a model whose outputs have their final form already."""
+        return keras.Model(self._inputs, outputs, name="model")
+
+
+def pooled(features):
+    """Whatever its rank, one vector per example.
+
+    (B, H, W, C) and (B, T, C) -> (B, C) by the mean over positions (masked steps do not count);
+    (B, C) as it is.
+    """
+    rank = len(features.shape)
+    if rank == 4:
+        return layers.GlobalAveragePooling2D(name="head_pool")(features)
+    if rank == 3:
+        return layers.GlobalAveragePooling1D(name="head_pool")(features)
+    return features
+
+
+Predictor = Callable[[Examples], dict[str, np.ndarray]]  # what a baseline's fit() returns: measures
