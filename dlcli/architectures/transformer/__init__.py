@@ -1,0 +1,1 @@
+"""Transformers: every position looks at the others by attention."""

@@ -1,0 +1,83 @@
+"""Batches in an order that is a function of (seed, pass over the data), so any of them can be asked for.
+
+The only module that knows how Keras wants its data.
+"""
+
+import keras
+import numpy as np
+
+from dlcli.task import Source
+
+
+class Batches(keras.utils.PyDataset):
+    """A source as Keras batches.
+
+    Training: every pass is a permutation drawn from (seed, pass); the last, short batch of a pass
+    is left out, as another shape would be compiled anew; the next pass has another order.
+    `passes` passes make one Keras epoch, where a pass would be shorter than Keras' own overhead.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        batch_size: int,
+        seed: int = 0,
+        epoch: int = 0,
+        passes: int = 1,
+        change=None,
+    ):
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.source = source
+        self.batch_size = min(batch_size, len(source))
+        self.seed = seed
+        self.epoch = epoch
+        self.passes = passes
+        self.change = change
+        self._order = (-1, None)
+
+    @property
+    def per_pass(self) -> int:
+        """Batches in one pass."""
+        return len(self.source) // self.batch_size
+
+    def __len__(self) -> int:
+        return self.per_pass * self.passes
+
+    def __getitem__(self, index: int):
+        number = self.epoch * self.passes + index // self.per_pass
+        position = index % self.per_pass
+        chosen = self.order(number)[position * self.batch_size : (position + 1) * self.batch_size]
+        rng = np.random.default_rng([self.seed, number, position])
+        batch = self.source.batch(chosen, rng)
+        return self.change(batch, rng) if self.change else batch
+
+    def order(self, number: int) -> np.ndarray:
+        """The permutation of pass `number`."""
+        if self._order[0] != number:
+            self._order = (number, np.random.default_rng([self.seed, number]).permutation(len(self.source)))
+        return self._order[1]
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+
+class InOrder(keras.utils.PyDataset):
+    """A source as equal batches in its own order, for the score that chooses between epochs.
+
+    At most (number of batches - 1) examples at the end are left out, again for one shape.
+    """
+
+    def __init__(self, source: Source, *, batch_size: int):
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.source = source
+        self.count = -(-len(source) // batch_size)
+        self.batch_size = len(source) // self.count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int):
+        chosen = np.arange(index * self.batch_size, (index + 1) * self.batch_size)
+        # The same noise for every epoch, or the epochs could not be compared.
+        return self.source.batch(chosen, np.random.default_rng([0, index]))

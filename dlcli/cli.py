@@ -1,0 +1,50 @@
+"""The Typer app, built from the files in commands/, and the one place that turns errors into text."""
+
+import sys
+
+import typer
+
+from dlcli import __version__, console, registry
+from dlcli.errors import DISK, DlcliError
+
+app = typer.Typer(
+    name="dlcli",
+    help="Train, score, open up and adapt deep networks of every family, on your own files.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    """Train, score, open up and adapt deep networks of every family, on your own files."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        print(ctx.get_help())
+
+
+for _entry in registry.entries("commands").values():
+    _module = _entry.load()
+    app.command(_entry.name, help=_module.__doc__)(getattr(_module, _entry.path.stem))
+
+
+def main() -> None:
+    try:
+        app()
+    except DlcliError as error:
+        console.fail(error.message, error.hint)
+        sys.exit(error.code)
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has gone: that is its right, not our failure.
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        console.fail(f"{error.strerror}: {error.filename or 'no file named'}.", "check the path, the disk and its rights.")
+        sys.exit(DISK)

@@ -1,0 +1,180 @@
+"""What a run is told: the fit's settings, and everything else by name.
+
+Order of precedence: defaults < the architecture's own FIT < `--config` < `--set` < options.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Optional, Union  # noqa: F401  annotations in entries may use them
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from dlcli import registry
+from dlcli.errors import DlcliError
+from dlcli.registry import Entry
+
+COMPONENTS = ("arch", "data", "fit", "task")
+
+
+class FitConfig(BaseModel):
+    """How a model is fitted. `None` for a number means: not used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(20, ge=1, description="passes over the training split")
+    steps: int | None = Field(None, ge=1, description="at least so many optimiser steps in all")
+    time: float | None = Field(None, gt=0, description="seconds that training may take; epochs are fitted to it")
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(1e-3, gt=0, description="at the peak of the schedule, per step")
+    optimizer: Literal["adamw", "adam", "sgd", "lion", "muon", "rmsprop", "adadelta"] = "adamw"
+    weight_decay: float = Field(1e-4, ge=0, description="decoupled; biases and norms are left out")
+    beta_1: float = Field(0.9, ge=0, lt=1)
+    beta_2: float = Field(0.999, ge=0, lt=1)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps")
+    final: float = Field(0.0, ge=0, le=1, description="learning rate at the end, as a fraction of the peak")
+    clip_norm: float | None = Field(1.0, gt=0, description="of the gradients of all weights together")
+    ema: float | None = Field(None, ge=0, lt=1, description="momentum of the weights' moving average")
+    accumulate: int = Field(1, ge=1, description="batches per optimiser step")
+    patience: int | None = Field(None, ge=1, description="epochs without a better score before stopping")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "balanced"] = "none"
+    mixup: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
+    cutmix: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
+    jit: Literal["auto"] | bool = Field("auto", description="compile with XLA")
+
+
+class RunConfig(BaseModel):
+    """Everything that a run needs to be repeated. `set` holds the options of each component."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: str
+    format: str | None = None
+    task: str | None = None
+    arch: str | None = None
+    seed: int = Field(0, ge=0, lt=2**32)
+    backend: Literal["tensorflow", "jax"] = "tensorflow"
+    device: str = "auto"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    set: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    def options(self, component: str) -> dict[str, Any]:
+        """What was set for "arch", "data", "fit" or "task"."""
+        return dict(self.set.get(component, {}))
+
+
+def merge(*, file: Path | None, assignments: list[str], flags: dict[str, Any]) -> RunConfig:
+    """The run that a config file, `--set` assignments and flags (None: not given) ask for together.
+
+    A flag with a dot in its name ("fit.epochs") is an option of that component.
+    """
+    merged: dict[str, Any] = read(file) if file else {}
+    chosen = {part: dict(options) for part, options in _sections(merged, file).items()}
+    for text in assignments:
+        component, option, value = _assignment(text)
+        chosen.setdefault(component, {})[option] = value
+    for name, value in flags.items():
+        if value is None:
+            continue
+        component, _, option = name.rpartition(".")
+        if component:
+            chosen.setdefault(component, {})[option] = value
+        else:
+            merged[name] = value
+    merged["set"] = chosen
+    if not merged.get("data"):
+        raise DlcliError("no data was named.", "dlcli train DATA, where DATA is a path or a built-in name such as shapes.")
+    return checked(RunConfig, merged, "the configuration")
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A TOML, YAML or JSON file as a dictionary."""
+    if not file.is_file():
+        raise DlcliError(f"there is no configuration file {file}.", "--config takes a .toml, .yaml or .json file.")
+    text = file.read_text(encoding="utf-8")
+    try:
+        loaded = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise DlcliError(f"{file} could not be read: {' '.join(str(error).split())}.", "check its syntax.") from None
+    if not isinstance(loaded, dict):
+        raise DlcliError(f"{file} holds {type(loaded).__name__}, not keys with values.", "see config.json in any run.")
+    return loaded
+
+
+def checked(model: type[BaseModel], values: dict[str, Any], where: str):
+    """Build a pydantic model, or tell every mistake at once with the values received."""
+    try:
+        return model(**values)
+    except pydantic.ValidationError as error:
+        problems, hint = [], ""
+        for item in error.errors():
+            key = ".".join(str(part) for part in item["loc"] if part not in ("constrained-str", "bool"))
+            if item["type"] == "extra_forbidden":
+                problems.append(f"{where} has no option {key!r}")
+                hint = hint or registry.nearest(key, model.model_fields)
+            else:
+                problems.append(f"{key} = {item['input']!r}: {item['msg'].lower()}")
+        raise DlcliError("; ".join(dict.fromkeys(problems)) + ".", hint or "see `dlcli train --help`.") from None
+
+
+def coerce(entry: Entry, options: dict[str, Any], component: str) -> dict[str, Any]:
+    """Options of an entry with the types that its signature asks for.
+
+    Raises: DlcliError for an unknown option (with the nearest) or a value of the wrong type.
+    """
+    typed = {}
+    for name, value in options.items():
+        if name not in entry.options:
+            hint = registry.nearest(name, entry.options) if entry.options else "it has no options."
+            raise DlcliError(f"{entry.name} has no option {component}.{name}.", hint)
+        annotation = entry.options[name].annotation
+        try:
+            typed[name] = pydantic.TypeAdapter(eval(annotation, dict(globals()))).validate_python(_plain(value))
+        except pydantic.ValidationError as error:
+            reason = error.errors()[0]["msg"].lower()
+            raise DlcliError(
+                f"{component}.{name} = {value!r} is not {annotation}: {reason}.",
+                f"the default of {entry.name} is {entry.options[name].default!r}.",
+            ) from None
+    return typed
+
+
+def _plain(value):
+    """'none' is how None is typed at a prompt."""
+    return None if isinstance(value, str) and value.lower() == "none" else value
+
+
+def _assignment(text: str) -> tuple[str, str, Any]:
+    name, equals, value = text.partition("=")
+    component, dot, option = name.strip().partition(".")
+    if not (equals and dot and option):
+        raise DlcliError(f"--set {text!r} is not component.option=value.", "for example --set arch.depth=4.")
+    if component not in COMPONENTS:
+        raise DlcliError(f"--set {text!r}: there is no component {component!r}.", registry.nearest(component, COMPONENTS))
+    return component, option, value.strip()
+
+
+def _sections(merged: dict[str, Any], file: Path | None) -> dict[str, dict]:
+    chosen = merged.pop("set", None) or {}
+    for component, options in chosen.items():
+        if component not in COMPONENTS or not isinstance(options, dict):
+            raise DlcliError(
+                f"{file} sets {component!r}, which is not a component with options.",
+                registry.nearest(str(component), COMPONENTS),
+            )
+    return chosen
+
+
+def fit_config(entry: Entry, options: dict[str, Any]) -> FitConfig:
+    """Defaults < the architecture's FIT < what was asked for."""
+    own = entry.literal("FIT", {})
+    return checked(FitConfig, {**own, **{name: _plain(value) for name, value in options.items()}}, "fit")
+
+
+def dump(config: BaseModel) -> str:
+    """JSON text of a configuration."""
+    return json.dumps(config.model_dump(mode="json"), indent=2)

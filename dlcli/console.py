@@ -1,0 +1,58 @@
+"""The two Rich consoles: results go to stdout, everything else to stderr."""
+
+import json
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+results = Console(highlight=False)
+notes = Console(stderr=True, highlight=False)
+
+
+def fail(message: str, hint: str = "") -> None:
+    """One sentence, and what to do."""
+    notes.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
+    if hint:
+        notes.print(f"[bold]Hint:[/]  {escape(hint)}", soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """A line about what is going on, on stderr."""
+    notes.print(escape(text), soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Something that the user should know, on stderr; work goes on."""
+    notes.print(f"[yellow]Warning:[/] {escape(text)}", soft_wrap=True)
+
+
+def document(value: dict) -> None:
+    """The one JSON document of `--json`, on stdout. NaN becomes null, as JSON has none."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False), file=sys.stdout)
+
+
+def table(title: str, columns: list[str], rows: list[list[str]], *, numbers: int = 1) -> None:
+    """A table on stdout; columns from position `numbers` on are right-aligned."""
+    drawn = Table(title=escape(title), title_justify="left", title_style="bold")
+    for position, column in enumerate(columns):
+        drawn.add_column(escape(column), justify="left" if position < numbers else "right")
+    for row in rows:
+        drawn.add_row(*(escape(str(cell)) for cell in row))
+    results.print(drawn)
+
+
+def say(text: str, *, style: str = "") -> None:
+    """A line of result, on stdout."""
+    results.print(escape(text), style=style, soft_wrap=True)
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

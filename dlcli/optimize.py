@@ -1,0 +1,57 @@
+"""From a fit's settings to a Keras optimizer with its schedule."""
+
+import keras
+
+from dlcli.config import FitConfig
+
+
+def optimizer(fit: FitConfig, steps: int) -> keras.Optimizer:
+    """The optimizer for a training of `steps` optimiser steps in all."""
+    kinds = {
+        "adamw": keras.optimizers.AdamW,
+        "adam": keras.optimizers.Adam,
+        "sgd": keras.optimizers.SGD,
+        "lion": keras.optimizers.Lion,
+        "muon": keras.optimizers.Muon,
+        "rmsprop": keras.optimizers.RMSprop,
+        "adadelta": keras.optimizers.Adadelta,
+    }
+    own = {
+        "adamw": {"beta_1": fit.beta_1, "beta_2": fit.beta_2},
+        "adam": {"beta_1": fit.beta_1, "beta_2": fit.beta_2},
+        "lion": {"beta_1": fit.beta_1, "beta_2": fit.beta_2},
+        "sgd": {"momentum": fit.beta_1, "nesterov": True},
+    }
+    made = kinds[fit.optimizer](
+        learning_rate=schedule(fit, steps),
+        weight_decay=fit.weight_decay or None,
+        global_clipnorm=fit.clip_norm,
+        use_ema=fit.ema is not None,
+        ema_momentum=momentum(fit, steps) if fit.ema is not None else 0.99,
+        gradient_accumulation_steps=fit.accumulate if fit.accumulate > 1 else None,
+        **own.get(fit.optimizer, {}),
+    )
+    if fit.weight_decay:
+        # Decay pulls weights to zero; where zero is not neutral (scales, shifts, rows of a
+        # look-up table that were not used) it only harms.
+        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "embeddings", "positions", "recurrent"])
+    return made
+
+
+def schedule(fit: FitConfig, steps: int):
+    """Learning rate per step: linear warm-up, then a cosine to `final` of the peak, or constant."""
+    warmup = max(1, round(fit.warmup * steps)) if fit.warmup else 0
+    if fit.schedule == "constant" and not warmup:
+        return fit.learning_rate
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=fit.learning_rate / warmup if warmup else fit.learning_rate,
+        warmup_target=fit.learning_rate if warmup else None,
+        warmup_steps=warmup,
+        decay_steps=max(1, steps - warmup),
+        alpha=1.0 if fit.schedule == "constant" else fit.final,
+    )
+
+
+def momentum(fit: FitConfig, steps: int) -> float:
+    """Momentum of the weights' average: never so long that the first twentieth of training counts."""
+    return min(fit.ema, 1 - 20 / max(steps, 40))

@@ -1,0 +1,185 @@
+"""From what the user typed to the three choices that fit together: format, task, architecture.
+
+Everything here is answered from names and from the data, before Keras is imported.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli import config as configuration
+from dlcli import registry
+from dlcli.config import FitConfig, RunConfig
+from dlcli.data import Data
+from dlcli.errors import DataError, DlcliError
+from dlcli.registry import Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The choices, with the options of each in their own types."""
+
+    format: Entry
+    task: Entry
+    arch: Entry
+    fit: FitConfig
+    task_options: dict[str, Any]
+    arch_options: dict[str, Any]
+
+
+def check(config: RunConfig) -> None:
+    """Every mistake that names alone reveal. Raises: DlcliError."""
+    arch = registry.find("architectures", config.arch) if config.arch else None
+    task = registry.find("tasks", config.task) if config.task else None
+    if config.format:
+        registry.find("formats", config.format)
+    if arch:
+        configuration.coerce(arch, config.options("arch"), "arch")
+        configuration.fit_config(arch, config.options("fit"))
+    else:
+        configuration.checked(FitConfig, config.options("fit"), "fit")
+    if task:
+        configuration.coerce(task, config.options("task"), "task")
+    if arch and task and not fits(task, arch):
+        raise _misfit(task, arch, frozenset())
+
+
+def locate(config: RunConfig) -> Entry:
+    """The format of DATA: the one named, or the only one that recognises it."""
+    if config.format:
+        return registry.find("formats", config.format)
+    path = Path(config.data)
+    formats = registry.entries("formats")
+    found = [entry for entry in formats.values() if entry.load().matches(path)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DlcliError(
+            f"{path} could be read as {' or '.join(entry.name for entry in found)}.",
+            f"name one: --format {found[0].name}.",
+        )
+    if not path.exists():
+        raise DlcliError(
+            f"there is no file, folder or built-in set {config.data!r}.",
+            registry.nearest(config.data, ["digits", *registry.entries("samples")]),
+        )
+    raise DataError(
+        f"{path} is in no format that dlcli knows ({_contents(path)}).",
+        f"known are {', '.join(formats)}: `dlcli list formats` describes them.",
+    )
+
+
+def open_data(entry: Entry, config: RunConfig) -> Data:
+    """Read DATA by its format, with the `data.` options that the format has."""
+    options = {name: value for name, value in config.options("data").items() if name not in SPLIT_OPTIONS}
+    module = entry.load()
+    return module.open(Path(config.data), **configuration.coerce(entry, options, "data"))
+
+
+# Options of splits.split, which come with every format.
+SPLIT_OPTIONS = ("parts",)
+
+
+def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
+    """The task and architecture that were named, or the ones that the data asks for."""
+    arch = registry.find("architectures", config.arch) if config.arch else None
+    task = registry.find("tasks", config.task) if config.task else _task_of(data, arch)
+    if data.kind not in task.literal("KINDS", ()):
+        possible = [name for name, other in registry.entries("tasks").items() if data.kind in other.literal("KINDS", ())]
+        raise DlcliError(
+            f"{task.name} does not work on {data.kind} (found as {entry.name}).",
+            f"these do: {', '.join(possible)}." if possible else "",
+        )
+    words = frozenset({WORDS[data.kind]}) if "bottleneck" in task.literal("NEEDS", ()) else frozenset()
+    if arch is None:
+        arch = _preferred(task, words)
+    if not fits(task, arch, words):
+        raise _misfit(task, arch, words)
+    return Plan(
+        format=entry,
+        task=task,
+        arch=arch,
+        fit=configuration.fit_config(arch, config.options("fit")),
+        task_options=configuration.coerce(task, config.options("task"), "task"),
+        arch_options=configuration.coerce(arch, config.options("arch"), "arch"),
+    )
+
+
+# What an architecture must offer to take in data of a kind, for tasks that take several kinds.
+WORDS = {
+    "images": "pixels",
+    "table": "columns",
+    "series": "series",
+    "sequences": "series",
+    "texts": "tokens",
+    "corpus": "tokens",
+}
+
+
+def fits(task: Entry, arch: Entry, words: frozenset = frozenset()) -> bool:
+    """Whether the architecture offers every word that the task needs."""
+    return set(task.literal("NEEDS", ())) | words <= set(arch.literal("OFFERS", ()))
+
+
+def fitting(task: Entry, words: frozenset = frozenset()) -> list[str]:
+    """Names of the architectures that the task can be done with."""
+    return [name for name, arch in registry.entries("architectures").items() if fits(task, arch, words)]
+
+
+def labels_of(data: Data) -> str:
+    """Whether examples carry "classes", "numbers" or "none"."""
+    if "target_kind" in data.about:
+        return data.about["target_kind"]
+    y = next(iter(data.splits.values())).y
+    if y is None:
+        return "none"
+    return "classes" if isinstance(y[0], str) else "numbers"
+
+
+def _task_of(data: Data, arch: Entry | None) -> Entry:
+    """The only task for this kind of data and labels; else an error that lists the choices."""
+    labels = labels_of(data)
+    possible = [
+        task
+        for task in registry.entries("tasks").values()
+        if data.kind in task.literal("KINDS", ())
+        and (arch is None or fits(task, arch, frozenset()))
+        and task.literal("LABELS", "any") in ("any", labels)
+    ]
+    exact = [task for task in possible if task.literal("LABELS", "any") == labels]
+    for group in (exact, possible):
+        if len(group) == 1:
+            return group[0]
+    if not possible and arch is not None:
+        raise DlcliError(
+            f"{arch.name} has no task for {data.kind} with {labels if labels != 'none' else 'no'} labels.",
+            "leave --arch away, or see `dlcli list architectures`.",
+        )
+    names = [task.name for task in exact or possible]
+    raise DlcliError(
+        f"{data.kind} with {labels if labels != 'none' else 'no'} labels can be used for {' or '.join(names)}.",
+        f"name one: --task {names[0]}." if names else "see `dlcli list tasks`.",
+    )
+
+
+def _preferred(task: Entry, words: frozenset) -> Entry:
+    able = fitting(task, words)
+    for name in (*task.literal("PREFERS", ()), *able):
+        if name in able:
+            return registry.find("architectures", name)
+    raise DlcliError(f"no architecture here can do {task.name}.", "see `dlcli list architectures`.")
+
+
+def _misfit(task: Entry, arch: Entry, words: frozenset) -> DlcliError:
+    missing = (set(task.literal("NEEDS", ())) | words) - set(arch.literal("OFFERS", ()))
+    return DlcliError(
+        f"{arch.name} does not fit {task.name}: it offers no {', '.join(sorted(missing))}.",
+        f"these do: {', '.join(fitting(task, words))}.",
+    )
+
+
+def _contents(path: Path) -> str:
+    if path.is_file():
+        return f"a {path.suffix or 'nameless'} file of {path.stat().st_size} bytes"
+    names = sorted(item.name for item in path.iterdir())
+    return f"a folder with {', '.join(names[:3])}{'…' if len(names) > 3 else ''}" if names else "an empty folder"

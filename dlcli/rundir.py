@@ -1,0 +1,118 @@
+"""A run directory: what it holds, and how each file gets into it without ever being half there."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dlcli.errors import DISK, DlcliError
+
+
+@dataclass(frozen=True)
+class Run:
+    """config.json, spec.json, model.keras, last.keras, history.jsonl, environment.json, report.json
+    and a folder per verb (evaluate/, predict/, generate/)."""
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last.keras"
+
+    def read(self, name: str) -> dict[str, Any]:
+        """A JSON file of the run."""
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DlcliError(f"{self.path} has no {name}.", "was its training stopped before the first step?") from None
+        except json.JSONDecodeError as error:
+            raise DlcliError(f"{self.path / name} is damaged: {error}.", "train again, or restore the file.") from None
+
+    def write(self, name: str, value: Any) -> Path:
+        """A JSON file of the run, whole or not at all."""
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+        return commit(self.path / name, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+
+    def append(self, name: str, value: dict[str, Any]) -> None:
+        """A line at the end of a .jsonl file, on disk when this returns."""
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(value, default=_plain) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def create(out: Path | None, *, arch: str, task: str) -> Run:
+    """A new run directory: `out`, or runs/DATE-TIME-ARCH-TASK.
+
+    Raises: DlcliError when it is not empty or cannot be written.
+    """
+    path = out or Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}-{arch.rpartition('.')[2]}-{task}"
+    number = 2
+    while out is None and path.exists():
+        path = path.with_name(f"{path.name.rstrip('0123456789') if number > 2 else path.name + '-'}{number}")
+        number += 1
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise DlcliError(f"{path} is not empty.", "choose another --out, or remove it first.")
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise DlcliError(f"{path} cannot be written: {error.strerror}.", "choose another --out.", code=DISK) from None
+    return Run(path)
+
+
+def find(path: Path) -> Run:
+    """The run that lies there. Raises: DlcliError when none does."""
+    if (path / "spec.json").is_file():
+        return Run(path)
+    if not path.exists():
+        raise DlcliError(f"there is no run directory {path}.", _recent(path))
+    raise DlcliError(f"{path} is not a run directory: it has no spec.json.", _recent(path))
+
+
+def commit(target: Path, write: Callable[[Path], Any]) -> Path:
+    """Let `write` fill a temporary file beside the target, then put it in place in one step.
+
+    fsync before and after the rename: a crash leaves the old file or the new one, never a part.
+    The temporary name keeps the suffix, which Keras reads the format from.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    try:
+        write(temporary)
+        _sync(temporary)
+        os.replace(temporary, target)
+        _sync(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plain(value):
+    """NumPy numbers and arrays, which json does not know."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def _recent(path: Path) -> str:
+    near = path.parent if path.parent.is_dir() else Path("runs")
+    runs = sorted((spec.parent for spec in near.glob("*/spec.json")), key=lambda run: run.stat().st_mtime)
+    return f"the newest here is {runs[-1]}." if runs else "dlcli train makes one."
