@@ -1,0 +1,160 @@
+"""The few layers that Keras does not have, registered so that a saved model finds them."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("dlcli")
+class MaskedConv1D(layers.Conv1D):
+    """A Conv1D, stride 1, to which masked (padding) steps are zeros, and which hands the mask on."""
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        kwargs.setdefault("padding", "same")
+        super().__init__(filters, kernel_size, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        return super().call(_zero_masked(inputs, mask))
+
+
+@keras.saving.register_keras_serializable("dlcli")
+class MaskedMaxPooling1D(layers.MaxPooling1D):
+    """A MaxPooling1D, stride 1, that never takes a masked step, and hands the mask on."""
+
+    def __init__(self, pool_size=3, **kwargs):
+        kwargs |= {"strides": 1, "padding": "same"}
+        super().__init__(pool_size, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs, mask=None):
+        if mask is not None:
+            # -1e4 and not the lowest number: it must survive float16
+            inputs = ops.where(mask[..., None], inputs, ops.cast(-1e4, inputs.dtype))
+        return super().call(inputs)
+
+
+@keras.saving.register_keras_serializable("dlcli")
+class PatchEmbedding(layers.Conv1D):
+    """Cut a series into (overlapping) patches and see each through one linear map: (B, T, C) -> (B, N, filters).
+
+    No step is dropped: `fill` says where steps are added so that whole patches fit: "after"
+    (zeros behind the end), "before" (zeros, so that the last patch ends with the series) or
+    "repeat" (the last value, `strides` more times: Nie et al., 2023). A patch counts as masked
+    when its first step is.
+    """
+
+    def __init__(self, filters, kernel_size, *, fill="after", **kwargs):
+        kwargs["padding"] = "valid"
+        super().__init__(filters, kernel_size, **kwargs)
+        self.fill = fill
+        self.supports_masking = True
+
+    def _added(self, steps):
+        size, stride = self.kernel_size[0], self.strides[0]
+        if self.fill == "repeat":
+            return stride
+        return size - steps if steps < size else -(steps - size) % stride
+
+    def call(self, inputs, mask=None):
+        x = _zero_masked(inputs, mask)
+        count = self._added(x.shape[1])
+        if self.fill == "repeat":
+            x = ops.concatenate([x, ops.repeat(x[:, -1:], count, axis=1)], axis=1)
+        elif count:
+            before = count if self.fill == "before" else 0
+            x = ops.pad(x, [[0, 0], [before, count - before], [0, 0]])
+        return super().call(x)
+
+    def compute_mask(self, inputs, mask=None):
+        if mask is None:
+            return None
+        return mask[:, :: self.strides[0]][:, : self.compute_output_shape(inputs.shape)[1]]
+
+    def compute_output_shape(self, input_shape):
+        steps = input_shape[1] + self._added(input_shape[1])
+        return super().compute_output_shape((input_shape[0], steps, input_shape[2]))
+
+    def get_config(self):
+        config = super().get_config()
+        del config["padding"]
+        return {**config, "fill": self.fill}
+
+
+@keras.saving.register_keras_serializable("dlcli")
+class InstanceStandardize(layers.Layer):
+    """Take a window's own level (and spread) out of it: RevIN without its affine part (Kim et al., 2022).
+
+    (B, T, C) -> [the same standardised, level (B, 1, C), spread (B, 1, C)]. mode "revin": mean and
+    standard deviation; "last": last value and 1 (NLinear, Zeng et al., 2023); "none": 0 and 1.
+    """
+
+    def __init__(self, mode="revin", **kwargs):
+        super().__init__(**{"dtype": "float32"} | kwargs)  # levels may be large: no bfloat16 here
+        self.mode = mode
+
+    def call(self, inputs):
+        if self.mode == "revin":
+            level = ops.mean(inputs, axis=1, keepdims=True)
+            # 1e-5: the paper's guard against constant windows
+            spread = ops.sqrt(ops.var(inputs, axis=1, keepdims=True) + 1e-5)
+        else:
+            level = inputs[:, -1:] if self.mode == "last" else ops.zeros_like(inputs[:, -1:])
+            spread = ops.ones_like(level)
+        return [(inputs - level) / spread, level, spread]
+
+    def compute_output_shape(self, input_shape):
+        one = (input_shape[0], 1, input_shape[2])
+        return [input_shape, one, one]
+
+    def get_config(self):
+        return {**super().get_config(), "mode": self.mode}
+
+
+@keras.saving.register_keras_serializable("dlcli")
+class InstanceRestore(layers.Layer):
+    """Undo InstanceStandardize: [(B, F, C), level, spread] -> (B, F, C)."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**{"dtype": "float32"} | kwargs)
+
+    def call(self, inputs):
+        x, level, spread = inputs
+        return ops.cast(x, "float32") * spread + level
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable("dlcli")
+class ChannelsApart(layers.Layer):
+    """Make every channel a series of its own: (B, T, C) -> (B * C, T, 1)."""
+
+    def call(self, inputs):
+        x = ops.transpose(inputs, (0, 2, 1))
+        return ops.reshape(x, (-1, inputs.shape[1], 1))
+
+    def compute_output_shape(self, input_shape):
+        return (None, input_shape[1], 1)
+
+
+@keras.saving.register_keras_serializable("dlcli")
+class ChannelsTogether(layers.Layer):
+    """Undo ChannelsApart for forecasts: (B * C, F) -> (B, F, C)."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+
+    def call(self, inputs):
+        x = ops.reshape(inputs, (-1, self.channels, inputs.shape[1]))
+        return ops.transpose(x, (0, 2, 1))
+
+    def compute_output_shape(self, input_shape):
+        return (None, input_shape[1], self.channels)
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
+
+
+def _zero_masked(x, mask):
+    return x if mask is None else x * ops.cast(mask[..., None], x.dtype)
