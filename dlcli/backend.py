@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from dlcli import console
 from dlcli.errors import DlcliError
@@ -57,3 +59,29 @@ def _choose(device: str) -> None:
         os.environ["JAX_PLATFORMS"] = "cpu"
     elif numbers:
         os.environ["CUDA_VISIBLE_DEVICES"] = numbers
+
+
+@contextmanager
+def scope() -> Iterator[int]:
+    """Build and fit in here to use all visible GPUs; gives the number of copies of the model.
+
+    JAX: one array over all devices. TensorFlow: MirroredStrategy, which Keras has no name for, so
+    this is the one place that imports TensorFlow.
+    """
+    import keras
+
+    count = len(devices()) if "gpu" in devices()[0] or keras.backend.backend() == "jax" else 1
+    if count == 1:
+        yield 1
+    elif keras.backend.backend() == "jax":
+        # Every process feeds its own rows; a single process feeds all of them.
+        keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+        try:
+            yield count
+        finally:
+            keras.distribution.set_distribution(None)
+    else:
+        import tensorflow
+
+        with tensorflow.distribute.MirroredStrategy().scope():
+            yield count

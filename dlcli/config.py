@@ -4,6 +4,7 @@ Order of precedence: defaults < the architecture's own FIT < `--config` < `--set
 """
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal, Optional, Union  # noqa: F401  annotations in entries may use them
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dlcli import registry
 from dlcli.errors import DlcliError
-from dlcli.registry import Entry
+from dlcli.registry import Entry, Option
 
 COMPONENTS = ("arch", "data", "fit", "task")
 
@@ -126,21 +127,26 @@ def coerce(entry: Entry, options: dict[str, Any], component: str) -> dict[str, A
 
     Raises: DlcliError for an unknown option (with the nearest) or a value of the wrong type.
     """
-    typed = {}
+    return typed(entry.options, options, entry.name, component)
+
+
+def typed(known: dict[str, Option], options: dict[str, Any], owner: str, component: str) -> dict[str, Any]:
+    """Values of known options in the types of their annotations. Raises as `coerce` does."""
+    values = {}
     for name, value in options.items():
-        if name not in entry.options:
-            hint = registry.nearest(name, entry.options) if entry.options else "it has no options."
-            raise DlcliError(f"{entry.name} has no option {component}.{name}.", hint)
-        annotation = entry.options[name].annotation
+        if name not in known:
+            hint = registry.nearest(name, known) if known else "it has no options."
+            raise DlcliError(f"{owner} has no option {component}.{name}.", hint)
+        annotation = known[name].annotation
         try:
-            typed[name] = pydantic.TypeAdapter(eval(annotation, dict(globals()))).validate_python(_plain(value))
+            values[name] = pydantic.TypeAdapter(eval(annotation, dict(globals()))).validate_python(_plain(value))
         except pydantic.ValidationError as error:
             reason = error.errors()[0]["msg"].lower()
             raise DlcliError(
                 f"{component}.{name} = {value!r} is not {annotation}: {reason}.",
-                f"the default of {entry.name} is {entry.options[name].default!r}.",
+                f"the default of {owner} is {known[name].default!r}.",
             ) from None
-    return typed
+    return values
 
 
 def _plain(value):
@@ -178,3 +184,15 @@ def fit_config(entry: Entry, options: dict[str, Any]) -> FitConfig:
 def dump(config: BaseModel) -> str:
     """JSON text of a configuration."""
     return json.dumps(config.model_dump(mode="json"), indent=2)
+
+
+def seconds(text: str) -> float:
+    """'90s', '10m', '1.5h' or '1h30m' in seconds."""
+    parts = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text.strip().lower())
+    try:
+        total = sum(float(part or 0) * unit for part, unit in zip(parts.groups(), (3600, 60, 1), strict=True))
+    except (AttributeError, ValueError):
+        total = 0.0
+    if total <= 0:
+        raise DlcliError(f"--time {text!r} is not a length of time.", "for example 90s, 10m or 2h.")
+    return total

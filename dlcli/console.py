@@ -28,6 +28,11 @@ def warn(text: str) -> None:
     notes.print(f"[yellow]Warning:[/] {escape(text)}", soft_wrap=True)
 
 
+def quiet() -> None:
+    """`--json`: tables and lines of result are not printed; `document` still is."""
+    results.quiet = True
+
+
 def document(value: dict) -> None:
     """The one JSON document of `--json`, on stdout. NaN becomes null, as JSON has none."""
     print(json.dumps(_finite(value), indent=2, ensure_ascii=False), file=sys.stdout)

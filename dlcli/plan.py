@@ -183,3 +183,8 @@ def _contents(path: Path) -> str:
         return f"a {path.suffix or 'nameless'} file of {path.stat().st_size} bytes"
     names = sorted(item.name for item in path.iterdir())
     return f"a folder with {', '.join(names[:3])}{'…' if len(names) > 3 else ''}" if names else "an empty folder"
+
+
+def split_options(config: RunConfig) -> dict[str, Any]:
+    """The `data.` options that say how to split."""
+    return {name: value for name, value in config.options("data").items() if name in SPLIT_OPTIONS}

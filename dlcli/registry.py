@@ -70,9 +70,12 @@ class Entry:
     @cached_property
     def options(self) -> dict[str, Option]:
         """Keyword-only arguments of the entry's maker, by name."""
-        maker = MAKERS[self.registry]
+        return self.arguments(MAKERS[self.registry])
+
+    def arguments(self, function: str) -> dict[str, Option]:
+        """Keyword-only arguments of a function or method in the entry's file, by name; {} if it has none."""
         for node in ast.walk(self._tree):
-            if isinstance(node, ast.FunctionDef) and node.name == maker:
+            if isinstance(node, ast.FunctionDef) and node.name == function:
                 pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
                 return {
                     arg.arg: Option(

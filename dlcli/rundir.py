@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dlcli.errors import DISK, DlcliError
+from dlcli.errors import DISK, MODEL, DlcliError
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,14 @@ class Run:
     @property
     def last(self) -> Path:
         return self.path / "last.keras"
+
+    def model_file(self) -> Path:
+        """The best model. Raises: DlcliError (exit code 4) when there is none yet."""
+        if not self.model.is_file():
+            raise DlcliError(
+                f"{self.path} has no model.keras.", "was its training stopped before the first save?", code=MODEL
+            )
+        return self.model
 
     def read(self, name: str) -> dict[str, Any]:
         """A JSON file of the run."""
@@ -49,24 +57,33 @@ class Run:
             os.fsync(file.fileno())
 
 
-def create(out: Path | None, *, arch: str, task: str) -> Run:
-    """A new run directory: `out`, or runs/DATE-TIME-ARCH-TASK.
+def probe(out: Path | None) -> None:
+    """Tell before any work whether a run can be written there.
 
-    Raises: DlcliError when it is not empty or cannot be written.
+    Raises: DlcliError when `out` is not empty, or its disk cannot be written (exit code 5).
     """
-    path = out or Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}-{arch.rpartition('.')[2]}-{task}"
-    number = 2
-    while out is None and path.exists():
-        path = path.with_name(f"{path.name.rstrip('0123456789') if number > 2 else path.name + '-'}{number}")
-        number += 1
+    if out is not None and out.is_dir() and any(out.iterdir()):
+        raise DlcliError(f"{out} is not empty.", "choose another --out, or remove it first.")
+    folder = next(place for place in [out or Path("runs"), *(out or Path("runs")).absolute().parents] if place.exists())
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
-            raise DlcliError(f"{path} is not empty.", "choose another --out, or remove it first.")
-        with tempfile.TemporaryFile(dir=path):
+        if not folder.is_dir():
+            raise NotADirectoryError(0, "a file is in the way")
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise DlcliError(f"{path} cannot be written: {error.strerror}.", "choose another --out.", code=DISK) from None
+        raise DlcliError(
+            f"{out or folder} cannot be written: {error.strerror}.", "choose another --out.", code=DISK
+        ) from None
+
+
+def create(out: Path | None, *, arch: str, task: str) -> Run:
+    """A new run directory: `out`, or runs/DATE-TIME-ARCH-TASK."""
+    probe(out)
+    path = out or Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}-{arch.rpartition('.')[2]}-{task}"
+    number, first = 2, path.name
+    while out is None and path.exists():
+        path, number = path.with_name(f"{first}-{number}"), number + 1
+    path.mkdir(parents=True, exist_ok=True)
     return Run(path)
 
 

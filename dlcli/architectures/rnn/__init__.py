@@ -1,0 +1,1 @@
+"""Recurrent networks: a state that is carried from step to step."""

@@ -1,0 +1,44 @@
+"""Score a finished RUN on its data or on other data, beside its simple baselines."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    data: Annotated[Optional[str], typer.Option(help="Other data of the same kind; default: what it was trained on.")] = None,
+    split: Annotated[Optional[str], typer.Option(help="train, val, test or all; default: test.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    from dlcli import console, plan, rundir
+    from dlcli.config import RunConfig, checked
+    from dlcli.errors import DlcliError
+
+    if json:
+        console.quiet()
+    opened = rundir.find(run)
+    opened.model_file()
+    config = checked(RunConfig, opened.read("config.json"), "config.json")
+    if data is not None:
+        config = config.model_copy(update={"data": data})
+    entry = plan.locate(config)
+    found = plan.open_data(entry, config)
+    from dlcli import splits
+
+    parts, _ = splits.split(found, seed=config.seed, **plan.split_options(config))
+    name = split or ("all" if data is not None and "all" in found.splits else "test" if "test" in parts.splits else "val")
+    examples = (found.splits | parts.splits).get(name)
+    if examples is None:
+        raise DlcliError(f"there is no split {name!r}.", f"there are: {', '.join(found.splits | parts.splits)}.")
+
+    from dlcli import backend
+
+    backend.start(config.backend, device=device, precision=config.precision, seed=config.seed)
+    from dlcli import evaluation
+
+    report = evaluation.evaluate(opened, parts, name=name, examples=examples, same_data=data is None)
+    if json:
+        console.document(report)

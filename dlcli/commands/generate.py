@@ -1,0 +1,50 @@
+"""Draw new pictures or texts from a finished RUN."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def generate(
+    run: Annotated[Path, typer.Argument(help="Run directory of a generator or a language model.")],
+    n: Annotated[Optional[int], typer.Option("--n", min=1, help="How many.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    prompt: Annotated[Optional[str], typer.Option(help="Text to go on from.")] = None,
+    label: Annotated[Optional[str], typer.Option(help="Class to draw, where the generator knows classes.")] = None,
+    set: Annotated[Optional[list[str]], typer.Option(metavar="OPTION=VALUE", help="Option of the task's generator, such as temperature=0.8.")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="File to write; default RUN/generate/….")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    from dlcli import config as configuration
+    from dlcli import console, registry, rundir
+    from dlcli.errors import DlcliError
+
+    if json:
+        console.quiet()
+    opened = rundir.find(run)
+    opened.model_file()
+    task = registry.find("tasks", opened.read("spec.json")["task"])
+    known = task.arguments("generate")
+    if not known:
+        able = [name for name, other in registry.entries("tasks").items() if other.arguments("generate")]
+        raise DlcliError(f"{run} was trained for {task.name}, which generates nothing.", f"these do: {', '.join(able)}.")
+    given = {"n": n, "seed": seed, "prompt": prompt, "label": label}
+    for text in set or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise DlcliError(f"--set {text!r} is not option=value.", f"options: {', '.join(known)}.")
+        given[name] = value
+    given = {name: value for name, value in given.items() if value is not None}
+    options = configuration.typed(known, given, task.name, "generate")
+    config = configuration.checked(configuration.RunConfig, opened.read("config.json"), "config.json")
+
+    from dlcli import backend
+
+    backend.start(config.backend, device=device, precision=config.precision, seed=seed)
+    from dlcli import generation
+
+    report = generation.generate(opened, options, out=out)
+    if json:
+        console.document(report)

@@ -1,0 +1,34 @@
+"""Predict with a finished RUN for files, folders, tables or texts of your own."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files or folders; for text also the text itself.")],
+    out: Annotated[Optional[Path], typer.Option(help="CSV file to write; default RUN/predict/….csv.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    from dlcli import console, inputs as reading, rundir
+    from dlcli.config import RunConfig, checked
+
+    if json:
+        console.quiet()
+    opened = rundir.find(run)
+    opened.model_file()
+    config = checked(RunConfig, opened.read("config.json"), "config.json")
+    spec = opened.read("spec.json")
+    examples = reading.read(spec, config, inputs)
+
+    from dlcli import backend
+
+    backend.start(config.backend, device=device, precision=config.precision, seed=config.seed)
+    from dlcli import prediction
+
+    report = prediction.predict(opened, examples, out=out)
+    if json:
+        console.document(report)

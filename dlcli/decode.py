@@ -1,0 +1,230 @@
+"""One decoder for every picture: a file becomes pixels in the same way wherever it is read.
+
+- The orientation written in EXIF is applied.
+- What is transparent shows white.
+- Palettes and CMYK become RGB; 16-bit grey is scaled to 8 bits (Pillow alone would clip it to white).
+- Of an animation the first frame counts.
+- Another size is reached by squashing: antialiased, nothing is cut off, proportions may change.
+"""
+
+import io
+import warnings
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+# Few readers, little to attack: Pillow knows 40 formats, some with a history of faults.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tiff", ".tif")
+
+MAX_PIXELS = 89_478_485  # Pillow's own threshold for a bomb: 256 MiB as RGB
+MAX_BYTES = 1 << 29
+
+# Above this a JPEG is decoded at 1/2, 1/4 or 1/8 where that is still twice the size asked for.
+DRAFT_ABOVE = 1_000_000
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# How a whole file ends; for the other formats only decoding tells.
+_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b"\x3b"}
+
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "HSV")
+
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+class Unreadable(Exception):
+    """Why a file is not a picture that can be used, in a few words."""
+
+
+class Header(NamedTuple):
+    """What a file says of itself. channels: 1 when it can only be grey, else 3."""
+
+    height: int
+    width: int
+    channels: int
+    animated: bool
+
+
+def decode(data: bytes, *, size: tuple[int, int] | None = None, channels: int | None = None):
+    """The pixels of a file's bytes, uint8 (H, W, C); size is (height, width).
+
+    Raises: Unreadable.
+    """
+    return examine(data, size=size, channels=channels)[1]
+
+
+def examine(data: bytes, *, size: tuple[int, int] | None = None, channels: int | None = None):
+    """Header and pixels of a file's bytes, by one reading.
+
+    Raises: Unreadable.
+    """
+    with _opened(io.BytesIO(data)) as image:
+        header = _header(image)
+        if size and image.width * image.height > DRAFT_ABOVE:
+            image.draft(None, (2 * max(size), 2 * max(size)))
+        upright = _upright(image)
+        return header, _fit(upright, size or upright.size[::-1], channels or header.channels)
+
+
+def look(path: str) -> Header:
+    """The header alone, and a look at the file's end, which is missing where it was cut off.
+
+    Raises: Unreadable.
+    """
+    with open_file(path) as file, _opened(file) as image:
+        header, end = _header(image), _ENDS.get(image.format)
+        file.seek(0, io.SEEK_END)
+        file.seek(max(0, file.tell() - 64))
+        if end and file.read().rstrip(b"\0").endswith(end):
+            return header
+    return check(read(path))
+
+
+def check(data: bytes) -> Header:
+    """The header of a file that can be decoded to its end.
+
+    Raises: Unreadable.
+    """
+    with _opened(io.BytesIO(data)) as image:
+        header = _header(image)
+        image.draft(None, (1, 1))  # a JPEG is still read to its end, in a quarter of the time
+        image.load()
+        return header
+
+
+def read(path: str) -> bytes:
+    """The bytes of a file.
+
+    Raises: Unreadable.
+    """
+    with open_file(path) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise Unreadable(f"larger than {MAX_BYTES >> 20} MB")
+    return data
+
+
+@contextmanager
+def open_file(path: str):
+    """The file, open.
+
+    Raises: Unreadable when the system refuses.
+    """
+    try:
+        file = open(path, "rb")
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error
+    with file:
+        yield file
+
+
+def fit(pixels: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
+    """Pixels (H, W, C) in another size and number of channels, as `decode` would give them."""
+    if pixels.shape == (height, width, channels):
+        return pixels
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    return _fit(image, (height, width), channels)
+
+
+@contextmanager
+def _opened(file):
+    try:
+        with Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Unreadable(_too_large(f"{image.width} x {image.height}"))
+            yield image
+    except (Unreadable, MemoryError):
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise Unreadable(_too_large("too many")) from error
+    except Image.UnidentifiedImageError as error:
+        file.seek(0)
+        raise Unreadable("not a picture" if file.read(1) else "empty file") from error
+    except Exception as error:  # broken bytes make decoders raise almost anything
+        raise Unreadable(str(error).split("\n")[0] or type(error).__name__) from error
+
+
+def _too_large(size: str) -> str:
+    return f"{size} pixels, above the limit of {MAX_PIXELS // 10**6} million"
+
+
+def _header(image) -> Header:
+    if image.mode not in _MODES and not image.mode.startswith("I;16"):
+        known = {"I": "32-bit integer grey", "F": "floating-point grey"}
+        raise Unreadable(f"{known.get(image.mode, image.mode)} pixels, whose range is unknown")
+    width, height = image.size
+    # Pillow itself turns TIFF upright, size included.
+    if image.format != "TIFF" and _orientation(image) >= 5:
+        width, height = height, width
+    grey = image.mode in ("1", "L", "LA") or image.mode.startswith("I;16") or _grey_palette(image)
+    return Header(height, width, 1 if grey else 3, _animated(image))
+
+
+def _animated(image) -> bool:
+    return image.format in ("GIF", "WEBP", "PNG", "TIFF") and getattr(image, "is_animated", False)
+
+
+def _grey_palette(image) -> bool:
+    if image.mode != "P" or image.palette is None:
+        return False
+    step = len(image.palette.rawmode or image.palette.mode)
+    colours = bytes(image.palette.palette)
+    colours = colours[: len(colours) // step * step]
+    return colours[0::step] == colours[1::step] == colours[2::step]
+
+
+def _orientation(image) -> int:
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged EXIF, sound picture
+        return 1
+    return orientation if orientation in _UPRIGHT else 1
+
+
+def _upright(image):
+    """A file's picture as 8-bit grey or RGB, turned as EXIF asks."""
+    image.load()
+    plain = _plain(image)
+    orientation = _orientation(image)
+    return plain.transpose(_UPRIGHT[orientation]) if orientation > 1 else plain
+
+
+def _plain(image):
+    if image.mode.startswith("I;16"):
+        bits = getattr(image, "tag_v2", {}).get(258, (16,))  # TIFF's BitsPerSample
+        white = 4095 if bits == (12,) else 65535
+        values = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8))
+    if "A" in image.mode or "transparency" in image.info:
+        grey = image.mode in ("1", "L", "LA")
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(paper, image).convert("L" if grey else "RGB")
+    if image.mode in ("L", "RGB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _fit(image, size: tuple[int, int], channels: int) -> np.ndarray:
+    """A grey or RGB picture -> uint8 (H, W, C)."""
+    mode = "L" if channels == 1 else "RGB"
+    if image.mode != mode:
+        image = image.convert(mode)
+    height, width = size
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    return pixels[..., None] if channels == 1 else pixels

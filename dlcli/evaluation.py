@@ -1,0 +1,56 @@
+"""Score a finished run once more, and count how often its test split was looked at."""
+
+import time
+from typing import Any
+
+from dlcli import console, finished, scoring
+from dlcli.data import Data, Examples
+from dlcli.rundir import Run
+
+
+def evaluate(run: Run, data: Data, *, name: str, examples: Examples, same_data: bool) -> dict[str, Any]:
+    """The report of a run on one split, as `--json` prints it; also written into the run.
+
+    The baselines are fitted anew on the training split of `data`.
+    """
+    opened = finished.load(run)
+    begun = time.monotonic()
+    report = scoring.score(opened.task, opened.model, examples)
+    scored = time.monotonic()
+    train = data.splits.get("train")
+    found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if same_data and train is not None else []
+    looks = _count(run) if name == "test" and same_data else None
+    document = {
+        "run": str(run.path),
+        "task": opened.spec["task"],
+        "architecture": opened.spec["architecture"],
+        "parameters": opened.model.count_params(),
+        "metrics": {name: scoring.document(report)},
+        "baselines": {rival.name: {name: scoring.document(rival.report)} for rival in found},
+        "formulas": report.formulas,
+        "tables": report.tables,
+        "seconds": {"scoring": round(scored - begun, 2), "baselines": {r.name: round(r.seconds, 2) for r in found}},
+        "looks_at_test": looks,
+        "verdict": scoring.verdict(opened.task, report, found),
+    }
+    run.write(f"evaluate/{name}.json", document)
+    title = f"{document['task']} with {document['architecture']}: {name} split, 95 % intervals"
+    scoring.show(title, document["architecture"], report, found, document["verdict"])
+    for table, rows in report.tables.items():
+        if 0 < len(rows) <= 30:
+            console.table(table.replace("_", " "), list(rows[0]), [[_cell(v) for v in row.values()] for row in rows])
+    if looks and looks > 1:
+        console.warn(f"this run's test split has been scored {looks} times; what is chosen by it is no longer a test.")
+    return document
+
+
+def _count(run: Run) -> int:
+    """One more look at the test split."""
+    path = run.path / "evaluate" / "looks.json"
+    looks = (run.read("evaluate/looks.json")["test"] if path.is_file() else 1) + 1
+    run.write("evaluate/looks.json", {"test": looks})
+    return looks
+
+
+def _cell(value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

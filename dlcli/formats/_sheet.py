@@ -1,0 +1,290 @@
+"""Reading tables as text: delimited, Parquet or JSON lines -> a polars frame of stripped strings.
+
+Nothing is guessed about values here: "NA", "None" and "00501" stay what they are.
+"""
+
+import csv
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlcli.errors import DataError, some
+
+DELIMITED = {".csv", ".tsv", ".tab", ".data", ".dat"}
+SUFFIXES = DELIMITED | {".parquet", ".jsonl", ".ndjson"}
+DELIMITERS = {"\t": "tab", ";": ";", "|": "|", ",": ","}
+CHUNK = 50_000  # rows turned into columns at a time, so that lists of strings stay small
+
+
+@dataclass
+class Sheet:
+    """A table as it stands in its file; `header` says whether the names are the file's own."""
+
+    frame: object  # polars.DataFrame, every column a String without nulls
+    header: bool
+    warnings: list[str] = field(default_factory=list)
+
+
+def read(path: Path, *, header: str = "auto", delimiter: str | None = None, encoding: str | None = None) -> Sheet:
+    """The table in one file. header: auto, yes or no."""
+    if header not in ("auto", "yes", "no"):
+        raise DataError(f"data.header={header!r} is not known.", "it is auto, yes or no.")
+    if path.suffix.lower() == ".parquet":
+        return _parquet(path)
+    text, warnings = decode(path, encoding)
+    sheet = _json_lines(path, text) if path.suffix.lower() in (".jsonl", ".ndjson") else _delimited(path, text, header, delimiter)
+    sheet.warnings[:0] = warnings
+    return sheet
+
+
+def decode(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
+    """Text of a file, and a warning where the encoding had to be guessed.
+
+    Raises: DataError with the byte offset where no encoding fits.
+    """
+    raw = path.read_bytes()
+    if not raw.strip():
+        raise DataError(f"{path} is empty.")
+    if raw[:2] == b"\x1f\x8b" or raw[:2] == b"PK":
+        raise DataError(f"{path} is compressed.", "unpack it first.")
+    if encoding:
+        try:
+            return raw.decode(encoding), []
+        except (UnicodeDecodeError, LookupError) as error:
+            raise DataError(f"{path} is not {encoding}: {error}.") from None
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return _strictly(path, raw, "utf-16"), []
+    if b"\0" in raw:
+        offset = raw.index(b"\0")
+        raise DataError(
+            f"{path} holds a NUL byte at offset {offset}: it is no text.",
+            "name the encoding if it is UTF-16: --set data.encoding=utf-16-le.",
+        )
+    try:
+        return raw.decode("utf-8-sig"), []
+    except UnicodeDecodeError as error:
+        offset = error.start
+    for candidate in ("cp1252", "latin-1"):
+        try:
+            text = raw.decode(candidate)
+        except UnicodeDecodeError:
+            continue
+        odd = next((i for i, byte in enumerate(raw) if byte < 32 and byte not in b"\t\n\r\f\v\x1a\x1b"), None)
+        if odd is not None:
+            raise DataError(f"{path} is no text: byte {raw[odd]} at offset {odd}.")
+        return text, [f"{path.name} is not UTF-8 (byte {raw[offset]:#04x} at offset {offset}): read as {candidate}"]
+    raise AssertionError("latin-1 decodes everything")
+
+
+def _strictly(path: Path, raw: bytes, encoding: str) -> str:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no {encoding}: byte offset {error.start} does not fit.") from None
+
+
+def _delimited(path: Path, text: str, header: str, delimiter: str | None) -> Sheet:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if delimiter is None:
+        delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else find_delimiter(text)
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    if len(delimiter) != 1:
+        raise DataError(f"data.delimiter={delimiter!r} is not one character.")
+    columns, first, warnings = _parse(path, text, delimiter, quoted=True if delimiter != "\t" else _quotes_fit(text))
+    return _named(path, columns, first, header, warnings)
+
+
+def find_delimiter(text: str) -> str:
+    """The delimiter that cuts the first lines into most equal rows; a comma when none does."""
+    head = text[:65_536]
+    head = head[: head.rfind("\n") + 1] or head
+    best = (0.0, 0, ",")
+    for place, mark in enumerate(DELIMITERS):
+        try:
+            rows = [row for row in csv.reader(io.StringIO(head), delimiter=mark, skipinitialspace=True) if row][:200]
+        except csv.Error:
+            continue
+        widths = [len(row) for row in rows]
+        common = max(set(widths), key=widths.count)
+        if common > 1:
+            best = max(best, (widths.count(common) / len(widths), -place, mark))
+    return best[2]
+
+
+def _quotes_fit(text: str) -> bool:
+    """In tab-separated text a quote mark is mostly just a quote mark: `"Happy birthday" he said`.
+    It counts as quoting only where every field that begins with one ends with one on its line."""
+    if '"' not in text:
+        return True
+    fields = (cell for line in text.split("\n") if '"' in line for cell in line.split("\t"))
+    starts = [cell for cell in fields if cell.startswith('"')]
+    return all(len(cell) > 1 and cell.endswith('"') for cell in starts)
+
+
+def _parse(path: Path, text: str, delimiter: str, quoted: bool):
+    """Columns as lists of strings, the first row apart. Rows of another width are an error."""
+    import polars as pl
+
+    csv.field_size_limit(10_000_000)
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, quoting=quoting, skipinitialspace=quoted, strict=True)
+    first, chunk, done, short = None, [], [], []
+    start = 1
+    try:
+        for row in reader:
+            if not row or (len(row) == 1 and not row[0].strip()):
+                start = reader.line_num + 1
+                continue
+            if first is None:
+                first = [cell.strip() for cell in row]
+            elif len(row) != len(first):
+                short.append((start, len(row)))
+                if len(short) > 100:
+                    break
+            else:
+                chunk.append(row)
+                if len(chunk) == CHUNK:
+                    done.append(_frame(chunk))
+                    chunk = []
+            start = reader.line_num + 1
+    except csv.Error as error:
+        unclosed = "unexpected end" in str(error)
+        what = "a quote that is never closed" if unclosed else f"a row that cannot be read ({error})"
+        raise DataError(f"{path}, line {start}: {what}.", "check the quote marks and the delimiter there.") from None
+    if first is None:
+        raise DataError(f"{path} is empty.")
+    if short:
+        line, width = short[0]
+        more = f"; so have {len(short) - 1} more lines" if len(short) > 1 else ""
+        raise DataError(
+            f"{path}, line {line}: {width} fields where the first line has {len(first)}{more}.",
+            f"delimiter found: {DELIMITERS.get(delimiter, delimiter)!r}; another: --set data.delimiter=';'.",
+        )
+    if chunk:
+        done.append(_frame(chunk))
+    empty = pl.DataFrame({f"column_{i}": pl.Series([], dtype=pl.String) for i in range(len(first))})
+    frame = pl.concat(done) if done else empty
+    return frame.with_columns(pl.all().str.strip_chars()), first, []
+
+
+def _frame(rows: list[list[str]]):
+    import polars as pl
+
+    return pl.DataFrame(
+        [pl.Series(f"column_{i}", values, dtype=pl.String) for i, values in enumerate(zip(*rows, strict=True))]
+    )
+
+
+def _named(path: Path, frame, first: list[str], header: str, warnings: list[str]) -> Sheet:
+    import polars as pl
+
+    has_header = header == "yes" or (header == "auto" and _is_header(first, frame))
+    if not has_header:
+        top = pl.DataFrame([pl.Series(name, [cell], dtype=pl.String) for name, cell in zip(frame.columns, first, strict=True)])
+        frame = pl.concat([top, frame])
+        names = [f"column{i}" for i in range(1, len(first) + 1)]
+        if header == "auto":
+            warnings.append(f"{path.name} seems to have no header line: columns are called column1 to {names[-1]}")
+    else:
+        names = [cell or f"column{i}" for i, cell in enumerate(first, 1)]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise DataError(
+                f"{path} has columns of the same name: {some(doubled)}.",
+                "rename them; or, if there is no header line: --set data.header=no.",
+            )
+        if frame.height == 0:
+            raise DataError(f"{path} has a header line and no rows.")
+    return Sheet(frame.rename(dict(zip(frame.columns, names, strict=True))), has_header, warnings)
+
+
+# Names that a data row would hardly hold in every column.
+USUAL = {"label", "labels", "target", "class", "text", "message", "sentence", "category", "id", "name", "date", "file", "path"}
+
+
+def _is_header(first: list[str], frame) -> bool:
+    """Whether the first line is of another sort than the lines below it."""
+    from dlcli.columns import MISSING, numbers, times
+
+    if frame.height == 0:
+        return len(set(first)) == len(first) and not any(_is_number(cell) for cell in first)
+    counted = [cell for cell in first if cell in (str(i) for i in range(len(first) + 1))]
+    if len(first) > 2 and len(counted) == len(first) and first == sorted(first, key=int):
+        return True  # 0, 1, 2, …: names that a program gave
+    head = frame.head(1000)
+    votes = 0
+    for cell, name in zip(first, frame.columns, strict=True):
+        column = head[name]
+        filled = column.filter(~column.is_in(list(MISSING)))
+        if filled.len() and (numbers(filled).is_finite().mean() or 0) > 0.9:
+            if not _is_number(cell) and cell not in MISSING:
+                return True
+            votes -= 1
+        elif filled.len() and times(filled) is not None:
+            return times(filled.head(1).new_from_index(0, 0).append(type(column)([cell]))) is None
+        elif column.n_unique() <= max(2, head.height // 5):
+            votes += 1 if cell not in set(column) else -1
+    if votes == 0 or {cell.lower() for cell in first} & USUAL:
+        return len(set(first)) == len(first) and all(len(cell) < 60 for cell in first) and (
+            votes > 0 or any(cell.lower() in USUAL for cell in first)
+        )
+    return votes > 0
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _json_lines(path: Path, text: str) -> Sheet:
+    import polars as pl
+
+    rows, names = [], {}
+    for line, part in enumerate(text.split("\n"), 1):
+        if not part.strip():
+            continue
+        try:
+            row = json.loads(part, object_pairs_hook=_unique_keys)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}, line {line}: {error}.", "each line holds one JSON object.") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {line} holds {type(row).__name__}, not a JSON object.")
+        nested = [name for name, value in row.items() if isinstance(value, (dict, list))]
+        if nested:
+            raise DataError(f"{path}, line {line}: {some(nested)} is nested.", "only flat objects can be columns.")
+        names.update(dict.fromkeys(row))
+        rows.append(row)
+    columns = {name: [_plain(row.get(name)) for row in rows] for name in names}
+    return Sheet(pl.DataFrame(columns, schema=dict.fromkeys(names, pl.String)), True)
+
+
+def _unique_keys(pairs):
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a key stands twice")
+    return row
+
+
+def _plain(value) -> str:
+    if value is None:
+        return ""
+    return value.strip() if isinstance(value, str) else str(value)
+
+
+def _parquet(path: Path) -> Sheet:
+    import polars as pl
+
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}.") from None
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype == pl.Binary]
+    if nested:
+        raise DataError(f"{path} has nested or binary columns: {some(nested)}.", "only flat columns can be used.")
+    if frame.height == 0:
+        raise DataError(f"{path} has no rows.")
+    return Sheet(frame.with_columns(pl.all().cast(pl.String).str.strip_chars().fill_null("")), True)

@@ -1,0 +1,92 @@
+"""What a person sees while a model trains: a bar on a terminal, plain lines in a pipe; both on stderr."""
+
+import time
+
+import keras
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from dlcli import console
+
+_EVERY = 0.2  # seconds between looks at the numbers: reading them waits for the device
+_PLAIN = 5.0  # seconds between lines where no bar can be drawn
+
+
+class Watch(keras.callbacks.Callback):
+    """Loss, metric, examples per second and time left."""
+
+    def __init__(self, *, batch_size: int, deadline: float | None = None):
+        super().__init__()
+        self.batch_size = batch_size
+        self.deadline = deadline
+        self.examples_per_second = 0.0
+        self._bar = None
+
+    def on_train_begin(self, logs=None):
+        self._total = self.params["epochs"] * self.params["steps"]
+        self._begun = self._looked = self._printed = time.monotonic()
+        self._done = self._seen = self._epoch = 0
+        if console.notes.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[numbers]}"),
+                TimeRemainingColumn(compact=True),
+                console=console.notes,
+                transient=True,
+            )
+            self._line = self._bar.add_task("training", total=self._total, numbers="")
+            self._bar.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._done += 1
+        now = time.monotonic()
+        if self.deadline is not None and now > self.deadline:
+            self.model.stop_training = True
+        if now - self._looked < _EVERY:
+            return
+        loss = float(logs["loss"])
+        if loss != loss:
+            raise Diverged(self._epoch)
+        self.examples_per_second = (self._done - self._seen) * self.batch_size / (now - self._looked)
+        self._looked, self._seen = now, self._done
+        numbers = f"{_numbers(logs)} {self.examples_per_second:,.0f} examples/s"
+        if self._bar:
+            name = f"epoch {self._epoch + 1}/{self.params['epochs']}"
+            self._bar.update(self._line, completed=self._done, description=name, numbers=numbers)
+        elif now - self._printed > _PLAIN:
+            self._printed = now
+            left = (now - self._begun) / self._done * (self._total - self._done)
+            console.note(
+                f"epoch {self._epoch + 1}/{self.params['epochs']} "
+                f"step {self._done}/{self._total} {numbers} {left:.0f} s left"
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs and float(logs["loss"]) != float(logs["loss"]):
+            raise Diverged(epoch)
+
+    def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self) -> None:
+        """Take the bar off the screen, also when training ends by an exception."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+
+class Diverged(Exception):
+    """The loss is not a number any more; `epoch` counts from 0."""
+
+    def __init__(self, epoch: int):
+        super().__init__(f"the loss became NaN in epoch {epoch + 1}")
+        self.epoch = epoch
+
+
+def _numbers(logs) -> str:
+    shown = list(logs.items())[:3]
+    return " ".join(f"{name} {float(value):.4g}" for name, value in shown)

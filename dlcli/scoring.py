@@ -1,0 +1,97 @@
+"""Score a model and its simple rivals on a split, compare them, and say it in JSON, table and words."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+
+from dlcli import console, registry
+from dlcli.data import Examples
+from dlcli.fit import outputs
+from dlcli.task import Report, Score, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    """A simple rule, its scores on a split, and the seconds that fitting it took."""
+
+    name: str
+    report: Report
+    seconds: float
+
+
+def score(task: Task, model: keras.Model, examples: Examples) -> Report:
+    """The model's report on a split."""
+    return task.report(outputs(model, task, task.source(examples, training=False)))
+
+
+def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[Rival]:
+    """Every baseline of the task, fitted on `train` and scored on `examples`.
+
+    A baseline that cannot take this data raises nothing: it is named in a warning and left out.
+    """
+    found = []
+    for entry in registry.entries("baselines").values():
+        if name not in entry.literal("TASKS", ()):
+            continue
+        begun = time.monotonic()
+        try:
+            report = task.report(entry.load().fit(task, train)(examples))
+        except (ValueError, MemoryError) as error:
+            console.warn(f"the baseline {entry.name} was left out: {error}")
+            continue
+        found.append(Rival(name=entry.name, report=report, seconds=time.monotonic() - begun))
+    return found
+
+
+def better(task: Task, score: Score, other: Score) -> bool:
+    """Whether a score is better than another one beyond both their intervals."""
+    if task.higher_is_better:
+        return score.low > other.value and score.value > other.high
+    return score.high < other.value and score.value < other.low
+
+
+def verdict(task: Task, report: Report, found: list[Rival]) -> str:
+    """Does the deep model beat its best simple rival beyond the interval? One sentence."""
+    comparable = [rival for rival in found if task.headline in rival.report.scores]
+    if not comparable or task.headline not in report.scores:
+        return ""
+    sign = 1 if task.higher_is_better else -1
+    best = max(comparable, key=lambda rival: sign * rival.report.scores[task.headline].value)
+    ours, theirs = report.scores[task.headline], best.report.scores[task.headline]
+    numbers = f"{_short(ours.value)} against {_short(theirs.value)} {task.headline.replace('_', ' ')}"
+    if better(task, ours, theirs):
+        return f"The deep model beats the best simple one ({best.name}): {numbers}, beyond the 95 % intervals."
+    if better(task, theirs, ours):
+        return f"A simple model is better here: {best.name}, {_short(theirs.value)} against {_short(ours.value)}. Deep learning is the wrong tool as trained."
+    return (
+        f"The deep model does not beat the simple one ({best.name}) beyond the interval: {numbers}. "
+        "Prefer the simple one, or bring more data."
+    )
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Scores as JSON: {NAME: {"value", "low", "high", "n"}}."""
+    return {name: asdict(score) for name, score in report.scores.items()}
+
+
+def show(title: str, name: str, report: Report, found: list[Rival], last: str = "") -> None:
+    """The table: one row per model, one column per score, the interval below each value; then the
+    verdict as the last line."""
+    names = list(report.scores)[:6]
+    rows = [[name, *(_cell(report.scores.get(key)) for key in names)]]
+    rows += [[rival.name, *(_cell(rival.report.scores.get(key)) for key in names)] for rival in found]
+    console.table(title, ["model", *(key.replace("_", " ") for key in names)], rows)
+    if last:
+        console.say(last, style="bold")
+
+
+def _cell(score: Score | None) -> str:
+    if score is None:
+        return "–"
+    return f"{_short(score.value)}\n{_short(score.low)}–{_short(score.high)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,0 +1,152 @@
+"""One training from data to a finished run directory: learn, fit, score, report."""
+
+import platform
+import sys
+import time
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+import keras
+
+from dlcli import __version__, backend, console, fit, scoring
+from dlcli.config import RunConfig
+from dlcli.data import Data
+from dlcli.plan import Plan
+from dlcli.rundir import Run
+
+
+def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, Any], run: Run) -> dict[str, Any]:
+    """Train as planned on `data` (in splits) and leave a complete run directory.
+
+    Returns: the report, as `--json` prints it.
+    Raises: DlcliError for data that the task cannot use, or a training that diverged.
+    """
+    begun = time.monotonic()
+    parts = data.splits
+    task = chosen.task.load().Task.learn(parts["train"], data, **chosen.task_options)
+    console.note(f"{chosen.format.name}, {task.describe()} -> {chosen.task.name} with {chosen.arch.name}")
+    config = _resolved(config, chosen)
+    run.write("config.json", config.model_dump(mode="json"))
+    run.write("spec.json", _spec(chosen, task, data, how_split))
+    run.write("environment.json", _environment())
+    console.note(f"settings: {_settings(chosen)}; all of them in {run.path / 'config.json'}")
+
+    val = parts.get("val")
+    source = task.source(parts["train"], training=True)
+    prepared = time.monotonic()
+    with backend.scope() as copies:
+        fitted = fit.train(
+            lambda: chosen.arch.load().build(task, **chosen.arch_options),
+            task,
+            chosen.fit,
+            train=source,
+            val=task.source(val, training=False) if val is not None and len(val) else None,
+            labels=task.targets(parts["train"]) if chosen.fit.class_weights != "none" else None,
+            classes=len(getattr(task, "classes", ())),
+            run=run,
+            seed=config.seed,
+            multiple=copies,
+        )
+    trained = time.monotonic()
+    last = "test" if "test" in parts else "val" if "val" in parts else "train"
+    reports = {part: scoring.score(task, fitted.model, parts[part]) for part in ("val", "test") if part in parts}
+    if not reports:
+        reports = {"train": scoring.score(task, fitted.model, parts["train"])}
+    scored = time.monotonic()
+    found = scoring.rivals(chosen.task.name, task, parts["train"], parts[last])
+    report = {
+        "run": str(run.path),
+        "task": chosen.task.name,
+        "architecture": chosen.arch.name,
+        "parameters": fitted.model.count_params(),
+        "metrics": {part: scoring.document(scores) for part, scores in reports.items()},
+        "baselines": {rival.name: {last: scoring.document(rival.report)} for rival in found},
+        "formulas": reports[last].formulas,
+        "epochs": fitted.epochs,
+        "best_epoch": fitted.best_epoch,
+        "steps": fitted.steps,
+        "examples_per_second": round(fitted.examples_per_second, 1),
+        "seconds": {
+            "preparation": round(prepared - begun, 2),
+            "training": round(fitted.seconds, 2),
+            "scoring": round(scored - trained, 2),
+            "baselines": {rival.name: round(rival.seconds, 2) for rival in found},
+        },
+        "verdict": scoring.verdict(task, reports[last], found),
+        "warnings": data.warnings,
+    }
+    run.write("report.json", report)
+    run.write(f"evaluate/{last}.json", {"metrics": report["metrics"][last], "tables": reports[last].tables})
+    scoring.show(_title(report, last), chosen.arch.name, reports[last], found, report["verdict"])
+    return report
+
+
+def _title(report: dict[str, Any], part: str) -> str:
+    return (
+        f"{report['task']} with {report['architecture']}: {part} split, 95 % intervals "
+        f"({report['parameters']:,} parameters, {report['epochs']} epochs, {report['seconds']['training']:.0f} s)"
+    )
+
+
+def _spec(chosen: Plan, task, data: Data, how_split: dict[str, Any]) -> dict[str, Any]:
+    """What evaluation and prediction need to prepare data as training did."""
+    return {
+        "format_version": 1,
+        "format": chosen.format.name,
+        "kind": data.kind,
+        "task": chosen.task.name,
+        "architecture": chosen.arch.name,
+        "learned": asdict(task),
+        "splits": {part: len(examples) for part, examples in data.splits.items()},
+        "how_split": how_split,
+    }
+
+
+def _resolved(config: RunConfig, chosen: Plan) -> RunConfig:
+    """Every choice and every option written out, so that the file repeats the run."""
+    options = {
+        "arch": {name: option.default for name, option in chosen.arch.options.items()} | chosen.arch_options,
+        "task": {name: option.default for name, option in chosen.task.options.items()} | chosen.task_options,
+        "data": config.options("data"),
+        "fit": chosen.fit.model_dump(mode="json"),
+    }
+    return config.model_copy(
+        update={
+            "format": chosen.format.name,
+            "task": chosen.task.name,
+            "arch": chosen.arch.name,
+            "set": {part: {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()} for part, values in options.items()},
+        }
+    )
+
+
+def _settings(chosen: Plan) -> str:
+    """The settings that people ask about first, in one line."""
+    settings = chosen.fit
+    arch = {name: option.default for name, option in chosen.arch.options.items()} | chosen.arch_options
+    own = " ".join(f"{name}={value}" for name, value in arch.items())
+    return (
+        f"{chosen.arch.name} {own} · {settings.optimizer} {settings.learning_rate:g} · "
+        f"{settings.epochs} epochs of batches of {settings.batch_size}"
+    )
+
+
+def _environment() -> dict[str, Any]:
+    """What a run was made with; a repetition bit for bit needs the same."""
+    packages = ("keras", "tensorflow", "jax", "numpy", "scikit-learn", "pillow", "polars")
+    installed = {}
+    for name in packages:
+        try:
+            installed[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "dlcli": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "backend": keras.backend.backend(),
+        "devices": backend.devices(),
+        "packages": installed,
+        "argv": sys.argv,
+    }
