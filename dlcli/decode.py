@@ -2,7 +2,7 @@
 
 - The orientation written in EXIF is applied.
 - What is transparent shows white.
-- Palettes and CMYK become RGB; 16-bit grey is scaled to 8 bits (Pillow alone would clip it to white).
+- Palettes and CMYK become RGB; 16-bit grey is scaled to 8 bits (Pillow alone clips it to white).
 - Of an animation the first frame counts.
 - Another size is reached by squashing: antialiased, nothing is cut off, proportions may change.
 """
@@ -124,7 +124,7 @@ def open_file(path: str):
     Raises: Unreadable when the system refuses.
     """
     try:
-        file = open(path, "rb")
+        file = open(path, "rb")  # noqa: SIM115 (closed below; only opening is guarded)
     except OSError as error:
         raise Unreadable(error.strerror or str(error)) from error
     with file:

@@ -1,53 +1,33 @@
 """Pictures in memory or in files, read by position, decoded once and then kept.
 
-`prepare` gives a store of fixed size that fills as pictures are first read: in memory when all of
+`prepare` gives a store of one size that fills as pictures are first read: in memory when all of
 them fit in the budget, else in an unnamed temporary file, so that memory stays flat. The first
-epoch decodes; the later ones copy.
+epoch decodes; the later ones copy. Everything here may be called from several threads.
 """
 
-import contextlib
 import copy
 import hashlib
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from dlcli import decode
-from dlcli.errors import DISK, DataError, DlcliError
+from dlcli.decode import Unreadable
+from dlcli.errors import DataError
+from dlcli.store import Store, Stores, budget, each, new_store
 
-# Bytes of pictures kept in memory; DLCLI_IMAGE_MEMORY overrides it.
-MEMORY = 1 << 30
-
-# Below this many pixels Pillow spends its time holding Python's lock: two threads took 1.4 times
-# as long as one for 32 x 32 JPEGs, and half as long for 400 x 700.
+# Below this many pixels Pillow mostly holds Python's lock: two threads took 1.4 times as long as
+# one for 32 x 32 JPEGs, and half as long for 400 x 700.
 PARALLEL_ABOVE = 128 * 128
 
+# A scan decodes every file of a set up to this many pixels (about 10 s on two cores); in a larger
+# set it reads the headers and the ends of the files.
+CHECKED_PIXELS = 10**9
+
 SAMPLE = 256
-
-_POOL = ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="decode")
-
-
-def budget() -> int:
-    """Bytes of pictures that may be kept in memory."""
-    return int(os.environ.get("DLCLI_IMAGE_MEMORY", MEMORY))
-
-
-def each(function, items, *, parallel: bool) -> list:
-    """function(item) for all items, in order; in threads where decoding gains by it."""
-    if not parallel or len(items) < 2:
-        return [function(item) for item in items]
-    return list(_POOL.map(function, items))
-
-
-def fingerprints(images: "ArrayImages | FileImages") -> list[bytes]:
-    """A hash per picture, equal for exact duplicates: of the file's bytes, or of the pixels."""
-    source = images.source
-    return each(source.fingerprint, images.positions.tolist(), parallel=source.large)
 
 
 class _Pictures:
@@ -56,7 +36,7 @@ class _Pictures:
     def __init__(self, source):
         self.source = source
         self.positions = np.arange(len(source))
-        self._store = None
+        self.store = None
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -68,27 +48,21 @@ class _Pictures:
         return taken
 
     def size(self) -> tuple[int, int, int]:
-        """Median (height, width) of a sample; 1 channel when the whole sample is grey, else 3."""
-        some = np.linspace(0, len(self) - 1, min(SAMPLE, len(self))).astype(int)
-        shapes = self.source.shapes(self.positions[some])
+        """Median (height, width) of those looked at; 1 channel when all are grey, else 3."""
+        shapes = self.source.shapes(self.positions)
         height, width = np.median(shapes[:, :2], axis=0).round().astype(int).tolist()
         return height, width, int(shapes[:, 2].max())
 
     def prepare(self, height: int, width: int, channels: int):
-        """The same pictures at this size. Views of one source share what was decoded."""
+        """The same pictures at this size. All views of one source share what was decoded."""
         prepared = copy.copy(self)
-        shape = (height, width, channels)
-        with self.source.lock:
-            store = self.source.stores.get(shape)
-            if store is None:
-                store = self.source.stores[shape] = self.source.store(shape)
-        prepared._store = store
+        prepared.store = self.source.store((height, width, channels))
         return prepared
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Pictures as uint8 (B, H, W, C) in 0..255."""
-        assert self._store is not None, "read() needs prepare() first"
-        return self._store.read(self.positions[indices])
+        assert self.store is not None, "read() needs prepare() first"
+        return self.store.read(self.positions[indices])
 
 
 class ArrayImages(_Pictures):
@@ -99,44 +73,178 @@ class ArrayImages(_Pictures):
 
 
 class FileImages(_Pictures):
-    """Pictures in files; names are what messages call them."""
+    """Pictures in files; `names` are what messages call them."""
 
     def __init__(self, paths: Sequence[str], names: Sequence[str] | None = None):
-        super().__init__(_Files([os.fspath(path) for path in paths], names))
+        super().__init__(_Files(paths, names))
 
 
-class _Source:
-    """What both kinds share: the stores in use, by shape, for as long as someone holds them."""
+class Scan(NamedTuple):
+    """What scan() found. good: positions of readable files; bad: reasons of the others."""
 
-    def __init__(self):
-        self.stores = weakref.WeakValueDictionary()
-        self.lock = contextlib.nullcontext()
-
-    def __getstate__(self):
-        raise TypeError("pictures cannot be sent to another process: read them in threads")
+    images: FileImages
+    good: np.ndarray
+    bad: dict[int, str]
+    animated: list[int]
 
 
-class _Arrays(_Source):
+def scan(paths: Sequence[str], names: Sequence[str] | None = None) -> Scan:
+    """Look at every file. What is decoded on the way is kept when it is small and of one size."""
+    images = FileImages(paths, names)
+    files = images.source
+    headers, bad = _headers(files)
+    files.headers = np.array([header[:3] for header in headers], np.int32).reshape(-1, 3)
+    good = np.array([i for i in range(len(files)) if i not in bad], np.int64)
+    animated = [i for i in good.tolist() if headers[i].animated]
+    return Scan(images, good, bad, animated)
+
+
+def fingerprints(images: ArrayImages | FileImages) -> list[bytes]:
+    """A hash per picture, equal for exact duplicates: of the file's bytes, or of the pixels."""
+    source = images.source
+    return each(source.fingerprint, images.positions.tolist(), parallel=source.large)
+
+
+def _headers(files) -> tuple[list[decode.Header], dict[int, str]]:
+    """The header of every file, and why some have none (theirs is all 0)."""
+    sample = [header for header in map(_glance, _some(files.paths)) if header]
+    pixels = np.mean([header.height * header.width for header in sample]) if sample else 0
+    thorough = pixels * len(files) <= CHECKED_PIXELS
+    sizes = {header[:2] for header in sample}
+    channels = max((header.channels for header in sample), default=1)
+    if thorough and len(sizes) == 1 and 4 * pixels * channels * len(files) <= budget():
+        files.keep((*sizes.pop(), channels))
+    bad = {}
+
+    def look(i):
+        try:
+            return files.examine(i) if thorough else decode.look(files.paths[i])
+        except Unreadable as error:
+            bad[i] = str(error)
+            return decode.Header(0, 0, 0, False)
+
+    headers = each(look, range(len(files)), parallel=pixels > PARALLEL_ABOVE)
+    return headers, dict(sorted(bad.items()))
+
+
+def _glance(path: str) -> decode.Header | None:
+    try:
+        return decode.look(path)
+    except Unreadable:
+        return None
+
+
+def _some(items: Sequence) -> list:
+    """A sample in even steps."""
+    steps = np.linspace(0, len(items) - 1, min(SAMPLE, len(items))).astype(int)
+    return [items[i] for i in steps]
+
+
+def _hash(data) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+class _Arrays:
+    large = False
+
     def __init__(self, array):
-        super().__init__()
         assert array.dtype == np.uint8, array.dtype
         self.array = array[..., None] if array.ndim == 3 else array
-        assert self.array.ndim == 4 and self.array.shape[-1] in (1, 3), array.shape
-        self.large = False
+        assert self.array.ndim == 4, array.shape
+        assert self.array.shape[-1] in (1, 3), array.shape
+        self.stores = Stores()
 
     def __len__(self):
         return len(self.array)
 
     def shapes(self, positions):
-        return np.tile(self.array.shape[1:], (len(positions), 1))
+        return np.array([self.array.shape[1:]])
 
     def store(self, shape):
         if shape == self.array.shape[1:]:
-            return _Store(shape, self.array, np.ones(len(self), bool), None)
-        return _new_store(len(self), shape, self._load)
+            return Store(shape, self.array, np.ones(len(self), bool), self._load)
+        return self.stores.get(
+            shape, lambda: new_store(len(self), shape, self._load, parallel=self.large)
+        )
 
     def fingerprint(self, i):
         return _hash(np.ascontiguousarray(self.array[i]))
 
     def _load(self, i, shape):
         return decode.fit(self.array[i], *shape)
+
+
+class _Files:
+    def __init__(self, paths, names=None):
+        self.paths = [os.fspath(path) for path in paths]
+        self.names = self.paths if names is None else list(names)
+        self.headers = None  # (N, 3) once scanned
+        self.hashes = [None] * len(self.paths)
+        self.kept = None  # (N, H, W, C): those in their own size that a scan decoded
+        self.is_kept = np.zeros(len(self.paths), bool)
+        self.stores = Stores()
+
+    def __len__(self):
+        return len(self.paths)
+
+    @cached_property
+    def large(self):
+        shapes = self.shapes(np.arange(len(self)))
+        return float(np.mean(shapes[:, 0] * shapes[:, 1])) > PARALLEL_ABOVE
+
+    def keep(self, shape):
+        """Make room for pictures of this shape; examine() will fill it."""
+        self.kept = np.empty((len(self), *shape), np.uint8)
+
+    def examine(self, i) -> decode.Header:
+        """Decode a file to its end, and keep its hash and, where there is room, its pixels."""
+        data = decode.read(self.paths[i])
+        self.hashes[i] = _hash(data)
+        if self.kept is None:
+            return decode.check(data)
+        header, pixels = decode.examine(data)
+        room = self.kept.shape[1:]
+        if pixels.shape[:2] == room[:2] and pixels.shape[2] <= room[2]:
+            self.kept[i] = pixels
+            self.is_kept[i] = True
+        return header
+
+    def shapes(self, positions):
+        if self.headers is not None:
+            return self.headers[positions]
+        looks = [self._try(i, lambda i=i: decode.look(self.paths[i])) for i in _some(positions)]
+        return np.array([header[:3] for header in looks])
+
+    def store(self, shape):
+        def new():
+            if self.kept is not None and self.kept.shape[1:] == shape:
+                filled = self.is_kept.copy()  # not the same: the others are filled in another size
+                return Store(shape, self.kept, filled, self._load, parallel=self.large)
+            return new_store(len(self), shape, self._load, parallel=self.large)
+
+        return self.stores.get(shape, new)
+
+    def fingerprint(self, i):
+        if self.hashes[i] is None:
+            self.hashes[i] = _hash(self._try(i, lambda: decode.read(self.paths[i])))
+        return self.hashes[i]
+
+    def _load(self, i, shape):
+        if self.is_kept[i]:
+            return decode.fit(self.kept[i], *shape)
+        height, width, channels = shape
+
+        def load():
+            data = decode.read(self.paths[i])
+            return decode.decode(data, size=(height, width), channels=channels)
+
+        return self._try(i, load)
+
+    def _try(self, i, function):
+        try:
+            return function()
+        except Unreadable as error:
+            raise DataError(
+                f"{self.names[i]} could not be read: {error}.",
+                "replace the file or delete it, then start again.",
+            ) from error

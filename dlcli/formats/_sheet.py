@@ -207,29 +207,35 @@ def _is_header(first: list[str], frame) -> bool:
     """Whether the first line is of another sort than the lines below it."""
     from dlcli.columns import MISSING, numbers, times
 
+    distinct = len(set(first)) == len(first)
     if frame.height == 0:
-        return len(set(first)) == len(first) and not any(_is_number(cell) for cell in first)
-    counted = [cell for cell in first if cell in (str(i) for i in range(len(first) + 1))]
-    if len(first) > 2 and len(counted) == len(first) and first == sorted(first, key=int):
+        return distinct and not any(_is_number(cell) for cell in first)
+    if len(first) > 2 and first in ([str(i) for i in range(len(first))], [str(i + 1) for i in range(len(first))]):
         return True  # 0, 1, 2, …: names that a program gave
     head = frame.head(1000)
-    votes = 0
+    new, seen, typed = 0, 0, False
     for cell, name in zip(first, frame.columns, strict=True):
-        column = head[name]
-        filled = column.filter(~column.is_in(list(MISSING)))
-        if filled.len() and (numbers(filled).is_finite().mean() or 0) > 0.9:
-            if not _is_number(cell) and cell not in MISSING:
+        filled = head[name].filter(~head[name].is_in(list(MISSING)))
+        if filled.len() == 0:
+            continue
+        is_number = numbers(filled).is_not_null().mean() > 0.9
+        if is_number or times(filled) is not None:
+            typed = True
+            if not _is_number(cell) and cell not in MISSING and (is_number or _not_time(cell)):
                 return True
-            votes -= 1
-        elif filled.len() and times(filled) is not None:
-            return times(filled.head(1).new_from_index(0, 0).append(type(column)([cell]))) is None
-        elif column.n_unique() <= max(2, head.height // 5):
-            votes += 1 if cell not in set(column) else -1
-    if votes == 0 or {cell.lower() for cell in first} & USUAL:
-        return len(set(first)) == len(first) and all(len(cell) < 60 for cell in first) and (
-            votes > 0 or any(cell.lower() in USUAL for cell in first)
-        )
-    return votes > 0
+        elif filled.n_unique() <= max(2, filled.len() // 3):
+            new, seen = new + (cell not in filled), seen + (cell in filled)
+    if typed or seen or not distinct:
+        return False
+    return new > 0 or bool({cell.lower() for cell in first} & USUAL)
+
+
+def _not_time(cell: str) -> bool:
+    import polars as pl
+
+    from dlcli.columns import times
+
+    return times(pl.Series([cell])) is None
 
 
 def _is_number(cell: str) -> bool:

@@ -1,0 +1,34 @@
+"""PatchTST (Nie et al., 2023): a forecasting transformer over patches of one column at a time."""
+
+from keras import layers
+
+from dlcli.architectures.transformer._block import stack
+from dlcli.layers import ChannelsApart, ChannelsTogether, PatchEmbedding
+
+OFFERS = {"series", "forecast"}
+TINY = {"width": 8, "depth": 1, "heads": 2}
+FIT = {"epochs": 20, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 1e-4, "patience": 5}
+
+
+def build(
+    task,
+    *,
+    width: int = 16,
+    depth: int = 3,
+    heads: int = 4,
+    mlp_ratio: int = 8,
+    patch: int = 16,
+    stride: int = 8,
+    dropout: float = 0.3,
+):
+    """The defaults are the paper's for small data (ETTh1), with norms before the blocks and not
+    after.  patch, stride: steps in a patch, and between two."""
+    x = task.embed()  # (B, L, C)
+    channels = x.shape[-1]
+    x = ChannelsApart(name="apart")(x)  # (B * C, L, 1)
+    x = PatchEmbedding(width, min(patch, x.shape[1]), strides=stride, fill="repeat", name="patches")(x)
+    x = stack(x, depth=depth, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout)
+    x = layers.Identity(name="features")(x)  # (B * C, N, width)
+    x = layers.Flatten(name="head_flatten")(x)
+    x = layers.Dense(task.horizon, name="head_forecast")(x)
+    return task.wrap(task.restore(ChannelsTogether(channels, name="head_together")(x)))

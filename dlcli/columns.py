@@ -1,0 +1,269 @@
+"""Columns of a table as numbers: what is learned from the training rows, and its application.
+
+A learned column is a plain dictionary (it goes into spec.json). Cells come as stripped strings, so
+that nothing was lost before a column's kind was known. No Keras here: formats use this file too.
+"""
+
+import re
+from collections import Counter
+from statistics import NormalDist
+
+import numpy as np
+import polars as pl
+
+from dlcli.errors import DataError, some
+
+MISSING = ("", "?", "NA", "N/A", "#N/A", "na", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None", "none", "-")
+KNOTS = 256  # of the quantile transform: enough that 0.4 % of the rows lie between two
+WORD = re.compile(r"\w+|[^\w\s]")
+TIME_FORMATS = (
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
+    "%Y/%m/%d",
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %H:%M",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+)
+MONTH = re.compile(r"^\d{4}[-/]\d{1,2}$")
+TIME_LIKE = re.compile(r"^\d{1,4}[-/.]\d{1,2}")
+
+
+def numbers(cells: pl.Series) -> pl.Series:
+    """Cells as Float64; null where a cell is no finite number."""
+    values = cells.cast(pl.Float64, strict=False)
+    return values.set(~values.is_finite().fill_null(False), None)
+
+
+def times(cells: pl.Series) -> pl.Series | None:
+    """Cells as Datetime, null where missing; None when they are not all times of one format."""
+    cells = cells.cast(pl.String)
+    missing = cells.is_in(list(MISSING))
+    filled = cells.filter(~missing)
+    if filled.len() == 0 or not all(TIME_LIKE.match(cell) for cell in filled.head(20)):
+        return None
+    if all(MONTH.match(cell) for cell in filled.head(20)):
+        cells, filled = cells + "-01", filled + "-01"
+    cells = cells.str.replace(r"(Z|[+-]00:?00)$", "").set(missing, None)
+    filled = filled.str.replace(r"(Z|[+-]00:?00)$", "")
+    fitting = []
+    for pattern in TIME_FORMATS:
+        if _parse(filled.head(20), pattern).null_count() == 0 and _parse(filled, pattern).null_count() == 0:
+            fitting.append(_parse(cells, pattern))
+    # 03/04/2020: days and months are told apart by what makes the times increase.
+    return next((found for found in fitting if found.is_sorted()), fitting[0] if fitting else None)
+
+
+def _parse(cells: pl.Series, pattern: str) -> pl.Series:
+    return cells.str.to_datetime(pattern, time_unit="us", strict=False)
+
+
+# ---- learning --------------------------------------------------------------------------------
+
+
+def learn(frame: pl.DataFrame, kinds: dict[str, str], *, numeric: str, bins: int, words: int) -> list[dict]:
+    """What encode() needs, from the training rows alone.
+
+    kinds: numeric, category, time or text by column name. numeric: "quantile" or "standard".
+    """
+    if numeric not in ("quantile", "standard"):
+        raise DataError(f"task.numeric={numeric!r} is not known.", "it is quantile or standard.")
+    makers = {
+        "numeric": lambda cells: _learn_numeric(cells, numeric, bins),
+        "category": _learn_category,
+        "time": _learn_time,
+        "text": lambda cells: _learn_text(cells, words),
+    }
+    return [{"name": name, "kind": kind, **makers[kind](frame[name])} for name, kind in kinds.items()]
+
+
+def _learn_numeric(cells: pl.Series, transform: str, bins: int) -> dict:
+    values = numbers(cells).drop_nulls().to_numpy()
+    if len(values) == 0:
+        values = np.zeros(1)
+    at, to = _quantile_map(values) if transform == "quantile" else _standard_map(values)
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1))) if bins else np.zeros(0)
+    return {
+        "at": at.tolist(),
+        "to": to.tolist(),
+        "bins": edges.tolist() if len(edges) > 2 else [],
+        "fill": float(np.median(values)),
+        "missing": bool(len(values) < cells.len()),
+    }
+
+
+def _quantile_map(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Knots that turn the column's distribution into a normal one of unit variance, as networks on
+    tables want it (Gorishniy et al., 2021, "Revisiting Deep Learning Models for Tabular Data")."""
+    count = min(KNOTS, len(values))
+    share = np.clip(np.linspace(0, 1, count), 0.5 / count, 1 - 0.5 / count)
+    knots = np.quantile(values, np.linspace(0, 1, count))
+    at, group = np.unique(knots, return_inverse=True)
+    middle = np.bincount(group, weights=share) / np.bincount(group)  # ties share their mean rank
+    to = np.array([NormalDist().inv_cdf(p) for p in middle])
+    mapped = np.interp(values, at, to)
+    return at, (to - mapped.mean()) / (mapped.std() or 1.0)
+
+
+def _standard_map(values: np.ndarray, reach: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
+    """(value - mean) / deviation, cut at 10 deviations: the same form with two knots."""
+    mean, deviation = values.mean(), values.std() or 1.0
+    return mean + reach * deviation * np.array([-1.0, 1.0]), reach * np.array([-1.0, 1.0])
+
+
+def _learn_category(cells: pl.Series) -> dict:
+    """Values seen often enough, the most frequent first; all others count as one."""
+    rare = max(1, min(5, cells.len() // 100))
+    counts = Counter(cells.to_list())
+    often = sorted(((-n, value) for value, n in counts.items() if n >= rare))
+    return {"vocabulary": [value for _, value in often[:1000]]}
+
+
+TIME_PARTS = ("days", "year_sin", "year_cos", "week_sin", "week_cos", "day_sin", "day_cos")
+
+
+def _learn_time(cells: pl.Series) -> dict:
+    parts = _time_parts(times(cells))
+    parts = np.nan_to_num(parts, nan=0.0) if np.isnan(parts).all() else parts
+    mean, deviation = np.nanmean(parts, axis=0), np.nanstd(parts, axis=0)
+    used = [i for i in range(len(TIME_PARTS)) if deviation[i] > 1e-6]
+    return {
+        "parts": [TIME_PARTS[i] for i in used],
+        "mean": mean[used].tolist(),
+        "deviation": deviation[used].tolist(),
+    }
+
+
+def _learn_text(cells: pl.Series, words: int) -> dict:
+    documents = [WORD.findall(cell.lower()) for cell in cells.to_list()]
+    counts = Counter(word for document in documents for word in document)
+    often = sorted((-n, word) for word, n in counts.items() if n >= 2)
+    lengths = sorted(len(document) for document in documents)
+    length = lengths[int(0.95 * (len(lengths) - 1))] if lengths else 0
+    return {"vocabulary": [word for _, word in often[:words]], "length": min(128, max(1, length)) + 1}
+
+
+# ---- application -----------------------------------------------------------------------------
+
+
+def encode(frame: pl.DataFrame, columns: list[dict]) -> dict[str, np.ndarray]:
+    """Rows as arrays.
+
+    numeric (n, F) float32 · categories (n, M) int32, each column with its own range of numbers, its
+    first for "other" · words_<i> (n, T) int32, 0 is padding, 1 stands first, 2 is an unknown word.
+    A key is left out when no column has its kind.
+    """
+    absent = [column["name"] for column in columns if column["name"] not in frame.columns]
+    if absent:
+        raise DataError(
+            f"columns that the model was trained on are missing: {some(absent)}.",
+            f"the data has {some(frame.columns, 8)}.",
+        )
+    blocks, categories, words, offset = [], [], [], 0
+    for column in columns:
+        cells = frame[column["name"]].cast(pl.String).fill_null("")
+        if column["kind"] == "numeric":
+            blocks.append(_encode_numeric(cells, column))
+        elif column["kind"] == "time":
+            blocks.append(_encode_time(cells, column))
+        elif column["kind"] == "category":
+            index = {value: offset + 1 + i for i, value in enumerate(column["vocabulary"])}
+            categories.append([index.get(cell, offset) for cell in cells.to_list()])
+            offset += 1 + len(index)
+        else:
+            words.append(_encode_text(cells, column))
+    arrays = {}
+    if blocks:
+        arrays["numeric"] = np.concatenate(blocks, axis=1).astype(np.float32)
+    if categories:
+        arrays["categories"] = np.array(categories, dtype=np.int32).T.copy()
+    return arrays | {f"words_{i}": ids for i, ids in enumerate(words)}
+
+
+def _encode_numeric(cells: pl.Series, column: dict) -> np.ndarray:
+    """The mapped value, then whether it was missing, then how far each bin is filled
+    (piecewise-linear encoding; Gorishniy et al., 2022)."""
+    values = numbers(cells).to_numpy()
+    missing = np.isnan(values)
+    values = np.where(missing, column["fill"], values)
+    parts = [np.interp(values, column["at"], column["to"])]
+    if column["missing"]:
+        parts.append(missing)
+    edges = np.array(column["bins"])
+    if len(edges):
+        filled = (values[:, None] - edges[:-1]) / np.diff(edges)
+        parts.extend(np.clip(filled, 0, 1).T)
+    return np.stack(parts, axis=1)
+
+
+def _encode_time(cells: pl.Series, column: dict) -> np.ndarray:
+    found = times(cells)
+    if found is None:
+        found = pl.Series([None] * cells.len(), dtype=pl.Datetime("us"))
+    used = [TIME_PARTS.index(part) for part in column["parts"]]
+    parts = (_time_parts(found)[:, used] - column["mean"]) / column["deviation"]
+    return np.nan_to_num(parts, nan=0.0)
+
+
+def _time_parts(moments: pl.Series) -> np.ndarray:
+    """(n, 7): days since 1970, then sine and cosine of the place in the year, week and day."""
+    days = moments.dt.epoch("us").cast(pl.Float64).fill_null(np.nan).to_numpy() / 86_400e6
+    years = days / 365.2425
+    weeks = (days + 3) / 7  # 1970-01-01 was a Thursday
+    turns = 2 * np.pi * np.stack([years, weeks, days], axis=1)
+    cyclic = np.stack([np.sin(turns), np.cos(turns)], axis=2).reshape(len(days), 6)
+    return np.concatenate([days[:, None], cyclic], axis=1)
+
+
+def _encode_text(cells: pl.Series, column: dict) -> np.ndarray:
+    index = {word: i for i, word in enumerate(column["vocabulary"], 3)}
+    ids = np.zeros((cells.len(), column["length"]), np.int32)
+    ids[:, 0] = 1  # so that the mean over an empty text exists
+    for row, cell in enumerate(cells.to_list()):
+        found = [index.get(word, 2) for word in WORD.findall(cell.lower())][: column["length"] - 1]
+        ids[row, 1 : 1 + len(found)] = found
+    return ids
+
+
+def sizes(columns: list[dict]) -> dict:
+    """Shapes that follow from what was learned: width of numeric, number and total of categories,
+    (length, vocabulary size) of each text."""
+    numeric = 0
+    for column in columns:
+        if column["kind"] == "numeric":
+            numeric += 1 + column["missing"] + max(0, len(column["bins"]) - 1)
+        elif column["kind"] == "time":
+            numeric += len(column["parts"])
+    categories = [column for column in columns if column["kind"] == "category"]
+    return {
+        "numeric": numeric,
+        "categories": len(categories),
+        "values": sum(1 + len(column["vocabulary"]) for column in categories),
+        "words": [(c["length"], 3 + len(c["vocabulary"])) for c in columns if c["kind"] == "text"],
+    }
+
+
+def flat(arrays: dict[str, np.ndarray], columns: list[dict]) -> np.ndarray:
+    """Encoded rows as one float32 matrix (n, d): numbers, one-hot categories, words present."""
+    shape = sizes(columns)
+    n = len(next(iter(arrays.values())))
+    parts = [arrays["numeric"]] if "numeric" in arrays else []
+    if "categories" in arrays:
+        parts.append(_marked(arrays["categories"], n, shape["values"]))
+    for i, (_, vocabulary) in enumerate(shape["words"]):
+        parts.append(_marked(arrays[f"words_{i}"], n, vocabulary)[:, 2:])
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _marked(ids: np.ndarray, n: int, width: int) -> np.ndarray:
+    marks = np.zeros((n, width), np.float32)
+    marks[np.arange(n)[:, None], ids] = 1.0
+    return marks

@@ -1,0 +1,71 @@
+"""What a column of a table holds, found from its cells."""
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+from dlcli.columns import MISSING, numbers, times
+
+IMAGE = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+ID_NAME = re.compile(r"(^|[_\s-])(id|no|nr|index|key|uuid|rowid|unnamed: 0)$|Id$|ID$", re.IGNORECASE)
+CODE = re.compile(r"^0\d+$")
+STRAY = 0.005  # share of cells in a numeric column that may be no numbers (and count as missing)
+
+
+def kind_of(name: str, cells: pl.Series) -> tuple[str, str]:
+    """Kind and, where something deserves to be told, a note.
+
+    Kinds: numeric, category, text, time, image, and those that teach nothing: id, constant, empty.
+    """
+    filled = cells.filter(~cells.is_in(list(MISSING)))
+    distinct = filled.n_unique()
+    if filled.len() == 0:
+        return "empty", ""
+    if distinct == 1 and filled.len() == cells.len():
+        return "constant", ""
+    values = numbers(filled)
+    strays = values.null_count()
+    if strays <= STRAY * filled.len() and not _codes(filled):
+        note = ""
+        if strays:
+            odd = filled.filter(values.is_null()).unique().sort().head(3).to_list()
+            note = f"{strays} of {filled.len()} values of column {name!r} are no finite numbers ({', '.join(odd)}): taken as missing"
+        return ("id" if _counts(name, values, cells.len()) else "numeric"), note
+    if times(filled) is not None:
+        return "time", ""
+    if sum(Path(cell).suffix.lower() in IMAGE for cell in filled.head(100)) > 90 * min(100, filled.len()) // 100:
+        return "image", ""
+    if distinct > 0.5 * filled.len() and distinct > 2 and _words(filled) >= 3:
+        return "text", ""
+    if distinct == cells.len() and distinct >= 20:
+        return "id", ""
+    return "category", ""
+
+
+def decimal_comma(cells: pl.Series) -> pl.Series | None:
+    """1,5 as 1.5, when every cell that is not missing is such a number; else None."""
+    if not cells.str.contains(",", literal=True).any():
+        return None
+    changed = cells.str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2")
+    filled = changed.filter(~cells.is_in(list(MISSING)))
+    return changed if filled.len() and numbers(filled).null_count() == 0 else None
+
+
+def _words(cells: pl.Series) -> float:
+    return cells.head(1000).str.split(" ").list.len().mean() or 0.0
+
+
+def _codes(cells: pl.Series) -> bool:
+    """00501 is a name made of digits, not the number 501."""
+    return any(CODE.match(cell) for cell in cells.filter(cells.str.starts_with("0")).to_list())
+
+
+def _counts(name: str, values: pl.Series, rows: int) -> bool:
+    """Whether a column only counts its rows, or names each by a number."""
+    if values.null_count() or values.len() < rows or rows < 3 or values.n_unique() < rows:
+        return False
+    if not (values == values.round()).all():
+        return False
+    steps = values.diff().drop_nulls()
+    return bool(ID_NAME.search(name)) or (rows >= 20 and steps.n_unique() == 1 and abs(steps[0]) == 1 and values[0] in (0, 1))

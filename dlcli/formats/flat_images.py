@@ -1,0 +1,41 @@
+"""Images without labels: one file, or a folder of them, or loose images in train/val/test."""
+
+from pathlib import Path
+
+from dlcli.data import Data
+from dlcli.errors import DataError
+from dlcli.formats import _image_files as image_files
+from dlcli.formats._image_files import Found
+
+
+def matches(path: Path) -> bool:
+    """Whether there are loose pictures and no class folders."""
+    if path.is_file():
+        return image_files.is_picture(path)
+    if not path.is_dir() or not any(image_files.pictures(part) for part in _parts(path).values()):
+        return False
+    below = [folder for part in _parts(path).values() for folder in image_files.folders(part)]
+    return not any(image_files.holds_pictures(folder) for folder in below)
+
+
+def open(path: Path, *, unreadable: float = 0.1) -> Data:
+    """Images without labels; `unreadable` is the fraction that may be broken."""
+    if path.is_file():
+        found = [Found("all", None, str(path), image_files.readable(path.name))]
+    else:
+        found = [
+            Found(split, None, str(file), image_files.readable(file.relative_to(path).as_posix()))
+            for split, part in _parts(path).items()
+            for file in image_files.pictures(part)
+        ]
+    if not found:
+        raise DataError(
+            f"no images in {path}.", f"images end in {' '.join(image_files.SUFFIXES)}."
+        )
+    return image_files.load(found, unreadable=unreadable, warnings=[])
+
+
+def _parts(path: Path) -> dict[str, Path]:
+    """The folder of each split; all is the folder itself."""
+    parts = {} if image_files.pictures(path) else image_files.splits(path)
+    return parts if len(parts) > 1 else {"all": parts.get("train", path)}

@@ -1,0 +1,63 @@
+"""Random draws that do not depend on how many examples are asked for, and what all sets share."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.data import Examples
+
+
+class Draws:
+    """Uniform draws, one row per example from its own generator.
+
+    Example i depends on (seed, i) alone, so the first n of a larger set are the smaller set.
+    """
+
+    def __init__(self, n: int, *, seed: int, columns: int):
+        rows = [np.random.default_rng([seed, i]).random(columns) for i in range(n)]
+        self._rows = np.stack(rows) if rows else np.empty((0, columns))
+        self._next = 0
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+        """One number per example in [low, high)."""
+        assert self._next < self._rows.shape[1], "a set draws more columns than it asked for"
+        column = self._rows[:, self._next]
+        self._next += 1
+        return low + (high - low) * column
+
+    def choice(self, options: Sequence) -> np.ndarray:
+        """One of the options per example, each as likely as the others."""
+        return np.asarray(options)[(self.uniform() * len(options)).astype(int)]
+
+    def chance(self, probability: float) -> np.ndarray:
+        """True with this probability."""
+        return self.uniform() < probability
+
+    def normal(self, scale: float = 1.0) -> np.ndarray:
+        """Normal draws around 0 (Box and Muller, 1958)."""
+        radius = np.sqrt(-2 * np.log1p(-self.uniform()))
+        return scale * radius * np.cos(2 * np.pi * self.uniform())
+
+    def order(self, count: int) -> np.ndarray:
+        """A random order of 0..count-1 per example: (n, count)."""
+        return np.argsort(np.stack([self.uniform() for _ in range(count)], axis=1), axis=1)
+
+
+def is_test(n: int, classes: int) -> np.ndarray:
+    """Every fifth round of the classes is for testing, so both splits hold all classes equally."""
+    return (np.arange(n) // classes) % 5 == 4
+
+
+def in_splits(examples: Examples, test: np.ndarray) -> dict[str, Examples]:
+    """Train and test, or "all" when there are too few examples for a test split."""
+    if not test.any():
+        return {"all": examples}
+    return {"train": examples.take(np.flatnonzero(~test)), "test": examples.take(np.flatnonzero(test))}
+
+
+def write_csv(columns: dict[str, np.ndarray], path: Path, *, separator: str = ",") -> None:
+    """Columns as a table with a header; numbers with two decimals."""
+    import polars as pl
+
+    pl.DataFrame(columns).write_csv(path, separator=separator, float_precision=2)

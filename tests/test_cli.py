@@ -1,0 +1,111 @@
+"""Mistakes are answered with one sentence and a hint, before Keras is imported."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+BLOCK = """
+import sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name in {blocked}:
+            raise AssertionError(name + " was imported")
+sys.meta_path.insert(0, Refuse())
+sys.argv = ["dlcli", *{arguments}]
+from dlcli.cli import main
+main()
+"""
+
+
+def dlcli(*arguments: str, blocked=("keras", "tensorflow", "jax")) -> subprocess.CompletedProcess:
+    """The command in a process where the blocked modules cannot be imported."""
+    code = BLOCK.format(blocked=tuple(blocked), arguments=list(arguments))
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_help_loads_neither_numpy_nor_keras():
+    answer = dlcli("--help", blocked=("numpy", "keras", "tensorflow", "jax", "polars", "sklearn", "PIL"))
+    assert answer.returncode == 0
+    assert "train" in answer.stdout
+    assert answer.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "generate", "list"])
+def test_help_of_every_command_is_light(command):
+    answer = dlcli(command, "--help", blocked=("numpy", "keras", "tensorflow"))
+    assert answer.returncode == 0
+    assert "Usage" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence", "hint"),
+    [
+        (["train", "shapes", "--arch", "rsnet"], 1, "no architecture named 'rsnet'", "did you mean 'resnet'"),
+        (["train", "no/such/folder"], 1, "no file, folder or built-in set 'no/such/folder'", "Known"),
+        (["train", "shaps"], 1, "built-in set 'shaps'", "did you mean 'shapes'"),
+        (["train", "shapes", "--task", "clasify"], 1, "no task named 'clasify'", "Known"),
+        (["train", "shapes", "--set", "arch.dept=3", "--arch", "resnet"], 1, "no option arch.dept", "did you mean 'depth'"),
+        (["train", "shapes", "--set", "arch.depth=deep", "--arch", "resnet"], 1, "'deep' is not int", "default"),
+        (["train", "shapes", "--set", "fit.epoch=3"], 1, "no option 'epoch'", "did you mean 'epochs'"),
+        (["train", "shapes", "--set", "depth=3"], 1, "is not component.option=value", "--set arch.depth=4"),
+        (["train", "shapes", "--set", "model.depth=3"], 1, "no component 'model'", "Known"),
+        (["train", "shapes", "--time", "soon"], 1, "'soon' is not a length of time", "10m"),
+        (["train", "shapes", "--precision", "float8"], 1, "precision = 'float8'", ""),
+        (["train", "shapes", "--backend", "torch"], 1, "backend = 'torch'", ""),
+        (["train", "shapes", "--arch", "gpt", "--task", "image-classification"], 1, "gpt does not fit", "resnet"),
+        (["train", "--epochs", "3"], 1, "no data was named", "dlcli train DATA"),
+        (["train", "shapes", "--config", "no.toml"], 1, "no configuration file no.toml", ".toml"),
+        (["train", "shapes", "--epoch", "3"], 2, "No such option", "--epochs"),
+        (["train", "shapes", "--epochs", "0"], 2, "0", ""),
+        (["evaluate", "no/run"], 1, "no run directory no/run", ""),
+        (["predict", "no/run", "x"], 1, "no run directory no/run", ""),
+        (["generate", "no/run"], 1, "no run directory no/run", ""),
+        (["list", "architecture"], 1, "no list of 'architecture'", "did you mean 'architectures'"),
+        (["trian", "shapes"], 2, "No such command", "train"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_a_hint_without_keras(arguments, code, sentence, hint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    answer = dlcli(*arguments)
+    assert answer.returncode == code, answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert sentence in answer.stderr
+    assert hint in answer.stderr
+    assert answer.stdout == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wrong_column_is_answered_before_keras(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("age,town,answer\n" + "".join(f"{i},Ulm,{i % 2}\n" for i in range(40)))
+    answer = dlcli("train", str(table), "--target", "anser")
+    assert answer.returncode in (1, 3)
+    assert "'anser'" in answer.stderr
+    assert "answer" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_list_is_one_json_document():
+    answer = dlcli("list", "architectures", "--json")
+    names = {entry["name"] for entry in json.loads(answer.stdout)["architectures"]}
+    assert {"resnet", "lstm", "gpt", "dcgan", "vae", "mlp"} <= names
+
+
+# Frozen: a new knob goes into the signature of the component it belongs to, not onto the command line.
+TRAIN = {
+    "--format", "--task", "--arch", "--target", "--horizon", "--out", "--epochs", "--time", "--batch-size",
+    "--learning-rate", "--seed", "--precision", "--backend", "--device", "--config", "--set", "--json", "--help",
+}  # fmt: skip
+
+
+def test_the_options_of_train_are_frozen():
+    import typer
+
+    from dlcli.cli import app
+
+    command = typer.main.get_command(app).commands["train"]
+    options = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    assert options | {"--help"} == TRAIN

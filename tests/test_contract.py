@@ -1,0 +1,99 @@
+"""Every architecture with every task that it fits keeps the same promises. A new file is tested the day it appears."""
+
+import re
+
+import numpy as np
+import pytest
+
+from dlcli import plan, registry, splits
+from tests import tiny
+
+LABELS = ("classes", "numbers", "none")
+
+
+def _pairs():
+    for task in registry.entries("tasks").values():
+        for kind in sorted(task.literal("KINDS", ())):
+            words = frozenset({plan.WORDS[kind]}) if "bottleneck" in task.literal("NEEDS", ()) else frozenset()
+            for name in plan.fitting(task, words):
+                yield pytest.param(task, kind, registry.find("architectures", name), id=f"{task.name}-{kind}-{name}")
+
+
+def _learned(task, kind):
+    """The task, learned from tiny data, and that data in splits."""
+    labels = task.literal("LABELS", "any")
+    labels = ("none" if kind != "table" else "numbers") if labels == "any" else labels
+    data, _ = splits.split(tiny.data(kind, labels), seed=0)
+    options = {name: value for name, value in TASK_OPTIONS.items() if name in task.options}
+    return task.load().Task.learn(data.splits["train"], data, **options), data
+
+
+TASK_OPTIONS = {"horizon": 4, "lookback": 24, "context": 16, "code": 4}
+
+
+def test_every_literal_can_be_read_without_importing():
+    """OFFERS, TINY, FIT, NEEDS, KINDS and every option default are literals with an annotation."""
+    for name in registry.MAKERS:
+        for entry in registry.entries(name).values():
+            assert entry.summary.endswith("."), f"{entry.path} has no one-line summary"
+            for option in entry.options.values():
+                assert option.annotation
+    for arch in registry.entries("architectures").values():
+        assert arch.literal("OFFERS")
+        assert set(arch.literal("TINY", {})) <= set(arch.options)
+        from dlcli.config import FitConfig
+
+        FitConfig(**arch.literal("FIT", {}))
+    for task in registry.entries("tasks").values():
+        assert task.literal("KINDS")
+        assert task.literal("NEEDS")
+        assert set(task.literal("PREFERS", ())) <= set(registry.entries("architectures"))
+
+
+@pytest.mark.parametrize(("task", "kind", "arch"), _pairs())
+def test_contract(task, kind, arch, tmp_path):
+    """Builds at TINY; B=1 and B=3 agree; layers have names of their own; a step changes every trainable
+    weight; saved and loaded it predicts the same."""
+    import keras
+
+    from dlcli import fit
+    from dlcli.batches import Batches
+    from dlcli.config import FitConfig
+
+    keras.utils.set_random_seed(0)
+    learned, data = _learned(task, kind)
+    again = type(learned)(**{name: getattr(learned, name) for name in learned.__dataclass_fields__})
+    assert again == learned
+    model = arch.load().build(learned, **arch.literal("TINY", {}))
+
+    names = [layer.name for layer in model.layers]
+    assert len(names) == len(set(names))
+    anonymous = [name for name in names if re.fullmatch(r"(dense|conv1d|conv2d|lstm|gru|add|dropout|activation|layer_normalization|batch_normalization)(_\d+)?", name)]
+    assert not anonymous
+
+    source = learned.source(data.splits["train"], training=True)
+    rng = np.random.default_rng(0)
+    x, y, *_ = source.batch(np.arange(3), rng)
+    three = model.predict_on_batch(x)
+    one = model.predict_on_batch({k: v[:1] for k, v in x.items()} if isinstance(x, dict) else x[:1])
+    np.testing.assert_allclose(three[:1], one, rtol=2e-4, atol=2e-5)
+    assert np.isfinite(three).all()
+
+    settings = FitConfig(**{"learning_rate": 1e-2, "warmup": 0.0, "jit": False, "batch_size": 8})
+    fit.compiled(model, learned, settings, steps=4)
+    before = [np.array(v) for v in model.trainable_variables]
+    batches = Batches(source, batch_size=min(8, len(source)), seed=0)
+    for index in range(2):
+        model.train_on_batch(*batches[index % len(batches)])
+    still = [v.path for v, old in zip(model.trainable_variables, before, strict=True) if np.array_equal(np.array(v), old)]
+    assert not still
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_allclose(loaded.predict_on_batch(x), model.predict_on_batch(x), rtol=1e-5, atol=1e-6)
+
+    report = learned.report(fit.outputs(model, learned, learned.source(data.splits["test"], training=False)))
+    for name, score in report.scores.items():
+        assert score.low <= score.value <= score.high or not np.isfinite(score.value), name
+    if report.scores and learned.headline:
+        assert learned.headline in report.scores
