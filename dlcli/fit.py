@@ -149,8 +149,7 @@ class Keeper(keras.callbacks.Callback):
             self.best = math.inf if score is None else score
             self.best_epoch = self.epochs
             self._unsaved = True
-            if score is not None:
-                self._weights = self.model.get_weights()
+            self._weights = self.model.get_weights()
         if time.monotonic() - self._saved > _SAVE_EVERY:
             self._save()
         if score is not None and self.patience and self.epochs - self.best_epoch >= self.patience:
@@ -159,14 +158,11 @@ class Keeper(keras.callbacks.Callback):
     def finish(self) -> None:
         """Best weights into the model and onto the disk; the newest state beside them."""
         rundir.commit(self.run.last, self.model.save)
-        if self._weights is not None:
-            self.model.set_weights(self._weights)
+        self.model.set_weights(self._weights)
         rundir.commit(self.run.model, self.model.save)
 
     def _save(self) -> None:
-        if self._unsaved and self._weights is None:
-            rundir.commit(self.run.model, self.model.save)
-        elif self._unsaved:
+        if self._unsaved:
             newest = self.model.get_weights()
             self.model.set_weights(self._weights)
             rundir.commit(self.run.model, self.model.save)

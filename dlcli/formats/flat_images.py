@@ -29,9 +29,7 @@ def open(path: Path, *, unreadable: float = 0.1) -> Data:
             for file in image_files.pictures(part)
         ]
     if not found:
-        raise DataError(
-            f"no images in {path}.", f"images end in {' '.join(image_files.SUFFIXES)}."
-        )
+        raise DataError(f"no images in {path}.", f"images end in {' '.join(image_files.SUFFIXES)}.")
     return image_files.load(found, unreadable=unreadable, warnings=[])
 
 
