@@ -85,9 +85,9 @@ class Positions(layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape):
-        self.table = self.add_weight(
-            shape=tuple(input_shape[1:]), initializer=initializers.RandomNormal(stddev=0.02), name="table"
+        self.positions = self.add_weight(
+            shape=tuple(input_shape[1:]), initializer=initializers.RandomNormal(stddev=0.02), name="positions"
         )
 
     def call(self, x):
-        return x + self.table
+        return x + self.positions

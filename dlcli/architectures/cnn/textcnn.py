@@ -1,0 +1,47 @@
+"""TextCNN (Kim, 2014): convolutions over three to five words, the largest answer anywhere counts."""
+
+import keras
+from keras import layers, ops
+
+from dlcli.layers import MaskedConv1D
+
+OFFERS = {"tokens"}
+TINY = {"width": 8, "filters": 4}
+FIT = {"epochs": 20, "batch_size": 50, "learning_rate": 1e-3, "patience": 5}
+
+
+def build(
+    task,
+    *,
+    width: int = 300,
+    filters: int = 100,
+    widths: tuple[int, ...] = (3, 4, 5),
+    embedding_dropout: float = 0.2,
+    dropout: float = 0.5,
+):
+    """width: of the word vectors.  filters: per width of convolution, which is `widths` words."""
+    x = task.embed(width)  # (B, T, width)
+    x = layers.SpatialDropout1D(embedding_dropout, name="stem_dropout")(x)
+    found = []
+    for words in widths:
+        y = MaskedConv1D(filters, words, activation="relu", name=f"conv{words}")(x)
+        found.append(LargestOverTime(name=f"conv{words}_largest")(y))
+    x = layers.Concatenate(name="concatenate")(found) if len(found) > 1 else found[0]
+    return task.model(layers.Dropout(dropout, name="dropout")(x))
+
+
+@keras.saving.register_keras_serializable("dlcli")
+class LargestOverTime(layers.Layer):
+    """Each feature's largest value over the steps that are not masked: (B, T, C) -> (B, C); C >= 0."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, x, mask=None):
+        if mask is not None:
+            x = x * ops.cast(mask[..., None], x.dtype)
+        return ops.max(x, axis=1)
+
+    def compute_mask(self, x, mask=None):
+        return None

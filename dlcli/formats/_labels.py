@@ -1,0 +1,152 @@
+"""The column to be predicted: finding it, and making classes or numbers of it."""
+
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from dlcli.columns import MISSING, numbers
+from dlcli.data import Examples
+from dlcli.errors import DataError, some
+
+TARGETS = ("target", "label", "labels", "class", "y", "species", "category", "sentiment", "diagnosis", "outcome")
+MANY = 20  # whole numbers with more different values than this are no classes
+
+
+def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list[str]) -> str | None:
+    """The target where only one column can be meant, with a warning that says which.
+
+    Raises: DataError that lists the columns.
+    """
+    main = next(iter(sheets))
+    useful = {name: kind for name, kind in kinds.items() if kind not in ("constant", "empty", "id")}
+    if list(useful.values()) == ["text"]:
+        return None
+    absent = [name for name in kinds if any(name not in frame.columns for frame in sheets.values())]
+    named = [name for name in kinds if name.lower() in TARGETS]
+    choice = absent if len(absent) == 1 else named
+    if len(choice) != 1 and sorted(useful.values()) == ["category", "text"]:
+        choice = [name for name, kind in useful.items() if kind == "category"]
+    if len(choice) != 1 and list(kinds)[-1] == f"column{len(kinds)}":  # a file without header
+        last = sheets[main][list(kinds)[-1]]
+        if last.n_unique() <= min(MANY, last.len() // 2):
+            choice = [list(kinds)[-1]]
+    if len(choice) == 1:
+        warnings.append(f"target taken to be column {choice[0]!r} (say otherwise with --target)")
+        return choice[0]
+    likely = min(useful or kinds, key=lambda name: sheets[main][name].n_unique())
+    raise DataError(
+        f"{path}: which column is to be predicted? It has {some([f'{n} ({k})' for n, k in kinds.items()], 30)}.",
+        f"name it, for example --target {likely!r}; for a time series: --set data.kind=series.",
+    )
+
+
+def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabelled: bool) -> dict:
+    """Sheets with the same columns in the same order; one without the target is no split."""
+    main = next(iter(sheets))
+    columns = sheets[main].columns
+    kept = {}
+    for name, frame in sheets.items():
+        absent = [column for column in columns if column not in frame.columns]
+        if absent == [target] and name != main and not unlabelled:
+            warnings.append(f"the {name} file has no column {target!r}: it cannot be scored and is not used")
+            continue
+        if absent:
+            raise DataError(f"the {name} file lacks the columns {some(absent)} of the {main} file.")
+        extra = [column for column in frame.columns if column not in columns]
+        if extra:
+            warnings.append(f"columns only in the {name} file are not used: {some(extra)}")
+        kept[name] = frame.select(columns)
+    return {"all": kept[main]} if len(kept) == 1 and main == "train" else kept
+
+
+def target_kind(cells: pl.Series, path: Path, target: str) -> str:
+    """"classes" or "numbers": whole numbers of few values count as classes."""
+    filled = cells.filter(~cells.is_in(list(MISSING)))
+    values = numbers(filled)
+    distinct = filled.n_unique()
+    if filled.len() and values.null_count() == 0:
+        whole = bool((values == values.round()).all())
+        return "classes" if whole and distinct <= min(MANY, max(2, filled.len() // 5)) else "numbers"
+    if distinct > max(MANY, cells.len() // 3):
+        raise DataError(
+            f"{path}: column {target!r} has {distinct} different values in {cells.len()} rows, too many for classes.",
+            "name another column with --target.",
+        )
+    return "classes"
+
+
+def targets(frame: pl.DataFrame, target: str, kind: str, where: str, missing: str, warnings: list[str]):
+    """Rows with a target, and the targets: str or float64 array. Raises: DataError where one is missing."""
+    cells = frame[target]
+    values = numbers(cells)
+    if kind == "numbers":
+        gone = values.is_null()
+    else:  # a class may well be called NA or None, but not among numbers
+        numeric = values.null_count() == cells.is_in(list(MISSING)).sum()
+        gone = cells.is_in(list(MISSING)) if numeric else cells == ""
+    count = int(gone.sum())
+    if count == frame.height:
+        raise DataError(f"{where}: column {target!r} has no value that can be a target.")
+    if count and missing == "error":
+        rows = (gone.arg_true() + 1).to_list()
+        raise DataError(
+            f"{where}: {count} of {frame.height} values of the target {target!r} are missing or no numbers (rows {some(rows)}).",
+            "mend them, or leave those rows out: --set data.missing_target=drop.",
+        )
+    if count:
+        warnings.append(f"{where}: {count} of {frame.height} rows have no target and are left out")
+        frame, values = frame.filter(~gone), values.filter(~gone)
+    if kind == "numbers":
+        return frame, values.to_numpy().copy()
+    return frame, np.array(frame[target].to_list(), dtype=str)
+
+
+def reconcile(marked: dict, warnings: list[str]) -> dict:
+    """Labels of other files that differ from the first file's by a final dot are the same labels."""
+    main = next(iter(marked))
+    known = set(marked[main][1].tolist()) if marked[main][1] is not None else set()
+    changed = {}
+    for name, (frame, y) in marked.items():
+        if y is not None and name != main:
+            odd = sorted(label for label in set(y.tolist()) - known if label.endswith(".") and label[:-1] in known)
+            if odd:
+                warnings.append(f"{name}: labels {some(odd)} were read without their final dot, as the {main} file has them")
+                y = np.array([label[:-1] if label in odd else label for label in y.tolist()], dtype=str)
+        changed[name] = (frame, y)
+    alike = {}
+    for label in sorted(known):
+        alike.setdefault(" ".join(unicodedata.normalize("NFC", label).casefold().split()), []).append(label)
+    close = [" and ".join(map(repr, group)) for group in alike.values() if len(group) > 1]
+    if close:
+        warnings.append(f"classes that differ only in case, spaces or Unicode form: {some(close)}")
+    return changed
+
+
+def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: list[str]) -> None:
+    """Warn of columns that say the target in other words."""
+    count = frame[target].n_unique()
+    for name in features:
+        if frame.height >= 20 and count > 1 and frame[name].n_unique() == count:
+            if frame.select([name, target]).n_unique() == count:
+                warnings.append(f"column {name!r} tells the target {target!r} in every row: is it known beforehand?")
+
+
+def images(path: Path, frame: pl.DataFrame, column: str, y, warnings: list[str]) -> Examples:
+    """Pictures whose paths stand in a column, relative to the table or to one of its folders."""
+    from dlcli.images import FileImages
+
+    folder = path if path.is_dir() else path.parent
+    names = frame[column].to_list()
+    roots = [folder, *sorted(item for item in folder.iterdir() if item.is_dir())]
+    root = max(roots, key=lambda root: sum((root / name).is_file() for name in names[:50]))
+    found = [i for i, name in enumerate(names) if (root / name).is_file()]
+    if len(found) < len(names):
+        lost = sorted(set(names) - {names[i] for i in found})
+        message = f"{len(names) - len(found)} of {len(names)} images in column {column!r} do not exist: {some(lost)}"
+        if len(found) < 0.99 * len(names):
+            raise DataError(message + ".", f"paths are looked up from {folder}.")
+        warnings.append(message)
+    kept = [names[i] for i in found]
+    return Examples(x=FileImages([root / name for name in kept]), y=None if y is None else y[found], names=kept)

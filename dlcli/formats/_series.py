@@ -1,0 +1,258 @@
+"""Tables whose rows are moments: time series, one per file (wide) or many under one another (long)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from dlcli.columns import numbers, times
+from dlcli.data import Data, Examples, Span
+from dlcli.errors import DataError, some
+
+TIME_NAMES = {"date", "time", "timestamp", "datetime", "month", "ds", "day", "week", "year"}
+DAY = 86_400
+# Season by step; a shorter step than a day has the day as its season.
+SEASONS = {DAY: 7, 7 * DAY: 52, "month": 12, "quarter": 4, "year": 1, "business day": 5}
+REGULAR = 0.5  # share of steps that must have the commonest length
+
+
+@dataclass
+class Clock:
+    """The moments of the rows. `order`: they could not be read, only their order counts."""
+
+    moments: np.ndarray  # datetime64[us]
+    columns: list[str]
+    order: bool = False
+
+
+@dataclass
+class Frequency:
+    """A step in words, the season in steps, and the place of every row on the grid (or None)."""
+
+    name: str
+    season: int
+    places: np.ndarray | None
+    grid: np.ndarray | None
+
+
+def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
+    """The column, or the columns year, month, day, hour, that say when each row was."""
+    lower = {name.lower(): name for name in frame.columns}
+    if {"year", "month", "day"} <= set(lower):
+        parts = [numbers(frame[lower[part]]) for part in ("year", "month", "day")]
+        used = [lower[part] for part in ("year", "month", "day")]
+        if sum(part.null_count() for part in parts) == 0:
+            base = pl.select(pl.datetime(*[part.cast(pl.Int32) for part in parts])).to_series()
+            moments = base.to_numpy().astype("datetime64[us]")
+            if "hour" in lower:
+                used.append(lower["hour"])
+                moments = moments + numbers(frame[lower["hour"]]).fill_null(0).to_numpy().astype("timedelta64[h]")
+            return Clock(moments, used)
+    for name, kind in kinds.items():
+        if kind == "time":
+            found = times(frame[name])
+            if found is None or found.null_count():
+                return None
+            return Clock(found.to_numpy().astype("datetime64[us]"), [name])
+    first = frame.columns[0]
+    if first.lower() not in TIME_NAMES:
+        return None
+    values = numbers(frame[first])
+    if values.null_count() == 0 and values.min() > 1e8 and values.is_sorted():
+        scale = 1_000 if values.max() > 1e11 else 1_000_000  # Unix time in milliseconds or seconds
+        return Clock((values.to_numpy() * scale).astype("int64").astype("datetime64[us]"), [first])
+    if frame[first].n_unique() == frame.height and (values.null_count() or values.is_sorted()):
+        return Clock(np.arange(frame.height).astype("datetime64[us]"), [first], order=True)
+    return None
+
+
+def series_of(
+    frame: pl.DataFrame, kinds: dict[str, str], *, name: str, target: str | None, forced: bool
+) -> Data | None:
+    """The table as series, or None when it is none.
+
+    forced: the user said so; then irregular times are taken in order instead of being refused.
+    """
+    clock = clock_of(frame, kinds)
+    if clock is None:
+        if not forced:
+            return None
+        clock = Clock(np.arange(frame.height).astype("datetime64[us]"), [], order=True)
+    channels = [column for column, kind in kinds.items() if kind in ("numeric", "constant") and column not in clock.columns]
+    channels = [column for column in channels if numbers(frame[column]).null_count() < frame.height]
+    if target is not None and target not in channels:
+        return None
+    rest = [column for column in kinds if column not in (*channels, *clock.columns)]
+    if rest and not any(kinds[column] == "numeric" for column in channels):
+        return None
+    key = _key(frame, kinds, clock, channels)
+    channels = [column for column in channels if column != key]
+    others = [column for column in kinds if column not in (*channels, *clock.columns, key)]
+    warnings = []
+    spans, frequency, irregular = _cut(frame, clock, channels, key, name, warnings)
+    teaching = [column for column in others if kinds[column] in ("category", "text", "image")]
+    if not forced and (irregular and teaching or not channels):
+        return None
+    if others:
+        warnings.append(f"columns not used, as they are no numbers or only count rows: {some(others, 8)}")
+    _count_missing(spans, channels, warnings)
+    about = {
+        "columns": channels,
+        "target_columns": [target] if target else channels,
+        "frequency": frequency.name if frequency else "row",
+        "season": frequency.season if frequency else _season_by_name(clock),
+        "time_columns": clock.columns,
+        "series_column": key,
+    }
+    examples = Examples(x=spans, names=[span.name for span in spans])
+    return Data(kind="series", splits={"all": examples}, about=about, warnings=warnings)
+
+
+def _key(frame, kinds, clock: Clock, channels) -> str | None:
+    """The column that names the series, where times repeat: with it, no time stands twice."""
+    if len(np.unique(clock.moments)) == frame.height:
+        return None
+    timed = frame.with_columns(pl.Series("__time", clock.moments.astype("int64")))
+    for column, kind in kinds.items():
+        if column in clock.columns or kind not in ("category", "id", "numeric"):
+            continue
+        if kind == "numeric" and len(channels) < 2:
+            continue
+        count = frame[column].n_unique()
+        if 2 <= count <= frame.height // 3 and timed.select([column, "__time"]).n_unique() == frame.height:
+            return column
+    return None
+
+
+def _cut(frame, clock: Clock, channels, key, name, warnings):
+    """Spans, their frequency (None: rows in order), and whether times had no regular step."""
+    values = np.stack([numbers(frame[column]).to_numpy() for column in channels], axis=1) if channels else np.zeros((frame.height, 0))
+    values = values.astype(np.float32)
+    groups = {name: np.arange(frame.height)}
+    if key:
+        labels = frame[key].to_numpy()
+        groups = {str(label): np.flatnonzero(labels == label) for label in dict.fromkeys(labels.tolist())}
+    counts = {"sorted": 0, "doubled": 0, "inserted": 0, "irregular": 0, "steps": 0}
+    spans, frequency = [], None
+    for label, rows in groups.items():
+        moments, own = clock.moments[rows], values[rows]
+        if clock.order:
+            stamps = frame[clock.columns[0]].gather(rows).to_list() if clock.columns else None
+            spans.append(Span(own, 0, len(own), label, stamps))
+            continue
+        if (np.diff(moments) < np.timedelta64(0)).any():
+            counts["sorted"] += 1
+            order = np.argsort(moments, kind="stable")
+            moments, own = moments[order], own[order]
+        fresh = np.concatenate([[True], np.diff(moments) > np.timedelta64(0)])
+        counts["doubled"] += int((~fresh).sum())
+        moments, own = moments[fresh], own[fresh]
+        found = frequency_of(moments)
+        frequency = frequency or found
+        if found is None or found.places is None:
+            counts["irregular"] += 1
+            counts["steps"] = len(np.unique(np.diff(moments)))
+            stamps = moments
+        else:
+            counts["inserted"] += len(found.grid) - len(moments)
+            full = np.full((len(found.grid), own.shape[1]), np.nan, np.float32)
+            full[found.places] = own
+            own, stamps = full, found.grid
+        spans.append(Span(own, 0, len(own), label, [str(s) for s in np.datetime_as_string(stamps, unit="s")]))
+    if counts["sorted"]:
+        warnings.append(f"times do not increase in {counts['sorted']} series: rows were sorted by time")
+    if counts["doubled"]:
+        warnings.append(f"{counts['doubled']} rows have a time that stood before: left out")
+    if counts["inserted"]:
+        warnings.append(f"{counts['inserted']} missing times were inserted as gaps")
+    if counts["irregular"]:
+        warnings.append(f"times have no regular step ({counts['steps']} different ones): rows are taken in order")
+    return spans, frequency, counts["irregular"] > 0
+
+
+def frequency_of(moments: np.ndarray) -> Frequency | None:
+    """The step between increasing moments (datetime64), when most steps have one length."""
+    if len(moments) < 3:
+        return None
+    months = moments.astype("datetime64[M]")
+    rest = moments - months.astype("datetime64[us]")
+    steps = np.diff(months).astype(int)
+    if (rest == rest[0]).all() and (steps > 0).all():
+        step = _commonest(steps)
+        places = np.cumsum(np.concatenate([[0], steps])) / step
+        word = {1: "month", 3: "quarter", 12: "year"}.get(step)
+        if word and np.mean(steps == step) >= REGULAR and (places % 1 == 0).all():
+            count = int(places[-1]) + 1
+            grid = (months[0] + np.arange(count) * step).astype("datetime64[us]") + rest[0]
+            return Frequency(f"1 {word}", SEASONS[word], places.astype(int), grid)
+    seconds = np.diff(moments).astype("timedelta64[us]").astype(np.int64) / 1e6
+    step = _commonest(seconds)
+    if np.mean(seconds == step) < REGULAR:
+        return None
+    exact = np.concatenate([[0], np.cumsum(seconds)]) / step
+    places = np.round(exact).astype(int)
+    name, season = _words(step)
+    if np.abs(exact - places).max() > 0.01 or len(np.unique(places)) < len(places):
+        return Frequency(name, season, None, None)
+    count = int(places[-1]) + 1
+    grid = moments[0] + np.arange(count) * np.timedelta64(int(step * 1e6), "us")
+    if step == DAY and count > len(places):
+        absent = np.setdiff1d(np.arange(count), places)
+        weekday = (grid[absent].astype("datetime64[D]").astype(int) + 3) % 7  # 0 is Monday
+        if np.mean(weekday >= 5) > 0.9 and len(absent) > 0.2 * count:
+            return Frequency("1 business day", SEASONS["business day"], np.arange(len(moments)), moments)
+    if count > 2 * len(places):
+        return Frequency(name, season, None, None)
+    return Frequency(name, season, places, grid)
+
+
+def _commonest(steps: np.ndarray):
+    values, counts = np.unique(steps, return_counts=True)
+    return values[counts.argmax()]
+
+
+def _words(step: float) -> tuple[str, int]:
+    if step in SEASONS:
+        return {DAY: "1 day", 7 * DAY: "1 week"}[step], SEASONS[step]
+    season = round(DAY / step) if step < DAY and round(DAY / step) <= 1440 else 1
+    for unit, size in (("day", DAY), ("hour", 3600), ("minute", 60), ("second", 1)):
+        if step >= size and step % size == 0:
+            return f"{int(step // size)} {unit}", season
+    return f"{step:g} second", season
+
+
+def _season_by_name(clock: Clock) -> int:
+    name = clock.columns[0].lower() if clock.columns else ""
+    return {"month": 12, "date": 7, "day": 7, "week": 52}.get(name, 1)
+
+
+def _count_missing(spans, channels, warnings) -> None:
+    total = sum(len(span.values) for span in spans)
+    missing = sum(np.isnan(span.values).sum(axis=0) for span in spans)
+    gaps = [f"{name} {count}" for name, count in zip(channels, missing, strict=True) if count]
+    if gaps:
+        warnings.append(f"missing values among {total} moments: {some(gaps, 8)}")
+
+
+def after(history: Examples, later: Examples) -> Examples:
+    """Spans of a later file with the earlier file as their history, where the series are the same."""
+    before = dict(zip(history.names, history.x, strict=True))
+    if len(history) == len(later) == 1:
+        before = {later.names[0]: history.x[0]}
+    spans = []
+    for span in later.x:
+        past = before.get(span.name)
+        if past is None or (past.times and span.times and past.times[-1] >= span.times[0]):
+            spans.append(span)
+            continue
+        values = np.concatenate([past.values, span.values])
+        stamps = [*past.times, *span.times] if past.times and span.times else None
+        spans.append(Span(values, len(past.values), len(values), span.name, stamps))
+    return Examples(x=spans, names=later.names)
+
+
+def check_channels(first: Data, other: Data) -> None:
+    """Raises: DataError when two files of one data set have different numeric columns."""
+    if first.about["columns"] != other.about["columns"]:
+        different = set(first.about["columns"]) ^ set(other.about["columns"])
+        raise DataError(f"the files have different numeric columns: {some(sorted(different))}.")

@@ -1,0 +1,103 @@
+"""aeon / sktime .ts files: NAME_TRAIN.ts and NAME_TEST.ts, many channels, unequal lengths."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.data import Data, Examples
+from dlcli.errors import DataError
+
+ENDINGS = {"train": "_TRAIN.ts", "test": "_TEST.ts"}
+
+
+def matches(path: Path) -> bool:
+    file = next(iter(_files(path).values()), None)
+    if file is None:
+        return False
+    with file.open("rb") as stream:
+        head = stream.read(20_000).lower()
+    return b"@problemname" in head or b"@data" in head
+
+
+def open(path: Path) -> Data:
+    """Sequences (T, C); "?" is a gap."""
+    files = _files(path)
+    splits, warnings, kinds = {}, [], {}
+    for name, file in files.items():
+        x, y, kinds[name] = _read(file)
+        splits[name] = Examples(x=x, y=y, names=[f"{file.name}:{i}" for i in range(1, len(x) + 1)])
+        gaps = sum(int(np.isnan(series).any()) for series in x)
+        if gaps:
+            warnings.append(f"{gaps} of {len(x)} series in {file.name} have gaps")
+    widths = sorted({series.shape[1] for examples in splits.values() for series in examples.x})
+    if len(widths) > 1:
+        raise DataError(f"{path}: series have different numbers of channels: {widths}.")
+    if path.is_file() and len(splits) > 1:
+        warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
+    return Data(kind="sequences", splits=splits, about={"target_kind": next(iter(kinds.values()))}, warnings=warnings)
+
+
+def _files(path: Path) -> dict[str, Path]:
+    """Files by split. In a folder with several problems, the one named as the folder."""
+    if path.is_file() and path.suffix == ".ts":
+        name = next((path.name.removesuffix(e) for e in ENDINGS.values() if path.name.endswith(e)), None)
+        if name is None:
+            return {"all": path}
+        folder = path.parent
+    elif path.is_dir():
+        names = sorted(file.name.removesuffix(ENDINGS["train"]) for file in path.glob("*" + ENDINGS["train"]))
+        name = path.name if path.name in names else names[0] if len(names) == 1 else None
+        folder = path
+    else:
+        return {}
+    if name is None:
+        return {}
+    files = {split: folder / f"{name}{ending}" for split, ending in ENDINGS.items()}
+    files = {split: file for split, file in files.items() if file.is_file()}
+    return files if "train" in files else {"all": file for file in files.values()}
+
+
+def _read(file: Path):
+    """Series, labels (or None), and "classes", "numbers" or "none"."""
+    kind, stamped, started = "none", False, False
+    x, y = [], []
+    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        if not started:
+            word, *rest = line.split()
+            word, answer = word.lower(), rest[0].lower() if rest else ""
+            if word == "@classlabel" and answer == "true":
+                kind = "classes"
+            elif word == "@targetlabel" and answer == "true":
+                kind = "numbers"
+            elif word == "@timestamps":
+                stamped = answer == "true"
+            elif word == "@data":
+                started = True
+            if stamped:
+                raise DataError(f"{file}: values with time stamps are not read.", "use @timeStamps false.")
+            continue
+        channels = line.split(":")
+        if kind != "none":
+            y.append(channels.pop().strip())
+        try:
+            x.append(_series(channels))
+        except ValueError as error:
+            raise DataError(f"{file}, line {number}: {error}.") from None
+    if not x:
+        raise DataError(f"{file} holds no series.")
+    if kind == "numbers":
+        return x, np.array(y, dtype=np.float64), kind
+    return x, np.array(y, dtype=str) if y else None, kind
+
+
+def _series(channels: list[str]) -> np.ndarray:
+    """(T, C); channels shorter than the longest end in gaps."""
+    rows = [np.array(channel.replace("?", "nan").split(","), dtype=np.float32) for channel in channels]
+    length = max(len(row) for row in rows)
+    series = np.full((length, len(rows)), np.nan, np.float32)
+    for i, row in enumerate(rows):
+        series[: len(row), i] = row
+    return series

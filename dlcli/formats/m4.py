@@ -1,0 +1,80 @@
+"""M4 competition: one ragged series per line, NAME-train.csv and NAME-test.csv."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.data import Data, Examples, Span
+from dlcli.errors import DataError, some
+from dlcli.formats import _files
+
+# Seasons and names of the competition's frequencies.
+FREQUENCIES = {
+    "hourly": ("1 hour", 24),
+    "daily": ("1 day", 1),
+    "weekly": ("1 week", 1),
+    "monthly": ("1 month", 12),
+    "quarterly": ("1 quarter", 4),
+    "yearly": ("1 year", 1),
+}
+
+
+def matches(path: Path) -> bool:
+    file = next(iter(_files.split_files(path, {".csv"}).values()), None)
+    if file is None:
+        return False
+    try:
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            first = stream.readline(2000).replace('"', "").split(",")
+    except OSError:
+        return False
+    return len(first) > 10 and first[:5] == ["V1", "V2", "V3", "V4", "V5"]
+
+
+def open(path: Path) -> Data:
+    """The test rows follow the training rows of the same name."""
+    files = _files.split_files(path, {".csv"})
+    past = _read(next(iter(files.values())))
+    names = list(past)
+    spans = [Span(values, 0, len(values), name) for name, values in past.items()]
+    splits = {"train" if "train" in files else "all": Examples(x=spans, names=names)}
+    warnings = []
+    if "test" in files:
+        future = _read(files["test"])
+        lost = [name for name in future if name not in past]
+        if lost:
+            raise DataError(f"{files['test']} has series that the training file lacks: {some(lost)}.")
+        spans = []
+        for name, values in future.items():
+            joined = np.concatenate([past[name], values])
+            spans.append(Span(joined, len(past[name]), len(joined), name))
+        splits["test"] = Examples(x=spans, names=list(future))
+    if path.is_file() and len(files) > 1:
+        warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
+    word = next((word for word in FREQUENCIES if word in path.name.lower()), None)
+    if word is None:
+        word = next((word for word in FREQUENCIES if word in next(iter(files.values())).name.lower()), None)
+    frequency, season = FREQUENCIES.get(word, ("row", 1))
+    about = {"columns": ["value"], "target_columns": ["value"], "frequency": frequency, "season": season}
+    if "test" in splits:
+        about["horizon"] = max(span.stop - span.start for span in splits["test"].x)
+    return Data(kind="series", splits=splits, about=about, warnings=warnings)
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    """Series (T, 1) by name; empty fields at the end of a line are no values."""
+    found = {}
+    with file.open(encoding="utf-8", newline="") as stream:
+        for number, row in enumerate(csv.reader(stream), 1):
+            if number == 1 or not row:
+                continue
+            try:
+                values = np.array([float(cell) if cell else np.nan for cell in row[1:]], np.float32)
+            except ValueError as error:
+                raise DataError(f"{file}, line {number}: {error}.") from None
+            filled = np.flatnonzero(~np.isnan(values))
+            if len(filled) == 0 or row[0] in found:
+                raise DataError(f"{file}, line {number}: series {row[0]!r} is empty or stands twice.")
+            found[row[0]] = values[: filled[-1] + 1, None]
+    return found

@@ -1,0 +1,211 @@
+"""Tables: CSV, TSV, Parquet or JSON lines, one file or train/validation/test files."""
+
+from pathlib import Path
+
+from dlcli.data import Data, Examples
+from dlcli.errors import DataError, DlcliError, some
+from dlcli.formats import _files, _sheet, m4, ucr
+from dlcli.registry import nearest
+
+USELESS = {
+    "id": "a different value in every row",
+    "constant": "the same value in every row",
+    "empty": "no value in any row",
+}
+
+
+def matches(path: Path) -> bool:
+    found = _files.split_files(path, _sheet.SUFFIXES)
+    return bool(found) and not m4.matches(path) and not ucr.matches(path)
+
+
+def open(
+    path: Path,
+    *,
+    target: str | None = None,
+    header: str = "auto",
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    kind: str | None = None,
+    drop: str = "",
+    missing_target: str = "error",
+    unlabelled: bool = False,
+) -> Data:
+    """Table, series, texts or images, as the columns say.
+
+    target: the column to predict. header: auto, yes, no. kind: table, series, texts, images, corpus
+    instead of what is found. drop: columns to leave out, with commas. missing_target: error, or drop
+    those rows. unlabelled: the target column may be missing (for predictions).
+    """
+    from dlcli.formats import _labels, _series
+
+    if missing_target not in ("error", "drop"):
+        raise DataError(f"data.missing_target={missing_target!r} is not known.", "it is error or drop.")
+    files = _files.split_files(path, _sheet.SUFFIXES)
+    if not files:
+        raise DataError(f"{path} holds no table, or several whose parts are not told by train and test in their names.")
+    sheets, warnings = _read_all(files, header, delimiter, encoding)
+    if path.is_file() and len(files) > 1:
+        warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
+    sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
+    main = next(iter(sheets))
+    kinds = _kinds(sheets, warnings)
+    if target is not None and target not in kinds and not unlabelled:
+        raise _no_column(path, target, kinds)
+    if kind not in (None, "table", "series", "texts", "images", "corpus"):
+        raise DlcliError(f"data.kind={kind!r} is not known.", "it is table, series, texts, images or corpus.")
+
+    if kind in (None, "series") and (target is None or _may_be_series(sheets[main], kinds, target)):
+        named = [name for name in kinds if name.lower() in _labels.TARGETS and not _may_be_series(sheets[main], kinds, name)]
+        if kind == "series" or not named:
+            found = {
+                name: _series.series_of(
+                    frame, kinds, name=files[name].stem, target=target if target in kinds else None, forced=kind == "series"
+                )
+                for name, frame in sheets.items()
+            }
+            if all(found.values()):
+                return _as_series(found, warnings)
+            if kind == "series":
+                raise DataError(f"{path} has no numeric column to forecast.", f"its columns: {_listed(kinds)}.")
+    return _labelled(path, sheets, kinds, warnings, target=target, kind=kind, missing=missing_target, unlabelled=unlabelled)
+
+
+def _read_all(files, header, delimiter, encoding):
+    sheets, warnings = {}, []
+    for name, file in files.items():
+        sheet = _sheet.read(file, header=header, delimiter=delimiter, encoding=encoding)
+        warnings += sheet.warnings
+        sheets[name] = sheet.frame
+        header = "yes" if sheet.header else "no"  # the other files are like the first
+    return sheets, warnings
+
+
+def _without(frame, drop: str, path: Path):
+    names = [name.strip() for name in drop.split(",") if name.strip()]
+    for name in names:
+        if name not in frame.columns:
+            raise _no_column(path, name, frame.columns)
+    return frame.drop(names)
+
+
+def _kinds(sheets: dict, warnings: list[str]) -> dict[str, str]:
+    """Kinds of the first sheet's columns; numbers with a decimal comma get a point in all sheets."""
+    from dlcli.formats._kinds import decimal_comma, kind_of
+
+    main = next(iter(sheets))
+    kinds = {}
+    for column in sheets[main].columns:
+        changed = decimal_comma(sheets[main][column])
+        if changed is not None:
+            warnings.append(f"column {column!r} has decimal commas: read as numbers")
+            for name, frame in sheets.items():
+                if column in frame.columns:
+                    point = frame[column].str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2")
+                    sheets[name] = frame.with_columns(point.alias(column))
+        kinds[column], note = kind_of(column, sheets[main][column])
+        if note:
+            warnings.append(note)
+    return kinds
+
+
+def _may_be_series(frame, kinds: dict[str, str], target: str) -> bool:
+    """A column can be forecast when it holds numbers that are no two classes."""
+    return kinds.get(target) == "numeric" and frame[target].n_unique() > 2
+
+
+def _as_series(found: dict[str, Data], warnings: list[str]) -> Data:
+    from dlcli.formats._series import after, check_channels
+
+    first = next(iter(found.values()))
+    if len(found) == 1:
+        return Data(kind="series", splits=first.splits, about=first.about, warnings=warnings + first.warnings)
+    splits = {}
+    for name, data in found.items():
+        check_channels(first, data)
+        warnings = warnings + [f"{name}: {warning}" for warning in data.warnings]
+        splits[name] = after(splits["val"] if "val" in splits else splits["train"], data.splits["all"]) if splits else data.splits["all"]
+    return Data(kind="series", splits=splits, about=first.about, warnings=list(dict.fromkeys(warnings)))
+
+
+def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelled) -> Data:
+    from dlcli.formats import _labels
+
+    main = next(iter(sheets))
+    if target is None and not unlabelled and kind != "corpus":
+        target = _labels.guess_target(path, sheets, kinds, warnings)
+    sheets = _labels.with_target(sheets, target, warnings, unlabelled=unlabelled)
+    main = next(iter(sheets))
+    target = target if target in sheets[main].columns else None
+    features = {name: found for name, found in kinds.items() if name != target}
+    unused = {name: USELESS[found] for name, found in features.items() if found in USELESS}
+    features = {name: found for name, found in features.items() if name not in unused}
+    target_kind = "none" if target is None else _labels.target_kind(sheets[main][target], path, target)
+
+    marked = {}
+    for name, frame in sheets.items():
+        y = None
+        if target is not None:
+            frame, y = _labels.targets(frame, target, target_kind, f"{path} ({name})" if len(sheets) > 1 else str(path), missing, warnings)
+        marked[name] = (frame, y)
+    if target_kind == "classes":
+        marked = _labels.reconcile(marked, warnings)
+    kind = kind or _kind_by_columns(features, target, target_kind)
+    about = {"target": target, "target_kind": target_kind, "columns": features, "unused": unused}
+    if kind == "table":
+        if not features:
+            raise DataError(f"{path} has no column to learn from besides {target!r}.")
+        if unused:
+            warnings.append("columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items()))
+        if target is not None:
+            _labels.leaks(marked[main][0], target, features, warnings)
+        splits = {name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()}
+    elif kind in ("texts", "corpus"):
+        column = _only(path, features | dict.fromkeys(unused, "id"), "text")
+        splits = {
+            name: Examples(x=frame[column].to_list(), y=None if kind == "corpus" else y, names=_row_names(frame))
+            for name, (frame, y) in marked.items()
+        }
+        about["column"] = column
+    else:
+        column = _only(path, features, "image")
+        splits = {name: _labels.images(path, frame, column, y, warnings) for name, (frame, y) in marked.items()}
+        about["column"] = column
+    return Data(kind=kind, splits=splits, about=about, warnings=warnings)
+
+
+def _kind_by_columns(features: dict[str, str], target, target_kind: str) -> str:
+    kinds = list(features.values())
+    if kinds.count("image") == 1:
+        return "images"
+    if kinds == ["text"]:
+        if target is None:
+            return "corpus"
+        if target_kind == "classes":
+            return "texts"
+    return "table"
+
+
+def _only(path: Path, features: dict[str, str], kind: str) -> str:
+    """The column of that kind, or the only column there is."""
+    found = [name for name, other in features.items() if other == kind]
+    if len(found) == 1:
+        return found[0]
+    if not found and len(features) == 1:
+        return next(iter(features))
+    raise DataError(
+        f"{path} has {len(found)} {kind} columns where one was expected.",
+        f"leave the others out: --set data.drop=NAME,NAME. Columns: {_listed(features)}.",
+    )
+
+
+def _row_names(frame) -> list[str]:
+    return [f"row {i}" for i in range(1, frame.height + 1)]
+
+
+def _no_column(path: Path, name: str, columns) -> DlcliError:
+    return DataError(f"{path} has no column {name!r}.", nearest(name, columns))
+
+
+def _listed(kinds: dict[str, str]) -> str:
+    return some([f"{name} ({kind})" for name, kind in kinds.items()], 30)
