@@ -71,9 +71,17 @@ def locate(config: RunConfig) -> Entry:
 
 def open_data(entry: Entry, config: RunConfig) -> Data:
     """Read DATA by its format, with the `data.` options that the format has."""
-    options = {name: value for name, value in config.options("data").items() if name not in SPLIT_OPTIONS}
-    module = entry.load()
-    return module.open(Path(config.data), **configuration.coerce(entry, options, "data"))
+    return entry.load().open(Path(config.data), **configuration.coerce(entry, data_options(config), "data"))
+
+
+def data_options(config: RunConfig) -> dict[str, Any]:
+    """The `data.` options that are the format's own."""
+    return {name: value for name, value in config.options("data").items() if name not in SPLIT_OPTIONS}
+
+
+def split_options(config: RunConfig) -> dict[str, Any]:
+    """The `data.` options that say how to split."""
+    return {name: value for name, value in config.options("data").items() if name in SPLIT_OPTIONS}
 
 
 # Options of splits.split, which come with every format.
@@ -184,7 +192,3 @@ def _contents(path: Path) -> str:
     names = sorted(item.name for item in path.iterdir())
     return f"a folder with {', '.join(names[:3])}{'…' if len(names) > 3 else ''}" if names else "an empty folder"
 
-
-def split_options(config: RunConfig) -> dict[str, Any]:
-    """The `data.` options that say how to split."""
-    return {name: value for name, value in config.options("data").items() if name in SPLIT_OPTIONS}

@@ -1,0 +1,63 @@
+"""What a person hands to `predict`: files, folders or the text itself, as examples without answers."""
+
+from pathlib import Path
+from typing import Any
+
+from dlcli import plan, registry
+from dlcli.config import RunConfig
+from dlcli.data import Data, Examples
+from dlcli.errors import DataError, DlcliError
+
+
+def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples:
+    """The inputs as examples of the kind that the run was trained on.
+
+    Each path is read by the run's own format and data options where that recognises it, else by
+    the only format that does; known answers in it are not used. For a run on texts, an input that
+    is no path is a text.
+
+    Raises: DataError or DlcliError for an input that cannot be read, or is of another kind.
+    """
+    parts: list[Examples] = []
+    literal = [text for text in inputs if not Path(text).exists()]
+    if literal and spec["kind"] not in ("texts", "corpus"):
+        raise DlcliError(f"there is no file or folder {literal[0]!r}.", "INPUT is a path.")
+    for text in inputs:
+        if text in literal:
+            parts.append(Examples(x=[text], names=[text]))
+            continue
+        found = _open(Path(text), spec, config)
+        if found.kind != spec["kind"] and {found.kind, spec["kind"]} != {"texts", "corpus"}:
+            raise DataError(f"{text} holds {found.kind}; the run was trained on {spec['kind']}.")
+        parts += found.splits.values()
+    return _joined(parts)
+
+
+def _open(path: Path, spec: dict[str, Any], config: RunConfig) -> Data:
+    own = registry.find("formats", spec["format"])
+    entry = own if own.load().matches(path) else plan.locate(config.model_copy(update={"data": str(path), "format": None}))
+    options = {name: value for name, value in plan.data_options(config).items() if name in entry.options}
+    if "unlabelled" in entry.options:
+        options["unlabelled"] = True
+    return entry.load().open(path, **options)
+
+
+def _joined(parts: list[Examples]) -> Examples:
+    """One list of examples; a single one as it is."""
+    if len(parts) == 1:
+        return Examples(x=parts[0].x, names=parts[0].names)
+    x = _concatenated([part.x for part in parts])
+    return Examples(x=x, names=[name for part in parts for name in part.names or map(str, range(len(part)))])
+
+
+def _concatenated(values: list):
+    first = values[0]
+    if hasattr(first, "vstack"):  # polars frames
+        import polars
+
+        return polars.concat(values, how="diagonal_relaxed")
+    if hasattr(first, "source"):  # pictures: read from files, or from arrays of one size
+        from dlcli.images import together
+
+        return together(values)
+    return [x for part in values for x in part]
