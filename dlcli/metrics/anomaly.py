@@ -39,7 +39,7 @@ def anomaly(score, label) -> Report:
     # the rarer kind decides how well the score is known
     units = min(label.sum(), n - label.sum())
     scores = {
-        name: Score(float(value[0]), *intervals.percentiles(draw, units), n)
+        name: Score(float(value[0]), *intervals.percentiles(draw, float(value[0]), units), n)
         for name, value, draw in zip(FORMULAS, exact, draws, strict=True)
     }
     return Report(scores=scores, formulas=dict(FORMULAS))

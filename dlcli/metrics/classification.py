@@ -43,9 +43,7 @@ def classification(y, p, classes) -> Report:
         ],
         "calibration": _calibration_table(p.max(axis=1), correct),
     }
-    return Report(
-        scores=scores, tables=tables, formulas={name: FORMULAS[name] for name in scores}
-    )
+    return Report(scores=scores, tables=tables, formulas={name: FORMULAS[name] for name in scores})
 
 
 def _rank(p, p_true):
@@ -80,7 +78,7 @@ def _macro_f1(confusion) -> Score:
         )
         draws.append(np.nanmean(f1, axis=1))
     value = np.nanmean(_f1(np.diag(confusion), confusion.sum(1), confusion.sum(0)))
-    low, high = intervals.percentiles(np.concatenate(draws), n)
+    low, high = intervals.percentiles(np.concatenate(draws), value, n)
     return Score(float(value), low, high, n)
 
 
@@ -104,7 +102,7 @@ def _calibration_error(confidence, correct) -> Score:
     draws = np.abs(sums).sum(axis=1) / n
     # resampling adds noise to every bin and so raises the sum of absolute values; take that off
     draws = np.maximum(0.0, draws - (draws.mean() - value))
-    low, high = intervals.percentiles(draws, units)
+    low, high = intervals.percentiles(draws, value, units)
     return Score(float(value), low, high, n)
 
 

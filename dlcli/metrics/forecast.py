@@ -24,9 +24,7 @@ def seasonal_scale(values, season: int) -> np.ndarray:
     return np.where((count > 0) & (scale > 0), scale, np.nan)
 
 
-def forecast(
-    y, p, *, mean, std, mase_scale, season: int, series=None, channels=None, stride: int = 1
-) -> Report:
+def forecast(y, p, *, mean, std, mase_scale, season: int, series=None, channels=None, stride: int = 1) -> Report:
     """Scores of n windows, in order of time within a series.
 
     y, p (n, F, C) on the standardised scale, unknown values of y NaN.  mean, std, mase_scale
@@ -41,68 +39,64 @@ def forecast(
     # windows that are less than F rows apart share target rows; a season is a cycle of errors
     block = 1 if grouped else max(1, -(-max(F, season) // stride), round(n ** (1 / 3)))
     scores = {}
-    for name, (total, count) in errors.items():
-        window, known = total.sum(axis=(1, 2)), count.sum(axis=(1, 2))
-        if known.sum() == 0:
+    for name, sums in errors.items():
+        total, count = sums["window"]
+        if count.sum() == 0:  # no column has a seasonal difference, or no value is known
             continue
-        low, high = intervals.ratio_interval(
-            window, known, groups=series if grouped else None, block=block
-        )
-        scores[name] = Score(float(window.sum() / known.sum()), low, high, n)
+        low, high = intervals.ratio_interval(total, count, groups=series if grouped else None, block=block)
+        scores[name] = Score(float(total.sum() / count.sum()), low, high, n)
     return Report(
         scores=scores,
         tables={
-            "horizon": _table(errors, axes=(0, 2), column="step", names=range(1, F + 1)),
-            "channels": _table(errors, axes=(0, 1), column="channel", names=channels or range(C)),
+            "horizon": _table(errors, "step", range(1, F + 1)),
+            "channels": _table(errors, "channel", channels or range(C)),
         },
-        formulas=_formulas(season, grouped, block),
+        formulas={name: text for name, text in _formulas(season, grouped, block).items() if name in scores},
     )
 
 
 def _errors(y, p, mean, std, mase_scale):
-    """Sums over windows would lose what the tables need, and all errors at once would need eight
-    times the memory of y: so per score a pair (total, count) of float32 and bool (n, F, C)."""
+    """Per score {"window": (total, count) (2, n), "step": (2, F), "channel": (2, C)}."""
     n, F, C = y.shape
     mean, std, mase_scale = (
-        np.broadcast_to(np.asarray(v, dtype=np.float64), (n, C))[:, None, :]
-        for v in (mean, std, mase_scale)
+        np.broadcast_to(np.asarray(v, dtype=np.float64), (n, C))[:, None, :] for v in (mean, std, mase_scale)
     )
+    axes = {"window": (1, 2), "step": (0, 2), "channel": (0, 1)}
     names = ("mse", "mae", "mase", "smape")
-    total = {name: np.empty((n, F, C), np.float32) for name in names}
-    count = {name: np.empty((n, F, C), bool) for name in names}
+    sums = {name: {"window": np.zeros((2, n)), "step": np.zeros((2, F)), "channel": np.zeros((2, C))} for name in names}
     for start in range(0, n, _WINDOWS):
         part = slice(start, start + _WINDOWS)
-        truth, guess = y[part].astype(np.float64), p[part].astype(np.float64)
-        known = np.isfinite(truth)
-        error = np.where(known, truth - guess, 0.0)
-        scaled = np.abs(error) * std[part]
-        truth = truth * std[part] + mean[part]
-        guess = guess * std[part] + mean[part]
-        size = np.where(known, np.abs(truth) + np.abs(guess), 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            smape = np.where(size > 0, 200 * scaled / size, 0.0)
-            mase = scaled / mase_scale[part]
-        has_scale = np.broadcast_to(mase_scale[part] > 0, known.shape) & known
-        for name, value, counted in (
-            ("mse", error**2, known),
-            ("mae", np.abs(error), known),
-            ("mase", np.where(has_scale, mase, 0.0), has_scale),
-            ("smape", smape, known),
-        ):
-            total[name][part], count[name][part] = value, counted
-    return {name: (total[name], count[name]) for name in names}
+        values = _values(y[part], p[part], mean[part], std[part], mase_scale[part])
+        for name, (value, known) in zip(names, values, strict=True):
+            for kept, axis in axes.items():
+                rows = part if kept == "window" else slice(None)
+                sums[name][kept][0, rows] += value.sum(axis=axis)
+                sums[name][kept][1, rows] += known.sum(axis=axis)
+    return sums
 
 
-def _table(errors, *, axes, column, names):
-    means = {}
-    for name, (total, count) in errors.items():
-        known = count.sum(axis=axes)
-        value = total.sum(axis=axes, dtype=np.float64)
-        means[name] = [float(v / k) if k else None for v, k in zip(value, known, strict=True)]
-    return [
-        {column: name, **{score: values[i] for score, values in means.items()}}
-        for i, name in enumerate(names)
-    ]
+def _values(y, p, mean, std, mase_scale):
+    """Errors (b, F, C), 0 where unknown, and where they are known; in the order of the scores."""
+    y, p = y.astype(np.float64), p.astype(np.float64)
+    known = np.isfinite(y)
+    error = np.abs(np.where(known, y - p, 0.0))
+    size = np.where(known, np.abs(y * std + mean) + np.abs(p * std + mean), 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        smape = np.where(size > 0, 200 * error * std / size, 0.0)
+        scaled = known & (mase_scale > 0)
+        mase = np.where(scaled, error * std / mase_scale, 0.0)
+    return (error**2, known), (error, known), (mase, scaled), (smape, known)
+
+
+def _table(errors, column, names):
+    rows = []
+    for i, name in enumerate(names):
+        means = {
+            score: float(sums[column][0, i] / sums[column][1, i]) if sums[column][1, i] else None
+            for score, sums in errors.items()
+        }
+        rows.append({column: name, **means})
+    return rows
 
 
 def _formulas(season, grouped, block):

@@ -12,13 +12,11 @@ from dlcli.task import Report, Score
 NEIGHBOURS = 5
 
 FORMULAS = {
-    "frechet": "|mean a - mean b|^2 + tr(A + B - 2 (A B)^(1/2)) of the features; falls with n"
-    " (Heusel et al., 2017)",
+    "frechet": "|mean a - mean b|^2 + tr(A + B - 2 (A B)^(1/2)) of the features; falls with n (Heusel et al., 2017)",
     "kid": "unbiased squared MMD of the features, kernel (a.b / d + 1)^3 (Binkowski et al., 2018)",
     "precision": f"share of generated inside a real {NEIGHBOURS}-neighbour ball (Kynkaanniemi 2019)",
     "recall": f"share of real inside a generated {NEIGHBOURS}-neighbour ball (Kynkaanniemi 2019)",
-    "density": f"real {NEIGHBOURS}-neighbour balls around a generated example / {NEIGHBOURS}"
-    " (Naeem et al., 2020)",
+    "density": f"real {NEIGHBOURS}-neighbour balls around a generated example / {NEIGHBOURS} (Naeem et al., 2020)",
     "coverage": "share of real examples whose ball holds a generated one (Naeem et al., 2020)",
 }
 
@@ -53,7 +51,7 @@ def frechet(a, b) -> float:
     return float(((a.mean(0) - b.mean(0)) ** 2).sum() + trace)
 
 
-def _frechet_interval(real, fake, resamples: int = 100):
+def _frechet_interval(real, fake, resamples: int = 50):
     """Resampled copies repeat examples and so lie further apart: the shift is taken off."""
     rng = np.random.default_rng(0)
     draws = [
@@ -65,7 +63,7 @@ def _frechet_interval(real, fake, resamples: int = 100):
     ]
     value = frechet(real, fake)
     spread = np.std(draws) * 1.96
-    return max(0.0, value - spread), value + spread
+    return float(max(0.0, value - spread)), float(value + spread)
 
 
 def kid(a, b, *, subsets: int = 50, size: int = 1_000, seed: int = 0) -> float:
@@ -79,7 +77,7 @@ def _kid_score(a, b) -> Score:
     value = float(np.mean(draws))
     # a subset of `size` examples varies more than all n do
     half = 1.96 * np.std(draws) * np.sqrt(min(n, 1_000) / n)
-    return Score(value, value - half, value + half, n)
+    return Score(value, float(value - half), float(value + half), n)
 
 
 def _kid_draws(a, b, subsets, size, seed):

@@ -8,7 +8,7 @@ sums: one matrix product for all resamples. Two departures from the plain percen
 * A share of independent 0/1 values gets the Wilson (1927) interval, which does not shrink to
   nothing when all are right.
 
-An interval that cannot be known (one example, one group) is (nan, nan).
+What one example or one group cannot tell has the interval (-inf, inf).
 """
 
 from collections.abc import Callable
@@ -47,9 +47,7 @@ def interval(values, groups=None, seed: int = 0) -> tuple[float, float]:
     return ratio_interval(values, np.ones_like(values), groups=groups, seed=seed)
 
 
-def ratio_interval(
-    numerator, denominator, *, groups=None, block: int = 1, seed: int = 0
-) -> tuple[float, float]:
+def ratio_interval(numerator, denominator, *, groups=None, block: int = 1, seed: int = 0) -> tuple[float, float]:
     """95 % interval of sum(numerator) / sum(denominator), both (n,).
 
     block: neighbours in order of time that are resampled together (1: independent examples).
@@ -57,22 +55,21 @@ def ratio_interval(
     columns = np.stack([numerator, denominator], axis=1)
     sums, units = resampled_sums(columns, groups=groups, block=block, seed=seed)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return percentiles(sums[:, 0] / sums[:, 1], units)
+        draws, value = sums[:, 0] / sums[:, 1], columns[:, 0].sum() / columns[:, 1].sum()
+    return percentiles(draws, value, units)
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson, 1927)."""
     if n == 0:
-        return np.nan, np.nan
+        return -np.inf, np.inf
     z, share = special.ndtri(0.975), successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return float(max(0.0, centre - half)), float(min(1.0, centre + half))
 
 
-def resampled_sums(
-    columns, *, groups=None, block: int = 1, seed: int = 0
-) -> tuple[np.ndarray, float]:
+def resampled_sums(columns, *, groups=None, block: int = 1, seed: int = 0) -> tuple[np.ndarray, float]:
     """Column sums of resampled rows.  columns (n, k) -> (RESAMPLES, k), and the number of units.
 
     A unit is what is drawn independently: a row, a group, or a block of consecutive rows
@@ -101,24 +98,25 @@ def bootstrap(
     The slow way: the statistic is called once per resample.
     """
     arrays = [np.asarray(a) for a in arrays]
-    n = len(arrays[0])
+    n, value = len(arrays[0]), float(statistic(*arrays))
     rng = np.random.default_rng(seed)
     draws = []
     for _ in range(resamples):
         chosen = rng.integers(n, size=n)
         draws.append(statistic(*(a[chosen] for a in arrays)))
-    return percentiles(np.array(draws, dtype=np.float64), n)
+    return percentiles(draws, value, n)
 
 
-def percentiles(draws, units: float) -> tuple[float, float]:
-    """The 95 % interval that resampled values of a statistic give, widened for few units."""
+def percentiles(draws, value: float, units: float) -> tuple[float, float]:
+    """The 95 % interval that resampled values of a statistic give, widened for few units and, where
+    resampling has a bias, as far as the value itself."""
     draws = np.asarray(draws, dtype=np.float64)
     draws = draws[np.isfinite(draws)]
     if units < 2 or len(draws) == 0:
-        return np.nan, np.nan
+        return -np.inf, np.inf
     tail = special.ndtr(np.sqrt(units / (units - 1)) * special.stdtrit(units - 1, 0.025))
     low, high = np.quantile(draws, [tail, 1 - tail])
-    return float(low), float(high)
+    return float(min(low, value)), float(max(high, value))
 
 
 def _sums_by_group(columns, groups):

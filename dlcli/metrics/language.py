@@ -18,9 +18,7 @@ MANY_DOCUMENTS = 10
 def language(nll, tokens, characters, documents=None) -> Report:
     """nll (n,) summed -ln p per window, in nats; tokens, characters (n,) predicted in it;
     documents: n ids. Windows stand in the order of the text."""
-    nll, tokens, characters = (
-        np.asarray(v, dtype=np.float64).reshape(-1) for v in (nll, tokens, characters)
-    )
+    nll, tokens, characters = (np.asarray(v, dtype=np.float64).reshape(-1) for v in (nll, tokens, characters))
     n = len(nll)
     if documents is not None and len(np.unique(documents)) >= MANY_DOCUMENTS:
         how = {"groups": documents}

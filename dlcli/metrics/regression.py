@@ -21,7 +21,7 @@ def regression(y, y_pred) -> Report:
     error, n = y - y_pred, len(y)
     mse = intervals.score(error**2)
     scores = {
-        "rmse": Score(*(float(np.sqrt(v)) for v in (mse.value, mse.low, mse.high)), n),
+        "rmse": Score(*(float(np.sqrt(max(v, 0.0))) for v in (mse.value, mse.low, mse.high)), n),
         "mae": intervals.score(np.abs(error)),
         "r2": _r2(y, error),
     }
@@ -32,8 +32,8 @@ def _r2(y, error) -> Score:
     y = y - y.mean()  # R2 does not change, and the sum of squares keeps its digits
     columns = np.stack([error**2, y, y**2], axis=1)
     sums, units = intervals.resampled_sums(columns)
-    low, high = intervals.percentiles(_r2_of(sums, len(y)), units)
-    return Score(float(_r2_of(columns.sum(0)[None], len(y))[0]), low, high, len(y))
+    value = float(_r2_of(columns.sum(0)[None], len(y))[0])
+    return Score(value, *intervals.percentiles(_r2_of(sums, len(y)), value, units), len(y))
 
 
 def _r2_of(sums, n):
