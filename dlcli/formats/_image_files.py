@@ -64,17 +64,20 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def files(folder: Path, seen: set | None = None) -> Iterator[Path]:
-    """All files below a folder. A folder that was already seen, by a link, is not entered again."""
-    seen = set() if seen is None else seen
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in seen:
-        return
-    seen.add((status.st_dev, status.st_ino))
+    """All files below a folder. Subfolders in `seen` are not entered: links can go in circles."""
+    seen = {identity(folder)} if seen is None else seen
     for path in _listed(folder):
-        if path.is_dir():
-            yield from files(path, seen)
-        else:
+        if not path.is_dir():
             yield path
+        elif identity(path) not in seen:
+            seen.add(identity(path))
+            yield from files(path, seen)
+
+
+def identity(folder: Path) -> tuple[int, int]:
+    """What a folder is known by, through whichever link it was reached."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def holds_pictures(folder: Path) -> bool:
@@ -140,7 +143,7 @@ def _complaints(found, bad, animated, unreadable) -> list[str]:
         if len(bad) > unreadable * len(found):
             raise DataError(
                 f"{what}.",
-                f"repair or delete them; or allow more than a fraction of {unreadable:g} to be left out: "
+                f"repair or delete them; or allow more than {unreadable:.0%} to be left out: "
                 f"--set data.unreadable={-(-100 * len(bad) // len(found)) / 100:g}.",
             )
         complaints.append(f"{what}; they were left out.")
@@ -158,10 +161,11 @@ def _check_classes(found, left, bad) -> None:
         {(one.split, str(one.label)) for one in found if (one.split, one.label) not in kept}
     )
     if lost:
-        split, label = lost[0]
+        _, label = lost[0]
         reasons = {reason for i, reason in bad.items() if str(found[i].label) == label}
+        which = "" if found[0].label is None else f" of class {label!r}"
         raise DataError(
-            f"no image of class {label!r} could be read ({some(sorted(reasons))}; split {split!r}).",
+            f"no image{which} could be read ({some(sorted(reasons))}).",
             "repair the images, or delete the class folder.",
         )
 

@@ -8,6 +8,7 @@ import gzip
 import math
 import re
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -47,9 +48,7 @@ def open(path: Path) -> Data:
             labels[split] = _labels(named, len(pixels))
         splits[split] = Examples(x=x, y=labels[split].astype(str) if named else None)
     if labels and len(labels) < len(splits):
-        raise DataError(
-            f"{path} has labels for {some(labels)} but not for {some(splits.keys() - labels.keys())}."
-        )
+        raise DataError(f"{path} has labels for {some(labels)} only, of {some(splits)}.")
     about = {"classes": None, "size": next(iter(splits.values())).x.size(), "counts": None}
     if labels:
         numbers, counts = np.unique(np.concatenate(list(labels.values())), return_counts=True)
@@ -80,9 +79,9 @@ def read(path: Path) -> np.ndarray:
             if filled < size or file.read(1):
                 held = "fewer" if filled < size else "more"
                 raise DataError(
-                    f"{path.name} holds {held} than the {size:,} bytes its header says (shape {shape})."
+                    f"{path.name} holds {held} than {size:,} bytes; its header says {shape}."
                 )
-    except (OSError, EOFError, ValueError) as error:  # gzip and zlib speak of damage by these
+    except (OSError, EOFError, zlib.error) as error:  # how gzip speaks of damage
         raise DataError(
             f"{path.name} could not be read: {error}.", "fetch the file again."
         ) from error
@@ -149,7 +148,7 @@ def _pixels(path: Path) -> np.ndarray:
     pixels = read(path)
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or 0 in pixels.shape:
         raise DataError(
-            f"{path.name} holds {pixels.dtype} of shape {pixels.shape}, which are no images of bytes."
+            f"{path.name} holds {pixels.dtype} of shape {pixels.shape}: no images of bytes."
         )
     if pixels.ndim == 4 and pixels.shape[3] not in (1, 3):
         raise DataError(f"{path.name} has {pixels.shape[3]} channels; 1 or 3 are possible.")

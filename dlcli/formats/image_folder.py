@@ -25,8 +25,10 @@ def matches(path: Path) -> bool:
 
 def open(path: Path, *, unreadable: float = 0.1) -> Data:
     """Images with their folder's name as class; `unreadable` is the fraction that may be broken."""
-    found, warnings, empty, foreign, seen = [], [], [], [], set()
-    for split, label, folder in _layout(path):
+    found, empty, foreign = [], [], []
+    layout = _layout(path)
+    seen = {image_files.identity(p) for _, _, folder in layout for p in (folder, folder.parent)}
+    for split, label, folder in layout:
         here = []
         for file in image_files.files(folder, seen):
             name = image_files.readable(file.relative_to(path).as_posix())
@@ -130,6 +132,6 @@ def _check_splits(found: list[Found]) -> None:
         new = sorted({one.label for one in found if one.split == split} - known)
         if new:
             raise DataError(
-                f"{split} has classes that train has not: {some(new)} (train: {some(sorted(known), 5)}).",
+                f"{split} has classes unknown to train: {some(new)}; known: {some(sorted(known))}.",
                 "name the class folders alike in all splits.",
             )

@@ -6,12 +6,14 @@ Bytes of rank 3 or 4 are images, numbers of rank 3 are sequences (N, T, C), rank
 import math
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
+from dlcli.formats import _pixels
 
 # What an archive may unpack to, and by how much: one of 778 KB can hold 800 MB of zeros.
 MAX_BYTES = 1 << 33
@@ -22,6 +24,9 @@ RATIO_FROM = 1 << 26
 _X = {"x", "images", "image", "data", "features", "samples"}
 _Y = {"y", "labels", "label", "targets", "target"}
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+_BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError)
 
 
 def matches(path: Path) -> bool:
@@ -64,7 +69,7 @@ def _arrays(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
                         f"{path.name} has two arrays for {what} of {split}: {name!r} and another."
                     )
                 found[split][what] = _array(archive, member, path)
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (*_BROKEN, NotImplementedError, RuntimeError) as error:  # the last two: encrypted
         raise DataError(f"{path.name} could not be read: {error}.") from error
     if "all" in found and len(found) > 1:
         raise DataError(f"{path.name} has arrays with and without a split: {some(found)}.")
@@ -91,7 +96,7 @@ def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
     if size > MAX_BYTES or (size > RATIO_FROM and size > MAX_RATIO * stored):
         raise DataError(
             f"{path.name} of {stored:,} bytes would unpack to {size:,}.",
-            f"the limits are {MAX_BYTES >> 30} GiB, and {MAX_RATIO} times the file; save larger sets in parts.",
+            f"the limits are {MAX_BYTES >> 30} GiB, and {MAX_RATIO} times the file.",
         )
 
 
@@ -113,7 +118,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.
                 f"{name} in {path.name} holds {dtype}, not numbers or text.",
                 "save plain arrays; objects could run code when loaded.",
             )
-        if math.prod(shape) * dtype.itemsize > member.file_size:
+        if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize > member.file_size:
             raise DataError(
                 f"{name} in {path.name} says its shape is {shape}, more than the file holds."
             )
@@ -149,7 +154,7 @@ def _kind(x: np.ndarray) -> tuple[str, list[str]]:
         if square and (x.min() >= 0) and x.max() <= 255:
             shape = f"({x.shape[0]}, {x.shape[1]}, {x.shape[2]})"
             return "images", [
-                f"x of shape {shape} was read as grey images; for series: --set data.kind=sequences."
+                f"x {shape} was read as grey images; for series: --set data.kind=sequences."
             ]
         return "sequences", []
     raise DataError(f"x has shape {x.shape}.", "images have rank 3 or 4, sequences 3, tables 2.")
@@ -158,76 +163,11 @@ def _kind(x: np.ndarray) -> tuple[str, list[str]]:
 def _images(x, y, warnings) -> Data:
     from dlcli.images import ArrayImages
 
-    scale, why = _scale(x)
-    warnings = [*warnings, *why]
-    pictures = {}
-    for split, array in x.items():
-        array, turned = _channels_last(array)
-        pictures[split] = ArrayImages(_on_white(_to_bytes(array, scale)))
-    if turned:
-        warnings.append("x has its channels first; they were moved to the end.")
-    shapes = {split: images.size() for split, images in pictures.items()}
-    if len({shape[2] for shape in shapes.values()}) > 1:
-        raise DataError(f"the splits differ in their channels: {shapes}.")
-    splits = {split: Examples(x=images, y=y.get(split)) for split, images in pictures.items()}
-    return Data(
-        kind="images",
-        splits=splits,
-        about={"size": next(iter(shapes.values())), **_classes(y)},
-        warnings=warnings,
-    )
-
-
-def _scale(x: dict[str, np.ndarray]) -> tuple[tuple[float, float], list[str]]:
-    """(factor, offset) that bring the values of all splits to 0..255, and a remark."""
-    kinds = {array.dtype for array in x.values()}
-    if kinds <= {np.dtype(np.uint8)}:
-        return (1, 0), []
-    if not all(np.isfinite(array).all() for array in x.values() if array.dtype.kind == "f"):
-        raise DataError("x has values that are not finite (NaN or infinite).")
-    low, high = min(array.min() for array in x.values()), max(array.max() for array in x.values())
-    if kinds <= {np.dtype(np.uint16)} and high > 255:
-        return (1 / 257, 0), []
-    fractions = any(array.dtype.kind in "fb" for array in x.values())
-    if low >= 0 and high <= 1 and fractions:
-        return (255, 0), []
-    if low >= 0 and high <= 255:
-        return (1, 0), []
-    if low >= -1 and high <= 1 and fractions:
-        return (127.5, 127.5), ["x has values in [-1, 1]; they were read as black to white."]
-    raise DataError(
-        f"x has values from {low:g} to {high:g}.",
-        "pixels are in 0..255, or in 0..1 (or -1..1) as fractions.",
-    )
-
-
-def _channels_last(array: np.ndarray) -> tuple[np.ndarray, bool]:
-    if array.ndim == 3:
-        return array[..., None], False
-    if array.ndim == 4 and array.shape[3] in (1, 3, 4):
-        return array, False
-    if array.ndim == 4 and array.shape[1] in (1, 3, 4):
-        return array.transpose(0, 2, 3, 1), True
-    raise DataError(
-        f"x has shape {array.shape}.", "images are (N, H, W) or (N, H, W, C) with C 1, 3 or 4."
-    )
-
-
-def _to_bytes(array: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
-    pixels = np.empty(array.shape, np.uint8)
-    for i in range(0, len(array), 1024):  # in parts: as float64 the whole might not fit
-        part = array[i : i + 1024].astype(np.float32)
-        pixels[i : i + 1024] = np.rint(part * scale[0] + scale[1]).clip(0, 255)
-    return pixels
-
-
-def _on_white(pixels: np.ndarray) -> np.ndarray:
-    if pixels.shape[3] != 4:
-        return pixels
-    alpha = pixels[..., 3:].astype(np.uint16)
-    return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    pixels, remarks = _pixels.pictures(x)
+    images = {split: ArrayImages(array) for split, array in pixels.items()}
+    splits = {split: Examples(x=x, y=y.get(split)) for split, x in images.items()}
+    about = {"size": next(iter(images.values())).size(), **_classes(y)}
+    return Data(kind="images", splits=splits, about=about, warnings=warnings + remarks)
 
 
 def _sequences(x, y, warnings) -> Data:
@@ -275,6 +215,8 @@ def _targets(y: dict[str, np.ndarray], x: dict[str, np.ndarray]) -> dict[str, np
     for split, array in x.items():
         if array.ndim == 0 or 0 in array.shape:
             raise DataError(f"x of {split} has shape {array.shape}: nothing in it.")
+        if array.dtype.kind not in "biuf":
+            raise DataError(f"x of {split} holds {array.dtype}, not numbers.")
         if split in y:
             targets[split] = _target(y[split], split, len(array))
     if len({target.dtype.kind for target in targets.values()}) > 1:
