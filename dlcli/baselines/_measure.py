@@ -8,14 +8,10 @@ from dlcli.data import Examples
 from dlcli.task import Source, Task
 
 
-def measured(
-    task: Task, examples: Examples, predict: Callable, *, batch_size: int = 1024
-) -> dict[str, np.ndarray]:
+def measured(task: Task, examples: Examples, predict: Callable, *, batch_size: int = 1024) -> dict[str, np.ndarray]:
     """Measures of all examples, in order.  predict(x, indices) -> y_pred of one batch."""
     source = task.source(examples, training=False)
-    parts = [
-        task.measure(x, y, predict(x, indices)) for indices, x, y in batches(source, batch_size)
-    ]
+    parts = [task.measure(x, y, predict(x, indices)) for indices, x, y in batches(source, batch_size)]
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 

@@ -9,9 +9,7 @@ from dlcli.task import Predictor
 TASKS = {"image-classification", "tabular-classification", "sequence-classification"}
 
 
-def fit(
-    task, train: Examples, *, rows: int = 60_000, values: int = 30_000_000, iterations: int = 100
-) -> Predictor:
+def fit(task, train: Examples, *, rows: int = 60_000, values: int = 30_000_000, iterations: int = 100) -> Predictor:
     """rows: training examples used at most, drawn by seed.  values: rows times features at most.
     iterations: of L-BFGS. The inverse L2 penalty is 1 / sqrt(n), good for pixels and columns alike."""
     from sklearn.linear_model import LogisticRegression
@@ -26,9 +24,7 @@ def fit(
     present = np.unique(y)
     if len(present) < 2:
         raise ValueError("it needs examples of two classes")
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=1 / len(x) ** 0.5, max_iter=iterations)
-    )
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1 / len(x) ** 0.5, max_iter=iterations))
     with threadpool_limits(limits=1), _quiet():
         model.fit(x, y)
 

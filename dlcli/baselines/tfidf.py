@@ -26,9 +26,7 @@ def fit(
         raise ValueError("it needs texts of two classes")
     model = make_pipeline(
         # signs are words too: a question mark tells much
-        TfidfVectorizer(
-            token_pattern=r"(?u)\w+|[^\w\s]", ngram_range=(1, 2), max_features=features, sublinear_tf=True
-        ),
+        TfidfVectorizer(token_pattern=r"(?u)\w+|[^\w\s]", ngram_range=(1, 2), max_features=features, sublinear_tf=True),
         LogisticRegression(C=inverse_penalty, max_iter=200),
     )
     with threadpool_limits(limits=1):

@@ -122,7 +122,7 @@ def _balls(centres, points, neighbours: int = NEIGHBOURS):
     from sklearn.neighbors import NearestNeighbors
 
     k = min(neighbours, len(centres) - 1)
-    index = NearestNeighbors(n_neighbors=k + 1).fit(centres)
+    index = NearestNeighbors(n_neighbors=k + 1, algorithm="brute").fit(centres)
     radius = index.kneighbors(centres)[0][:, -1]  # the nearest of each is itself
     inside = np.zeros(len(points), dtype=np.int64)
     near = []
