@@ -82,7 +82,18 @@ def learn(frame: pl.DataFrame, kinds: dict[str, str], *, numeric: str, bins: int
         "time": _learn_time,
         "text": lambda cells: _learn_text(cells, words),
     }
-    return [{"name": name, "kind": kind, **makers[kind](frame[name])} for name, kind in kinds.items()]
+    return [
+        {"name": name, "kind": kind, **makers[kind](_cells(frame[name], kind))}
+        for name, kind in kinds.items()
+        if kind in makers
+    ]
+
+
+def _cells(cells: pl.Series, kind: str) -> pl.Series:
+    """Strings without nulls; numbers may stay numbers."""
+    if kind == "numeric" and cells.dtype.is_numeric():
+        return cells
+    return cells.cast(pl.String).fill_null("")
 
 
 def _learn_numeric(cells: pl.Series, transform: str, bins: int) -> dict:
@@ -169,7 +180,7 @@ def encode(frame: pl.DataFrame, columns: list[dict]) -> dict[str, np.ndarray]:
         )
     blocks, categories, words, offset = [], [], [], 0
     for column in columns:
-        cells = frame[column["name"]].cast(pl.String).fill_null("")
+        cells = _cells(frame[column["name"]], column["kind"])
         if column["kind"] == "numeric":
             blocks.append(_encode_numeric(cells, column))
         elif column["kind"] == "time":

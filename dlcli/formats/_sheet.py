@@ -26,6 +26,10 @@ class Sheet:
     warnings: list[str] = field(default_factory=list)
 
 
+def is_table(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
 def read(path: Path, *, header: str = "auto", delimiter: str | None = None, encoding: str | None = None) -> Sheet:
     """The table in one file. header: auto, yes or no."""
     if header not in ("auto", "yes", "no"):

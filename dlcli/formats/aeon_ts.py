@@ -6,6 +6,7 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
+from dlcli.formats._files import required
 
 ENDINGS = {"train": "_TRAIN.ts", "test": "_TEST.ts"}
 
@@ -21,7 +22,7 @@ def matches(path: Path) -> bool:
 
 def open(path: Path) -> Data:
     """Sequences (T, C); "?" is a gap."""
-    files = _files(path)
+    files = required(_files(path), path, ".ts problem")
     splits, warnings, kinds = {}, [], {}
     for name, file in files.items():
         x, y, kinds[name] = _read(file)

@@ -21,20 +21,12 @@ FREQUENCIES = {
 
 
 def matches(path: Path) -> bool:
-    file = next(iter(_files.split_files(path, {".csv"}).values()), None)
-    if file is None:
-        return False
-    try:
-        with file.open(encoding="utf-8", errors="replace") as stream:
-            first = stream.readline(2000).replace('"', "").split(",")
-    except OSError:
-        return False
-    return len(first) > 10 and first[:5] == ["V1", "V2", "V3", "V4", "V5"]
+    return bool(_files.split_files(path, _is_m4))
 
 
 def open(path: Path) -> Data:
     """The test rows follow the training rows of the same name."""
-    files = _files.split_files(path, {".csv"})
+    files = _files.required(_files.split_files(path, _is_m4), path, "M4 file")
     past = _read(next(iter(files.values())))
     names = list(past)
     spans = [Span(values, 0, len(values), name) for name, values in past.items()]
@@ -60,6 +52,17 @@ def open(path: Path) -> Data:
     if "test" in splits:
         about["horizon"] = max(span.stop - span.start for span in splits["test"].x)
     return Data(kind="series", splits=splits, about=about, warnings=warnings)
+
+
+def _is_m4(file: Path) -> bool:
+    if file.suffix.lower() != ".csv":
+        return False
+    try:
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            first = stream.readline(2000).replace('"', "").split(",")
+    except OSError:
+        return False
+    return len(first) > 10 and first[:5] == ["V1", "V2", "V3", "V4", "V5"]
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ USELESS = {
 
 
 def matches(path: Path) -> bool:
-    found = _files.split_files(path, _sheet.SUFFIXES)
+    found = _files.split_files(path, _sheet.is_table)
     return bool(found) and not m4.matches(path) and not ucr.matches(path)
 
 
@@ -41,9 +41,7 @@ def open(
 
     if missing_target not in ("error", "drop"):
         raise DataError(f"data.missing_target={missing_target!r} is not known.", "it is error or drop.")
-    files = _files.split_files(path, _sheet.SUFFIXES)
-    if not files:
-        raise DataError(f"{path} holds no table, or several whose parts are not told by train and test in their names.")
+    files = _files.required(_files.split_files(path, _sheet.is_table), path, "table")
     sheets, warnings = _read_all(files, header, delimiter, encoding)
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")

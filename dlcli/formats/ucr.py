@@ -6,6 +6,7 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
+from dlcli.formats._files import required
 
 ENDINGS = {"train": "_TRAIN.tsv", "test": "_TEST.tsv"}
 
@@ -26,7 +27,7 @@ def matches(path: Path) -> bool:
 def open(path: Path) -> Data:
     """Sequences of one channel; the padding of unequal lengths (NaN at the end) is cut off."""
     splits, warnings = {}, []
-    for name, file in _files(path).items():
+    for name, file in required(_files(path), path, "UCR problem").items():
         x, y = _read(file)
         splits[name] = Examples(x=x, y=y, names=[f"{file.name}:{i}" for i in range(1, len(x) + 1)])
         gaps = sum(int(np.isnan(series).any()) for series in x)

@@ -1,0 +1,62 @@
+"""Plain text to be modelled: a .txt file, or a folder of them."""
+
+from pathlib import Path
+
+from dlcli.data import Data, Examples
+from dlcli.formats import _files, _sheet, labelled_lines
+
+SUFFIXES = {".txt", ".md", ".text"}
+# Files that stand beside data and are none.
+BESIDE = ("readme", "license", "licence", "source", "sha256sums", "changelog", "notice", "citation")
+
+
+def matches(path: Path) -> bool:
+    return bool(_splits(path)) and not labelled_lines.matches(path)
+
+
+def open(path: Path, *, encoding: str | None = None) -> Data:
+    """One document per file."""
+    splits, warnings = {}, []
+    for split, files in _files.required(_splits(path), path, "plain text").items():
+        texts = []
+        for file in files:
+            text, notes = _sheet.decode(file, encoding)
+            texts.append(text)
+            warnings += notes
+        splits[split] = Examples(x=texts, names=[file.name for file in files])
+    if path.is_file() and len(splits) > 1:
+        warnings.append("used as one data set: " + ", ".join(files[0].name for files in _splits(path).values()))
+    return Data(kind="corpus", splits=splits, about={"target_kind": "none"}, warnings=warnings)
+
+
+def _splits(path: Path) -> dict[str, list[Path]]:
+    """Files by split: by their names (train.txt), by folders (train/), or all together."""
+    if path.is_file() and path.name.lower().startswith(BESIDE):
+        return {"all": [path]} if path.suffix.lower() in SUFFIXES else {}
+    if path.is_file():
+        return {part: [file] for part, file in _files.split_files(path, _is_text).items()}
+    if not path.is_dir():
+        return {}
+    files, folders = _inside(path)
+    if files and not folders:
+        parts = _files.split_files(path, _is_text)
+        return {part: [file] for part, file in parts.items()} or {"all": files}
+    parts = {_files.PARTS.get(folder.name.lower(), ""): folder for folder in folders}
+    if files or "train" not in parts or "" in parts:
+        return {}
+    inside = {part: _inside(parts[part]) for part in _files.ORDER if part in parts}
+    if any(folders or not files for files, folders in inside.values()):
+        return {}
+    return {part: files for part, (files, _) in inside.items()}
+
+
+def _inside(path: Path) -> tuple[list[Path], list[Path]]:
+    """Text files and folders; no text file where any other kind of file lies among them."""
+    items = [item for item in sorted(path.iterdir()) if item.name[0] not in "._"]
+    files = [item for item in items if item.is_file() and not item.name.lower().startswith(BESIDE)]
+    folders = [item for item in items if item.is_dir()]
+    return (files if all(_is_text(file) for file in files) else []), folders
+
+
+def _is_text(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES and not file.name.lower().startswith(BESIDE)

@@ -1,0 +1,75 @@
+"""Class folders of .txt files: CLASS/*.txt, with or without train/ and test/ above."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dlcli.data import Data, Examples
+from dlcli.errors import DataError, DlcliError, some
+from dlcli.formats import _files, _sheet
+
+BAD = 0.01  # share of files that may be unreadable and are left out
+
+
+def matches(path: Path) -> bool:
+    return path.is_dir() and any(len(classes) > 1 for classes in _splits(path).values())
+
+
+def open(path: Path, *, encoding: str | None = None) -> Data:
+    """Texts with the names of their folders as labels."""
+    splits, warnings = {}, []
+    for split, classes in _files.required(_splits(path), path, "class folders of .txt files").items():
+        splits[split] = _examples(path, classes, encoding, warnings)
+    return Data(kind="texts", splits=splits, about={"target_kind": "classes"}, warnings=list(dict.fromkeys(warnings)))
+
+
+def _splits(path: Path) -> dict[str, dict[str, list[Path]]]:
+    """Files by class by split."""
+    if not path.is_dir():
+        return {}
+    folders = _folders(path)
+    parts = {_files.PARTS.get(folder.name.lower(), ""): folder for folder in folders}
+    if "train" in parts:
+        found = {part: _classes(parts[part]) for part in _files.ORDER if part in parts}
+        return {part: classes for part, classes in found.items() if classes}
+    classes = _classes(path)
+    return {"all": classes} if classes else {}
+
+
+def _classes(path: Path) -> dict[str, list[Path]]:
+    """Folders that hold text files above all, by name; notes beside pictures are no classes."""
+    classes = {}
+    for folder in _folders(path):
+        files = [item for item in sorted(folder.iterdir()) if item.is_file() and item.name[0] not in "._"]
+        texts = [file for file in files if file.suffix.lower() == ".txt"]
+        if len(texts) > len(files) / 2:
+            classes[folder.name] = texts
+    return classes
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(item for item in path.iterdir() if item.is_dir() and item.name[0] not in "._")
+
+
+def _examples(path: Path, classes: dict[str, list[Path]], encoding: str | None, warnings: list[str]) -> Examples:
+    texts, labels, names, bad, other = [], [], [], {}, []
+    for label, files in classes.items():
+        for file in files:
+            try:
+                text, notes = _sheet.decode(file, encoding)
+            except DlcliError as error:
+                bad[file.relative_to(path)] = error.message
+                continue
+            other += [file.name] if notes else []
+            texts.append(text)
+            labels.append(label)
+            names.append(str(file.relative_to(path)))
+    total = len(texts) + len(bad)
+    if bad:
+        message = f"{len(bad)} of {total} texts could not be read: {some(bad)}"
+        if len(bad) > BAD * total:
+            raise DataError(f"{message}; the first: {next(iter(bad.values()))}", "mend or remove them.")
+        warnings.append(message)
+    if other:
+        warnings.append(f"{len(other)} of {total} texts are not UTF-8 and were read as Latin-1: {some(other)}")
+    return Examples(x=texts, y=np.array(labels, dtype=str), names=names)
