@@ -58,8 +58,16 @@ class Batches(keras.utils.PyDataset):
             self._order = (number, np.random.default_rng([self.seed, number]).permutation(len(self.source)))
         return self._order[1]
 
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
+
+class Turn(keras.callbacks.Callback):
+    """Tells the batches which epoch it is. Keras' own `on_epoch_end` also comes once before the first."""
+
+    def __init__(self, batches: Batches):
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.epoch = epoch
 
 
 class InOrder(keras.utils.PyDataset):

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from dlcli import console, rundir
-from dlcli.batches import Batches, InOrder
+from dlcli.batches import Batches, InOrder, Turn
 from dlcli.config import FitConfig
 from dlcli.errors import DIVERGED, DlcliError
 from dlcli.mixing import changes
@@ -83,7 +83,7 @@ def train(
             validation_data=InOrder(val, batch_size=_divisible(batch_size, multiple)) if val is not None else None,
             verbose=0,
             shuffle=False,
-            callbacks=[*averaged, keeper, watch],
+            callbacks=[Turn(batches), *averaged, keeper, watch],
         )
     except Diverged as error:
         kept = f"{run.model} holds the best epoch before it" if run.model.exists() else "nothing was kept"
