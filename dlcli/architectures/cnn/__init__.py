@@ -1,0 +1,1 @@
+"""Convolutional networks: the same small filters everywhere, in space or in time."""

@@ -1,0 +1,1 @@
+"""Dense networks: every number is connected to every unit."""

@@ -1,0 +1,32 @@
+"""Multilayer perceptron (Rosenblatt, 1958; Rumelhart et al., 1986): dense layers one after another."""
+
+from keras import layers
+
+OFFERS = {"pixels", "columns", "series", "tokens"}
+TINY = {"width": 8, "depth": 1}
+FIT = {"epochs": 30, "steps": 2000, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.01}
+
+
+def build(task, *, width: int = 256, depth: int = 2, dropout: float = 0.2):
+    """width: units per layer.  depth: hidden layers; 0 is the linear model, 1 the shallow network.
+    From the third on, layers of equal width have the input added to what they give (He et al.,
+    2015): without it a network of 100 would not learn.  dropout: fraction of units left out."""
+    # Text alone needs a width: of the vectors whose mean is the whole of what this network reads.
+    words = "tokens" in task.NEEDS
+    x = task.embed(width if words else None)
+    if words:
+        x = layers.GlobalAveragePooling1D(name="mean")(x)
+    elif len(x.shape) > 2:
+        x = layers.Flatten(name="flatten")(x)
+    for i in range(depth):
+        x = _layer(x, f"layer{i}", width, dropout, deep=i >= 2)
+    return task.model(x)
+
+
+def _layer(x, name: str, width: int, dropout: float, *, deep: bool):
+    """(B, C) -> (B, width)."""
+    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x) if deep else x
+    y = layers.Dense(width, kernel_initializer="he_normal", name=f"{name}_dense")(y)
+    y = layers.ReLU(name=f"{name}_relu")(y)
+    y = layers.Dropout(dropout, name=f"{name}_dropout")(y)
+    return layers.Add(name=f"{name}_add")([x, y]) if deep else y

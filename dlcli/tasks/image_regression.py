@@ -1,0 +1,133 @@
+"""Numbers for pictures: an age, an angle, a count."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from dlcli import augment as augmentation
+from dlcli import metrics, pixels, task
+from dlcli.data import Data, Examples
+from dlcli.errors import DataError, DlcliError
+
+
+@dataclass(kw_only=True)
+class Task(task.Task):
+    """Pictures (H, W, C) -> a number; mean and deviation of the target are `offset` and `scale`."""
+
+    KINDS = {"images"}
+    LABELS = "numbers"
+    NEEDS = {"pixels"}
+    PREFERS = ("resnet", "convnext", "lenet")
+    headline = "rmse"
+    higher_is_better = False
+
+    target: str
+    offset: float
+    scale: float
+    image: list[int]
+    mean: list[float]
+    deviation: list[float]
+    augment: list[str]
+    count: int
+
+    @classmethod
+    def learn(cls, train: Examples, data: Data, *, size: int | None = None, augment: str = "none") -> "Task":
+        """size: longer side of what the model sees, in pixels (default: the pictures' own, at most 128).
+        augment: none, or a list of crop, flip, randaugment, erasing. None by default, as the number
+        may be a place, an angle or a brightness, which these change."""
+        if augment == "auto":
+            raise DlcliError(
+                "task.augment='auto' cannot know which changes keep a number.",
+                "name those that do: none, or a list of crop, flip, randaugment, erasing.",
+            )
+        kinds = augmentation.parsed(augment)
+        target = str(data.about.get("target") or "target")
+        image = pixels.shape(train.x, size)
+        y = _numbers(train, target)
+        if y.std() == 0:
+            raise DataError(f"all {len(y)} training pictures have the same {target}: {y[0]:g}.")
+        mean, deviation = pixels.statistics(train.x.prepare(*image).read(pixels.sample(train.x)))
+        return cls(
+            target=target,
+            offset=float(y.mean()),
+            scale=float(y.std()),
+            image=image,
+            mean=mean,
+            deviation=deviation,
+            augment=kinds,
+            count=len(train),
+        )
+
+    def source(self, examples: Examples, *, training: bool) -> task.Source:
+        y = self.targets(examples)[:, None] if examples.y is not None else None
+        return pixels.Pictures(examples.x.prepare(*self.image), y)
+
+    def inputs(self):
+        return pixels.inputs(self.image)
+
+    def stem(self, inputs, width: int | None):
+        return pixels.stem(inputs, self.mean, self.deviation, self.augment)
+
+    def head(self, features):
+        """The target in standard deviations from its training mean (B, 1)."""
+        return layers.Dense(1, dtype="float32", name="head_value")(task.pooled(features))
+
+    def loss(self):
+        return keras.losses.MeanSquaredError()
+
+    def metrics(self) -> list:
+        return [keras.metrics.RootMeanSquaredError(name="rmse")]
+
+    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
+        """Both in the units of the data."""
+        measures = {"y_pred": self._restored(y_pred)}
+        if y is not None:
+            measures["y"] = self._restored(y)
+        return measures
+
+    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
+        return metrics.regression(measures["y"], measures["y_pred"])
+
+    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
+        for name, value in zip(pixels.names(examples), outputs["y_pred"], strict=True):
+            yield {"name": name, "prediction": float(value)}
+
+    def describe(self) -> str:
+        height, width, channels = self.image
+        count = f"{self.count:,}".replace(",", " ")
+        return f"{self.target} {self.offset:.4g} ± {self.scale:.4g}, {count} images {height}x{width}x{channels}"
+
+    # ---- for the baselines -------------------------------------------------------------------
+
+    def targets(self, examples: Examples) -> np.ndarray:
+        """Targets (n,) in standard deviations from the training mean."""
+        return ((_numbers(examples, self.target) - self.offset) / self.scale).astype(np.float32)
+
+    def flat(self, examples: Examples) -> np.ndarray:
+        """Pixels as rows (n, H * W * C), black 0 and white 1."""
+        return pixels.flat(examples, self.image)
+
+    def _restored(self, values) -> np.ndarray:
+        return np.asarray(values, np.float64).reshape(-1) * self.scale + self.offset
+
+
+def _numbers(examples: Examples, target: str) -> np.ndarray:
+    """The targets as float64 (n,).
+
+    Raises: DataError where one is missing or no number, with its picture.
+    """
+    if examples.y is None:
+        raise DataError(f"the pictures have no {target}.", "give a table with a column of numbers.")
+    values = np.empty(len(examples.y), np.float64)
+    for i, value in enumerate(examples.y):
+        try:
+            values[i] = float(value)
+        except (TypeError, ValueError):
+            values[i] = np.nan
+        if not np.isfinite(values[i]):
+            name = pixels.names(examples)[i]
+            raise DataError(f"{target} of picture {name} is {value!r}, which is no number.", "name another --target.")
+    return values
