@@ -1,0 +1,1 @@
+"""Generative adversarial networks: a generator that is trained by a discriminator."""

@@ -1,0 +1,228 @@
+"""Draw new pictures like those of a set."""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from dlcli import metrics, task
+from dlcli.data import Data, Examples, Images
+from dlcli.errors import DataError, DlcliError, some
+
+_LONGEST = 64  # side of the pictures drawn, unless `size` says otherwise
+_COARSEST = 32  # side of the pictures that are compared: means of blocks of pixels
+_LEARNED_FROM = 5_000  # pictures that the directions of comparison are learned from
+
+
+@dataclass(kw_only=True)
+class Task(task.Task):
+    """Noise (B, Z) -> pictures (B, H, W, C) in [-1, 1].
+
+    x: {"noise"}, and {"label"} (B,) where the pictures have classes: an architecture takes what it
+    asks for. y: real pictures. Pictures are compared by their coordinates along the directions in
+    which the training pictures vary most (PCA of the pixels): near for what looks alike at a glance,
+    blind to fine texture.
+    """
+
+    KINDS = {"images"}
+    NEEDS = {"generator"}
+    PREFERS = ("dcgan",)
+    monitor = None
+    headline = "frechet"
+    higher_is_better = False
+
+    image: list[int]
+    latent: int
+    classes: list[str]
+    count: int
+    directions: str
+    coordinates: int
+
+    @classmethod
+    def learn(cls, train: Examples, data: Data, *, size: int | None = None, latent: int = 64) -> "Task":
+        """size: longer side of the pictures in pixels (default: their own, at most 64).
+        latent: numbers of noise that a picture is drawn from."""
+        if len(train) < 2:
+            raise DataError(f"{len(train)} training pictures are too few to draw more of the kind.", "check the path.")
+        height, width, channels = train.x.size()
+        longest = size or min(_LONGEST, max(height, width))
+        scale = longest / max(height, width)
+        image = [max(1, round(height * scale)), max(1, round(width * scale)), channels]
+        known = train.y is not None and isinstance(train.y[0], str)
+        components = _directions(train.x.prepare(*image))
+        return cls(
+            image=image,
+            latent=latent,
+            classes=sorted(set(train.y)) if known else [],
+            count=len(train),
+            directions=base64.b64encode(components.astype("<f2").tobytes()).decode(),
+            coordinates=len(components) - 1,
+        )
+
+    def source(self, examples: Examples, *, training: bool) -> task.Source:
+        labels = self.targets(examples) if self.classes and examples.y is not None else None
+        return _Pictures(examples.x.prepare(*self.image), labels, self.latent)
+
+    def inputs(self):
+        return keras.Input((self.latent,), name="noise")
+
+    def embed(self, width: int | None = None):
+        """The noise (B, Z); with a width, the class's own `width` numbers beside it (B, Z + width)."""
+        noise = self.inputs()
+        self._inputs = [noise]  # a list: inputs are then taken from x by name, and others left
+        if width is None:
+            return noise
+        if not self.classes:
+            raise DlcliError(
+                "this architecture draws by class, and the pictures have no classes.",
+                "--arch dcgan draws without, or make one folder for each class.",
+            )
+        label = keras.Input((), dtype="int32", name="label")
+        self._inputs = [noise, label]
+        x = layers.Embedding(len(self.classes), width, name="stem_classes")(label)
+        return layers.Concatenate(name="stem_join")([noise, x])
+
+    def loss(self):
+        return None
+
+    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
+        measures = {"fake": self.compared(y_pred), "real": self.compared(y)}
+        if "label" in x:
+            measures["label"] = np.asarray(x["label"])
+        return measures
+
+    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
+        real, fake = measures["real"], measures["fake"]
+        report = metrics.generation(real, fake)
+        features = f"PCA-{self.coordinates} of pixels"
+        formulas = {name: f"{formula}; features: {features}" for name, formula in report.formulas.items()}
+        tables = {"features": [{"features": features, "real": len(real), "generated": len(fake)}]}
+        if "label" in measures:
+            agreeing, table = _agreement(real, fake, measures["label"], self.classes)
+            report.scores["class_agreement"] = metrics.score(agreeing)
+            formulas["class_agreement"] = (
+                "share of generated pictures whose nearest real picture is of the class that was asked for;"
+                " chance for architectures that take no classes"
+            )
+            tables["classes"] = table
+        return task.Report(scores=report.scores, tables=tables, formulas=formulas)
+
+    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
+        raise DlcliError("a generator predicts nothing of given pictures.", "`dlcli generate RUN` draws new ones.")
+
+    def describe(self) -> str:
+        height, width, channels = self.image
+        classes = f"{len(self.classes)} classes, " if self.classes else ""
+        return f"{classes}{self.count:,} pictures {height}x{width}x{channels}".replace(",", " ").replace("  ", ", ")
+
+    def generate(
+        self,
+        model: keras.Model,
+        *,
+        n: int = 64,
+        seed: int = 0,
+        label: str | None = None,
+        truncation: float | None = None,
+    ) -> np.ndarray:
+        """uint8 (n, H, W, C).  label: class to draw, else each in turn.  truncation: noise beyond
+        +-truncation is drawn anew: more typical pictures, less variety."""
+        if truncation is not None and truncation <= 0.01:
+            raise DlcliError(f"truncation={truncation} leaves no noise.", "it is above 0.01; 2 cuts the rarest twentieth.")
+        labelled = len(model.inputs) == 2
+        if label is not None and not labelled:
+            raise DlcliError(f"this model draws no chosen class ({label!r}).", "train with --arch cgan for that.")
+        if label is not None and label not in self.classes:
+            raise DlcliError(f"there is no class {label!r}.", f"known: {some(self.classes, 10)}.")
+        x = {"noise": _noise(np.random.default_rng(seed), n, self.latent, truncation)}
+        if labelled:
+            chosen = np.arange(n) % len(self.classes)
+            x["label"] = (chosen if label is None else np.full(n, self.classes.index(label))).astype(np.int32)
+        parts = [
+            model.predict_on_batch({name: values[start : start + 256] for name, values in x.items()})
+            for start in range(0, n, 256)
+        ]
+        pictures = (np.concatenate(parts) + 1) * 127.5
+        return np.clip(np.round(pictures), 0, 255).astype(np.uint8)
+
+    # ---- for the baselines -------------------------------------------------------------------
+
+    def targets(self, examples: Examples) -> np.ndarray:
+        """Class numbers (n,)."""
+        number = {name: i for i, name in enumerate(self.classes)}
+        unknown = sorted(set(examples.y) - number.keys())
+        if unknown:
+            raise DataError(
+                f"classes that no training picture has: {some(unknown)}.", f"known: {some(self.classes, 10)}."
+            )
+        return np.array([number[name] for name in examples.y], np.int32)
+
+    def compared(self, pictures) -> np.ndarray:
+        """Pictures (n, H, W, C) in [-1, 1] -> their coordinates (n, d), those that are compared."""
+        packed = np.frombuffer(base64.b64decode(self.directions), "<f2")
+        packed = packed.reshape(self.coordinates + 1, -1).astype(np.float32)
+        return (_coarse(np.asarray(pictures, np.float32)) - packed[0]) @ packed[1:].T
+
+
+class _Pictures:
+    """x: noise, and labels if known.  y: the real pictures in [-1, 1]."""
+
+    def __init__(self, images: Images, labels: np.ndarray | None, latent: int):
+        self.images = images
+        self.labels = labels
+        self.latent = latent
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        x = {"noise": _noise(rng, len(indices), self.latent)}
+        if self.labels is not None:
+            x["label"] = self.labels[indices]
+        return x, self.images.read(indices) / np.float32(127.5) - 1
+
+
+def _noise(rng: np.random.Generator, n: int, latent: int, truncation: float | None = None) -> np.ndarray:
+    noise = rng.standard_normal((n, latent), dtype=np.float32)
+    if truncation is not None:
+        while (far := np.abs(noise) > truncation).any():
+            noise[far] = rng.standard_normal(far.sum(), dtype=np.float32)
+    return noise
+
+
+def _coarse(pictures: np.ndarray) -> np.ndarray:
+    """Means of blocks of pixels, at most 32 a side, as rows.  (n, H, W, C) -> (n, d)"""
+    n, height, width, channels = pictures.shape
+    block = -(-max(height, width) // _COARSEST)
+    rows, across = max(1, height // block), max(1, width // block)
+    tall, wide = min(block, height), min(block, width)
+    blocks = pictures[:, : rows * tall, : across * wide].reshape(n, rows, tall, across, wide, channels)
+    return blocks.mean(axis=(2, 4)).reshape(n, -1)
+
+
+def _directions(images: Images, most: int = 64) -> np.ndarray:
+    """The mean of the coarse pictures in [-1, 1], then their first directions of variance: (1 + d, pixels)."""
+    from sklearn.decomposition import PCA
+
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.permutation(len(images))[:_LEARNED_FROM])
+    parts = [images.read(part) for part in np.array_split(chosen, -(-len(chosen) // 500))]
+    rows = np.concatenate([_coarse(part / np.float32(127.5) - 1) for part in parts])
+    fitted = PCA(min(most, *rows.shape), svd_solver="randomized", random_state=0).fit(rows)
+    return np.concatenate([fitted.mean_[None], fitted.components_])
+
+
+def _agreement(real, fake, label, classes) -> tuple[np.ndarray, list[dict]]:
+    """Whether each generated picture's nearest real one is of its class, and the share per class."""
+    from sklearn.neighbors import NearestNeighbors
+
+    nearest = NearestNeighbors(n_neighbors=1).fit(real).kneighbors(fake, return_distance=False)[:, 0]
+    agreeing = (label[nearest] == label).astype(np.float64)
+    table = [
+        {"class": name, "asked for": int((label == i).sum()), "agreeing": float(agreeing[label == i].mean())}
+        for i, name in enumerate(classes)
+        if (label == i).any()
+    ]
+    return agreeing, table
