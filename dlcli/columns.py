@@ -11,59 +11,11 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
+from dlcli.cells import numbers, times
 from dlcli.errors import DataError, some
 
-MISSING = ("", "?", "NA", "N/A", "#N/A", "na", "n/a", "nan", "NaN", "NAN", "null", "NULL", "None", "none", "-")
 KNOTS = 256  # of the quantile transform: enough that 0.4 % of the rows lie between two
 WORD = re.compile(r"\w+|[^\w\s]")
-TIME_FORMATS = (
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%d/%m/%Y %H:%M",
-    "%m/%d/%Y %H:%M",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-)
-MONTH = re.compile(r"^\d{4}[-/]\d{1,2}$")
-TIME_LIKE = re.compile(r"^\d{1,4}[-/.]\d{1,2}")
-
-
-def numbers(cells: pl.Series) -> pl.Series:
-    """Cells as Float64; null where a cell is no finite number."""
-    values = cells.cast(pl.Float64, strict=False)
-    return values.set(~values.is_finite().fill_null(False), None)
-
-
-def times(cells: pl.Series) -> pl.Series | None:
-    """Cells as Datetime, null where missing; None when they are not all times of one format."""
-    cells = cells.cast(pl.String)
-    missing = cells.is_in(list(MISSING))
-    filled = cells.filter(~missing)
-    if filled.len() == 0 or not all(TIME_LIKE.match(cell) for cell in filled.head(20)):
-        return None
-    if all(MONTH.match(cell) for cell in filled.head(20)):
-        cells, filled = cells + "-01", filled + "-01"
-    cells = cells.str.replace(r"(Z|[+-]00:?00)$", "").set(missing, None)
-    filled = filled.str.replace(r"(Z|[+-]00:?00)$", "")
-    fitting = []
-    for pattern in TIME_FORMATS:
-        if _parse(filled.head(20), pattern).null_count() == 0 and _parse(filled, pattern).null_count() == 0:
-            fitting.append(_parse(cells, pattern))
-    # 03/04/2020: days and months are told apart by what makes the times increase.
-    return next((found for found in fitting if found.is_sorted()), fitting[0] if fitting else None)
-
-
-def _parse(cells: pl.Series, pattern: str) -> pl.Series:
-    return cells.str.to_datetime(pattern, time_unit="us", strict=False)
 
 
 # ---- learning --------------------------------------------------------------------------------

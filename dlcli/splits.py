@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.data import Data, Examples, Span
+from dlcli.cuts import by_position, by_time, shares_of
+from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
 
 LARGE = 10_000  # from so many examples on, a tenth suffices to tell scores apart to a percent
-FRACTIONS = {"small": (0.7, 0.15, 0.15), "large": (0.8, 0.1, 0.1), "series": (0.7, 0.1, 0.2), "document": (0.9, 0.05, 0.05)}
 FEW_DOCUMENTS = 10  # fewer than this are each cut by position
 
 
@@ -33,7 +33,9 @@ def split(data: Data, *, seed: int = 0, parts: str | None = None) -> tuple[Data,
     if {"train", "val", "test"} <= set(given):
         how["method"] = "as given"
         if parts:
-            raise DataError(f"data.parts={parts!r}, but the data brings its own train, val and test.", "leave it away.")
+            raise DataError(
+                f"data.parts={parts!r}, but the data brings its own train, val and test.", "leave it away."
+            )
         done = given
     else:
         whole = given["all"] if "all" in given else given["train"]
@@ -48,7 +50,9 @@ def split(data: Data, *, seed: int = 0, parts: str | None = None) -> tuple[Data,
         warnings += _shared(done, data)
     how["sizes"] = {name: len(examples) for name, examples in done.items()}
     if data.kind == "series":
-        how["rows"] = {name: sum(span.stop - span.start for span in examples.x) for name, examples in done.items()}
+        how["rows"] = {
+            name: sum(span.stop - span.start for span in examples.x) for name, examples in done.items()
+        }
     return replace(data, splits=done, warnings=warnings), how
 
 
@@ -56,15 +60,21 @@ def check_labels(data: Data) -> None:
     """Raises: DataError when the labels cannot be learned as classes."""
     train = data.splits["train"]
     if train.y is None:
-        raise DataError("the examples have no labels.", "name the column with --target, or make class folders.")
+        raise DataError(
+            "the examples have no labels.", "name the column with --target, or make class folders."
+        )
     known = {str(label) for label in train.y}
     if len(known) < 2:
-        raise DataError(f"all {len(train)} training examples have the same label: {some(known)}.", "at least two classes are needed.")
+        message = f"all {len(train)} training examples have the same label: {some(known)}."
+        raise DataError(message, "at least two classes are needed.")
     for name, examples in data.splits.items():
-        strange = [str(label) for label in examples.y if str(label) not in known] if examples.y is not None else []
+        strange = (
+            [str(label) for label in examples.y if str(label) not in known] if examples.y is not None else []
+        )
         if strange:
             raise DataError(
-                f"{len(strange)} of {len(examples)} examples of {name} have labels that no training example has: {some(sorted(set(strange)))}.",
+                f"{len(strange)} of {len(examples)} {name} examples have labels that no training example has: "
+                f"{some(sorted(set(strange)))}.",
                 "remove them, or add such examples to the training split.",
             )
 
@@ -74,40 +84,36 @@ def _parts(parts: str | None) -> tuple[float, ...] | None:
         return None
     pieces = [piece.strip() for piece in parts.split(",")]
     if len(pieces) != 3 or not all(re.fullmatch(r"\d+(\.\d*)?|\.\d+", piece) for piece in pieces):
-        raise DataError(f"data.parts={parts!r} is not three numbers.", "for example 0.7,0.1,0.2 or 8640,2880,2880.")
+        raise DataError(
+            f"data.parts={parts!r} is not three numbers.", "for example 0.7,0.1,0.2 or 8640,2880,2880."
+        )
     sizes = tuple(float(piece) for piece in pieces)
     if sizes[0] <= 0 or (sum(sizes) > 1 + 1e-9 and any(size % 1 for size in sizes)):
-        raise DataError(f"data.parts={parts!r} adds up to {sum(sizes):g}.", "fractions add up to at most 1; counts are whole.")
+        hint = "fractions add up to at most 1; counts are whole numbers."
+        raise DataError(f"data.parts={parts!r} adds up to {sum(sizes):g}.", hint)
     return sizes
 
 
 def _make(kind, whole, wanted, sizes, rng, given, warnings) -> tuple[dict[str, Examples], str]:
     if kind == "series":
-        return _by_time(whole, wanted, sizes, given, warnings), "by time"
+        return by_time(whole, wanted, sizes, given, warnings), "by time"
     if kind == "corpus" and len(whole) < FEW_DOCUMENTS:
-        return _by_position(whole, wanted, sizes), "by position"
+        return by_position(whole, wanted, sizes), "by position"
     counts = _counts(len(whole), wanted, sizes)
     groups = _groups(contents(kind, whole), len(whole), counts, warnings)
-    labels = None if whole.y is None or np.asarray(whole.y).dtype.kind == "f" else np.asarray(whole.y).astype(str)
+    labels = (
+        None if whole.y is None or np.asarray(whole.y).dtype.kind == "f" else np.asarray(whole.y).astype(str)
+    )
     sides = _assign(groups, labels, counts, rng, warnings)
     method = "by seed" if labels is None else "by seed, stratified by class"
     return {name: whole.take(np.flatnonzero(sides == name)) for name in wanted}, method
 
 
-def _shares(sizes, wanted, default: str) -> dict[str, float]:
-    """Fractions of what is to be divided, by split; they need not add up to 1."""
-    values = dict(zip(("train", "val", "test"), sizes or FRACTIONS[default], strict=True))
-    if sizes and sum(sizes) > 1 + 1e-9:
-        return {name: values[name] for name in wanted}
-    total = 1 if len(wanted) == 3 else sum(values[name] for name in wanted)
-    return {name: values[name] / total for name in wanted}
-
-
 def _counts(n: int, wanted, sizes) -> dict[str, int]:
     """How many of n examples each split gets; the rest, without `parts`, is for training."""
-    shares = _shares(sizes, wanted, "large" if n >= LARGE else "small")
+    shares = shares_of(sizes, wanted, "large" if n >= LARGE else "small")
     counted = sum(shares.values()) > 1 + 1e-9
-    counts = {name: int(share) if counted else int(round(share * n)) for name, share in shares.items()}
+    counts = {name: int(share) if counted else round(share * n) for name, share in shares.items()}
     others = sum(count for name, count in counts.items() if name != "train")
     if others + (counts["train"] if counted else 1) > n:
         raise DataError(
@@ -122,14 +128,14 @@ def _counts(n: int, wanted, sizes) -> dict[str, int]:
 # ---- by seed ---------------------------------------------------------------------------------
 
 
-def contents(kind: str, examples: Examples) -> list | np.ndarray:
+def contents(kind: str, examples: Examples) -> list:
     """One hashable per example, equal for exact duplicates."""
     if kind == "images":
         from dlcli.images import fingerprints
 
         return fingerprints(examples.x)
     if kind == "table":
-        return examples.x.hash_rows(seed=0).to_numpy()
+        return examples.x.hash_rows(seed=0).to_list()
     if kind == "sequences":
         return [(x.shape, np.ascontiguousarray(x).tobytes()) for x in examples.x]
     return [" ".join(text.split()) for text in examples.x]
@@ -138,13 +144,15 @@ def contents(kind: str, examples: Examples) -> list | np.ndarray:
 def _groups(found, n: int, counts, warnings) -> np.ndarray:
     """A group number per example in order of first appearance: duplicates share theirs."""
     first: dict = {}
-    groups = np.array([first.setdefault(item, len(first)) for item in (found.tolist() if isinstance(found, np.ndarray) else found)])
+    groups = np.array([first.setdefault(item, len(first)) for item in found])
     largest = int(np.bincount(groups).max())
     if largest > max(2, min([count for count in counts.values() if count] or [n])):
         warnings.append(f"one example stands {largest} times: duplicates were not kept on one side")
         return np.arange(n)
     if len(first) < n:
-        warnings.append(f"{n - len(first)} of {n} examples are exact duplicates of others: kept on the same side")
+        warnings.append(
+            f"{n - len(first)} of {n} examples are exact duplicates of others: kept on the same side"
+        )
     return groups
 
 
@@ -155,7 +163,11 @@ def _assign(groups, labels, counts, rng, warnings) -> np.ndarray:
     members = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[members], prepend=-1))
     weight = np.diff(np.append(starts, n))
-    kinds = np.zeros(len(starts), int) if labels is None else np.unique(labels, return_inverse=True)[1][members[starts]]
+    kinds = (
+        np.zeros(len(starts), int)
+        if labels is None
+        else np.unique(labels, return_inverse=True)[1][members[starts]]
+    )
     single = np.bincount(kinds)[kinds] == 1 if labels is not None else np.zeros(len(starts), bool)
     if single.any():
         alone = sorted(set(labels[members[starts[single]]]))
@@ -164,17 +176,17 @@ def _assign(groups, labels, counts, rng, warnings) -> np.ndarray:
     order = order[np.argsort(kinds[order], kind="stable")]
     free = order[~single[order]]
     side = np.full(len(starts), "train", dtype="<U5")
-    for name in ("test", "val"):
-        if counts.get(name):
-            chosen = _even(weight[free], counts[name], rng)
+    for name, count in (
+        ("test", counts.get("test", 0)),
+        ("val", counts.get("val", 0)),
+        ("", n - sum(counts.values())),
+    ):
+        if count:  # "" are those that the counts asked for leave over
+            chosen = _even(weight[free], count, rng)
             side[free[chosen]] = name
             free = free[~chosen]
     if labels is not None:
         _keep_one(side, kinds)
-    surplus = int(weight[side == "train"].sum()) - counts["train"]
-    if surplus > 0.02 * n and counts["train"]:  # counts were asked for that leave examples over
-        chosen = _even(weight[free], surplus, rng)
-        side[free[chosen]] = ""
     sides = np.empty(n, dtype="<U5")
     sides[members] = np.repeat(side, weight)
     return sides
@@ -193,13 +205,12 @@ def _keep_one(side: np.ndarray, kinds: np.ndarray) -> None:
     """Every class has a group in training."""
     for kind in np.setdiff1d(kinds, kinds[side == "train"]):
         own = np.flatnonzero(kinds == kind)
-        side[own[np.argsort(side[own] != "val", kind="stable")[0]]] = "train"
+        side[min(own, key=lambda group: ("", "val", "test").index(side[group]))] = "train"
 
 
 def _shared(done: dict[str, Examples], data: Data) -> list[str]:
     """Warnings of examples that stand in two splits."""
     found = {name: contents(data.kind, examples) for name, examples in done.items()}
-    found = {name: item.tolist() if isinstance(item, np.ndarray) else item for name, item in found.items()}
     warnings = []
     for name, other in (("test", "train"), ("val", "train"), ("test", "val")):
         if name in found and other in found:
@@ -208,66 +219,3 @@ def _shared(done: dict[str, Examples], data: Data) -> list[str]:
             if count:
                 warnings.append(f"{count} of {len(found[name])} {name} examples also stand in {other}")
     return warnings
-
-
-# ---- by time and position --------------------------------------------------------------------
-
-
-def _by_time(whole: Examples, wanted, sizes, given, warnings) -> dict[str, Examples]:
-    """Every series in consecutive parts. Targets do not overlap; earlier rows are history."""
-    made: dict[str, list[Span]] = {name: [] for name in wanted}
-    horizon = max((span.stop - span.start for span in given["test"].x), default=0) if "test" in given else 0
-    short, unused = [], 0
-    for span in whole.x:
-        rows = span.stop - span.start
-        if sizes is None and horizon and wanted == ("train", "val"):
-            # as long as what the test split asks for, if so much history is left
-            counts = {"train": rows - horizon, "val": horizon} if rows >= 3 * horizon else {"train": rows, "val": 0}
-        else:
-            shares = _shares(sizes, wanted, "series")
-            if sum(shares.values()) > 1 + 1e-9:
-                counts = {name: int(share) for name, share in shares.items()}
-            else:
-                counts = {name: int(share * rows) for name, share in shares.items()}
-                if abs(sum(shares.values()) - 1) < 1e-9:
-                    # as in the literature: train and test are rounded down, validation has the rest
-                    middle = "val" if "val" in wanted else wanted[-1]
-                    counts[middle] += rows - sum(counts.values())
-        if sum(counts.values()) > rows:
-            raise DataError(f"series {span.name!r} has {rows} rows, fewer than the {sum(counts.values())} of data.parts.")
-        if not counts.get("val", 1):
-            short.append(span.name)
-        unused += rows - sum(counts.values())
-        begin = span.start
-        for name in wanted:
-            if counts[name]:
-                made[name].append(Span(span.values, begin, begin + counts[name], span.name, span.times))
-            begin += counts[name]
-    if short:
-        warnings.append(f"{len(short)} of {len(whole)} series are too short to be validated on: {some(short)}")
-    if unused:
-        warnings.append(f"{unused} rows at the end of the series are in no split")
-    return {name: Examples(x=spans, names=[span.name for span in spans]) for name, spans in made.items()}
-
-
-def _by_position(whole: Examples, wanted, sizes) -> dict[str, Examples]:
-    """Each document cut at the same fractions of its characters: train first, test last."""
-    made: dict[str, tuple[list, list]] = {name: ([], []) for name in wanted}
-    shares = _shares(sizes, wanted, "document")
-    for i, text in enumerate(whole.x):
-        if sum(shares.values()) > 1 + 1e-9:
-            lengths = {name: int(share) for name, share in shares.items()}
-            if sum(lengths.values()) > len(text):
-                raise DataError(f"document {i + 1} has {len(text)} characters, fewer than data.parts asks for.")
-        else:
-            lengths, begin = {}, 0.0
-            for name, share in shares.items():
-                lengths[name] = int(round((begin + share) * len(text), 6)) - int(round(begin * len(text), 6))
-                begin += share
-        begin = 0
-        for name, length in lengths.items():
-            if length:
-                made[name][0].append(text[begin : begin + length])
-                made[name][1].append(whole.names[i] if whole.names is not None else f"document {i + 1}")
-            begin += length
-    return {name: Examples(x=texts, names=names) for name, (texts, names) in made.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from dlcli.columns import MISSING, numbers, times
+from dlcli.cells import MISSING, numbers, times
 
 IMAGE = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 ID_NAME = re.compile(r"(^|[_\s-])(id|no|nr|index|key|uuid|rowid|unnamed: 0)$|Id$|ID$", re.IGNORECASE)
@@ -30,11 +30,15 @@ def kind_of(name: str, cells: pl.Series) -> tuple[str, str]:
         note = ""
         if strays:
             odd = filled.filter(values.is_null()).unique().sort().head(3).to_list()
-            note = f"{strays} of {filled.len()} values of column {name!r} are no finite numbers ({', '.join(odd)}): taken as missing"
+            note = f"{strays} of {filled.len()} values of column {name!r} are no finite numbers"
+            note += f" and count as missing: {', '.join(odd)}"
         return ("id" if _counts(name, values, cells.len()) else "numeric"), note
     if times(filled) is not None:
         return "time", ""
-    if sum(Path(cell).suffix.lower() in IMAGE for cell in filled.head(100)) > 90 * min(100, filled.len()) // 100:
+    if (
+        sum(Path(cell).suffix.lower() in IMAGE for cell in filled.head(100))
+        > 90 * min(100, filled.len()) // 100
+    ):
         return "image", ""
     if distinct > 0.5 * filled.len() and distinct > 2 and _words(filled) >= 3:
         return "text", ""
@@ -67,5 +71,7 @@ def _counts(name: str, values: pl.Series, rows: int) -> bool:
         return False
     if not (values == values.round()).all():
         return False
+    if ID_NAME.search(name):
+        return True
     steps = values.diff().drop_nulls()
-    return bool(ID_NAME.search(name)) or (rows >= 20 and steps.n_unique() == 1 and abs(steps[0]) == 1 and values[0] in (0, 1))
+    return rows >= 20 and values[0] in (0, 1) and bool((steps == 1).all())

@@ -6,11 +6,22 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from dlcli.columns import MISSING, numbers
+from dlcli.cells import MISSING, numbers
 from dlcli.data import Examples
 from dlcli.errors import DataError, some
 
-TARGETS = ("target", "label", "labels", "class", "y", "species", "category", "sentiment", "diagnosis", "outcome")
+TARGETS = (
+    "target",
+    "label",
+    "labels",
+    "class",
+    "y",
+    "species",
+    "category",
+    "sentiment",
+    "diagnosis",
+    "outcome",
+)
 MANY = 20  # whole numbers with more different values than this are no classes
 
 
@@ -62,7 +73,7 @@ def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabe
 
 
 def target_kind(cells: pl.Series, path: Path, target: str) -> str:
-    """"classes" or "numbers": whole numbers of few values count as classes."""
+    """ "classes" or "numbers": whole numbers of few values count as classes."""
     filled = cells.filter(~cells.is_in(list(MISSING)))
     values = numbers(filled)
     distinct = filled.n_unique()
@@ -92,7 +103,8 @@ def targets(frame: pl.DataFrame, target: str, kind: str, where: str, missing: st
     if count and missing == "error":
         rows = (gone.arg_true() + 1).to_list()
         raise DataError(
-            f"{where}: {count} of {frame.height} values of the target {target!r} are missing or no numbers (rows {some(rows)}).",
+            f"{where}: {count} of {frame.height} values of the target {target!r} are missing or no numbers"
+            f" (rows {some(rows)}).",
             "mend them, or leave those rows out: --set data.missing_target=drop.",
         )
     if count:
@@ -110,9 +122,13 @@ def reconcile(marked: dict, warnings: list[str]) -> dict:
     changed = {}
     for name, (frame, y) in marked.items():
         if y is not None and name != main:
-            odd = sorted(label for label in set(y.tolist()) - known if label.endswith(".") and label[:-1] in known)
+            odd = sorted(
+                label for label in set(y.tolist()) - known if label.endswith(".") and label[:-1] in known
+            )
             if odd:
-                warnings.append(f"{name}: labels {some(odd)} were read without their final dot, as the {main} file has them")
+                warnings.append(
+                    f"{name}: labels {some(odd)} were read without their final dot, as {main} has them"
+                )
                 y = np.array([label[:-1] if label in odd else label for label in y.tolist()], dtype=str)
         changed[name] = (frame, y)
     alike = {}
@@ -128,9 +144,12 @@ def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: 
     """Warn of columns that say the target in other words."""
     count = frame[target].n_unique()
     for name in features:
-        if frame.height >= 20 and count > 1 and frame[name].n_unique() == count:
-            if frame.select([name, target]).n_unique() == count:
-                warnings.append(f"column {name!r} tells the target {target!r} in every row: is it known beforehand?")
+        if frame.height < 20 or count < 2 or frame[name].n_unique() != count:
+            continue
+        if frame.select([name, target]).n_unique() == count:
+            warnings.append(
+                f"column {name!r} tells the target {target!r} in every row: is it known beforehand?"
+            )
 
 
 def images(path: Path, frame: pl.DataFrame, column: str, y, warnings: list[str]) -> Examples:
@@ -149,4 +168,6 @@ def images(path: Path, frame: pl.DataFrame, column: str, y, warnings: list[str])
             raise DataError(message + ".", f"paths are looked up from {folder}.")
         warnings.append(message)
     kept = [names[i] for i in found]
-    return Examples(x=FileImages([root / name for name in kept]), y=None if y is None else y[found], names=kept)
+    return Examples(
+        x=FileImages([root / name for name in kept]), y=None if y is None else y[found], names=kept
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from dlcli.columns import numbers, times
+from dlcli.cells import numbers, times
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
 
@@ -46,7 +46,9 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
             moments = base.to_numpy().astype("datetime64[us]")
             if "hour" in lower:
                 used.append(lower["hour"])
-                moments = moments + numbers(frame[lower["hour"]]).fill_null(0).to_numpy().astype("timedelta64[h]")
+                moments = moments + numbers(frame[lower["hour"]]).fill_null(0).to_numpy().astype(
+                    "timedelta64[h]"
+                )
             return Clock(moments, used)
     for name, kind in kinds.items():
         if kind == "time":
@@ -78,8 +80,13 @@ def series_of(
         if not forced:
             return None
         clock = Clock(np.arange(frame.height).astype("datetime64[us]"), [], order=True)
-    channels = [column for column, kind in kinds.items() if kind in ("numeric", "constant") and column not in clock.columns]
-    channels = [column for column in channels if numbers(frame[column]).null_count() < frame.height]
+    channels = [
+        column
+        for column, kind in kinds.items()
+        if kind in ("numeric", "constant")
+        and column not in clock.columns
+        and numbers(frame[column]).null_count() < frame.height
+    ]
     if target is not None and target not in channels:
         return None
     rest = [column for column in kinds if column not in (*channels, *clock.columns)]
@@ -91,7 +98,7 @@ def series_of(
     warnings = []
     spans, frequency, irregular = _cut(frame, clock, channels, key, name, warnings)
     teaching = [column for column in others if kinds[column] in ("category", "text", "image")]
-    if not forced and (irregular and teaching or not channels):
+    if not forced and ((irregular and teaching) or not channels):
         return None
     if others:
         warnings.append(f"columns not used, as they are no numbers or only count rows: {some(others, 8)}")
@@ -126,8 +133,9 @@ def _key(frame, kinds, clock: Clock, channels) -> str | None:
 
 def _cut(frame, clock: Clock, channels, key, name, warnings):
     """Spans, their frequency (None: rows in order), and whether times had no regular step."""
-    values = np.stack([numbers(frame[column]).to_numpy() for column in channels], axis=1) if channels else np.zeros((frame.height, 0))
-    values = values.astype(np.float32)
+    values = np.zeros((frame.height, len(channels)), np.float32)
+    for i, column in enumerate(channels):
+        values[:, i] = numbers(frame[column]).to_numpy()
     groups = {name: np.arange(frame.height)}
     if key:
         labels = frame[key].to_numpy()
@@ -166,7 +174,9 @@ def _cut(frame, clock: Clock, channels, key, name, warnings):
     if counts["inserted"]:
         warnings.append(f"{counts['inserted']} missing times were inserted as gaps")
     if counts["irregular"]:
-        warnings.append(f"times have no regular step ({counts['steps']} different ones): rows are taken in order")
+        warnings.append(
+            f"times have no regular step ({counts['steps']} different ones): rows are taken in order"
+        )
     return spans, frequency, counts["irregular"] > 0
 
 

@@ -6,10 +6,12 @@ Nothing is guessed about values here: "NA", "None" and "00501" stay what they ar
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.errors import DataError, some
+from dlcli.formats._encoding import decode
 
 DELIMITED = {".csv", ".tsv", ".tab", ".data", ".dat"}
 SUFFIXES = DELIMITED | {".parquet", ".jsonl", ".ndjson"}
@@ -30,62 +32,21 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read(path: Path, *, header: str = "auto", delimiter: str | None = None, encoding: str | None = None) -> Sheet:
+def read(
+    path: Path, *, header: str = "auto", delimiter: str | None = None, encoding: str | None = None
+) -> Sheet:
     """The table in one file. header: auto, yes or no."""
     if header not in ("auto", "yes", "no"):
         raise DataError(f"data.header={header!r} is not known.", "it is auto, yes or no.")
     if path.suffix.lower() == ".parquet":
         return _parquet(path)
     text, warnings = decode(path, encoding)
-    sheet = _json_lines(path, text) if path.suffix.lower() in (".jsonl", ".ndjson") else _delimited(path, text, header, delimiter)
+    if path.suffix.lower() in (".jsonl", ".ndjson"):
+        sheet = _json_lines(path, text)
+    else:
+        sheet = _delimited(path, text, header, delimiter)
     sheet.warnings[:0] = warnings
     return sheet
-
-
-def decode(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
-    """Text of a file, and a warning where the encoding had to be guessed.
-
-    Raises: DataError with the byte offset where no encoding fits.
-    """
-    raw = path.read_bytes()
-    if not raw.strip():
-        raise DataError(f"{path} is empty.")
-    if raw[:2] == b"\x1f\x8b" or raw[:2] == b"PK":
-        raise DataError(f"{path} is compressed.", "unpack it first.")
-    if encoding:
-        try:
-            return raw.decode(encoding), []
-        except (UnicodeDecodeError, LookupError) as error:
-            raise DataError(f"{path} is not {encoding}: {error}.") from None
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _strictly(path, raw, "utf-16"), []
-    if b"\0" in raw:
-        offset = raw.index(b"\0")
-        raise DataError(
-            f"{path} holds a NUL byte at offset {offset}: it is no text.",
-            "name the encoding if it is UTF-16: --set data.encoding=utf-16-le.",
-        )
-    try:
-        return raw.decode("utf-8-sig"), []
-    except UnicodeDecodeError as error:
-        offset = error.start
-    for candidate in ("cp1252", "latin-1"):
-        try:
-            text = raw.decode(candidate)
-        except UnicodeDecodeError:
-            continue
-        odd = next((i for i, byte in enumerate(raw) if byte < 32 and byte not in b"\t\n\r\f\v\x1a\x1b"), None)
-        if odd is not None:
-            raise DataError(f"{path} is no text: byte {raw[odd]} at offset {odd}.")
-        return text, [f"{path.name} is not UTF-8 (byte {raw[offset]:#04x} at offset {offset}): read as {candidate}"]
-    raise AssertionError("latin-1 decodes everything")
-
-
-def _strictly(path: Path, raw: bytes, encoding: str) -> str:
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no {encoding}: byte offset {error.start} does not fit.") from None
 
 
 def _delimited(path: Path, text: str, header: str, delimiter: str | None) -> Sheet:
@@ -95,8 +56,8 @@ def _delimited(path: Path, text: str, header: str, delimiter: str | None) -> She
     delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
     if len(delimiter) != 1:
         raise DataError(f"data.delimiter={delimiter!r} is not one character.")
-    columns, first, warnings = _parse(path, text, delimiter, quoted=True if delimiter != "\t" else _quotes_fit(text))
-    return _named(path, columns, first, header, warnings)
+    frame, first = _parse(path, text, delimiter, quoted=delimiter != "\t" or _quotes_fit(text))
+    return _named(path, frame, first, header)
 
 
 def find_delimiter(text: str) -> str:
@@ -106,7 +67,9 @@ def find_delimiter(text: str) -> str:
     best = (0.0, 0, ",")
     for place, mark in enumerate(DELIMITERS):
         try:
-            rows = [row for row in csv.reader(io.StringIO(head), delimiter=mark, skipinitialspace=True) if row][:200]
+            rows = [
+                row for row in csv.reader(io.StringIO(head), delimiter=mark, skipinitialspace=True) if row
+            ][:200]
         except csv.Error:
             continue
         widths = [len(row) for row in rows]
@@ -127,14 +90,16 @@ def _quotes_fit(text: str) -> bool:
 
 
 def _parse(path: Path, text: str, delimiter: str, quoted: bool):
-    """Columns as lists of strings, the first row apart. Rows of another width are an error."""
+    """The rows as a frame, the first row apart. Rows of another width are an error."""
     import polars as pl
 
     csv.field_size_limit(10_000_000)
     quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, quoting=quoting, skipinitialspace=quoted, strict=True)
+    reader = csv.reader(
+        io.StringIO(text), delimiter=delimiter, quoting=quoting, skipinitialspace=quoted, strict=True
+    )
     first, chunk, done, short = None, [], [], []
-    start = 1
+    start = 1  # line where the row begins: a quoted field may hold line ends
     try:
         for row in reader:
             if not row or (len(row) == 1 and not row[0].strip()):
@@ -153,9 +118,14 @@ def _parse(path: Path, text: str, delimiter: str, quoted: bool):
                     chunk = []
             start = reader.line_num + 1
     except csv.Error as error:
+        mended = re.sub(rf'"[ \t]+(?={re.escape(delimiter)}|\n)', '"', text) if quoted else text
+        if mended != text:  # spaces between a closing quote and the delimiter
+            return _parse(path, mended, delimiter, quoted)
         unclosed = "unexpected end" in str(error)
         what = "a quote that is never closed" if unclosed else f"a row that cannot be read ({error})"
-        raise DataError(f"{path}, line {start}: {what}.", "check the quote marks and the delimiter there.") from None
+        raise DataError(
+            f"{path}, line {start}: {what}.", "check the quote marks and the delimiter there."
+        ) from None
     if first is None:
         raise DataError(f"{path} is empty.")
     if short:
@@ -169,27 +139,35 @@ def _parse(path: Path, text: str, delimiter: str, quoted: bool):
         done.append(_frame(chunk))
     empty = pl.DataFrame({f"column_{i}": pl.Series([], dtype=pl.String) for i in range(len(first))})
     frame = pl.concat(done) if done else empty
-    return frame.with_columns(pl.all().str.strip_chars()), first, []
+    return frame.with_columns(pl.all().str.strip_chars()), first
 
 
 def _frame(rows: list[list[str]]):
     import polars as pl
 
     return pl.DataFrame(
-        [pl.Series(f"column_{i}", values, dtype=pl.String) for i, values in enumerate(zip(*rows, strict=True))]
+        [
+            pl.Series(f"column_{i}", values, dtype=pl.String)
+            for i, values in enumerate(zip(*rows, strict=True))
+        ]
     )
 
 
-def _named(path: Path, frame, first: list[str], header: str, warnings: list[str]) -> Sheet:
+def _named(path: Path, frame, first: list[str], header: str) -> Sheet:
     import polars as pl
 
-    has_header = header == "yes" or (header == "auto" and _is_header(first, frame))
+    from dlcli.formats._header import is_header
+
+    warnings = []
+    has_header = header == "yes" or (header == "auto" and is_header(first, frame))
     if not has_header:
-        top = pl.DataFrame([pl.Series(name, [cell], dtype=pl.String) for name, cell in zip(frame.columns, first, strict=True)])
+        top = pl.DataFrame([first], schema=frame.schema, orient="row")
         frame = pl.concat([top, frame])
         names = [f"column{i}" for i in range(1, len(first) + 1)]
         if header == "auto":
-            warnings.append(f"{path.name} seems to have no header line: columns are called column1 to {names[-1]}")
+            warnings.append(
+                f"{path.name} seems to have no header line: columns are called column1 to {names[-1]}"
+            )
     else:
         names = [cell or f"column{i}" for i, cell in enumerate(first, 1)]
         doubled = sorted({name for name in names if names.count(name) > 1})
@@ -201,53 +179,6 @@ def _named(path: Path, frame, first: list[str], header: str, warnings: list[str]
         if frame.height == 0:
             raise DataError(f"{path} has a header line and no rows.")
     return Sheet(frame.rename(dict(zip(frame.columns, names, strict=True))), has_header, warnings)
-
-
-# Names that a data row would hardly hold in every column.
-USUAL = {"label", "labels", "target", "class", "text", "message", "sentence", "category", "id", "name", "date", "file", "path"}
-
-
-def _is_header(first: list[str], frame) -> bool:
-    """Whether the first line is of another sort than the lines below it."""
-    from dlcli.columns import MISSING, numbers, times
-
-    distinct = len(set(first)) == len(first)
-    if frame.height == 0:
-        return distinct and not any(_is_number(cell) for cell in first)
-    if len(first) > 2 and first in ([str(i) for i in range(len(first))], [str(i + 1) for i in range(len(first))]):
-        return True  # 0, 1, 2, …: names that a program gave
-    head = frame.head(1000)
-    new, seen, typed = 0, 0, False
-    for cell, name in zip(first, frame.columns, strict=True):
-        filled = head[name].filter(~head[name].is_in(list(MISSING)))
-        if filled.len() == 0:
-            continue
-        is_number = numbers(filled).is_not_null().mean() > 0.9
-        if is_number or times(filled) is not None:
-            typed = True
-            if not _is_number(cell) and cell not in MISSING and (is_number or _not_time(cell)):
-                return True
-        elif filled.n_unique() <= max(2, filled.len() // 3):
-            new, seen = new + (cell not in filled), seen + (cell in filled)
-    if typed or seen or not distinct:
-        return False
-    return new > 0 or bool({cell.lower() for cell in first} & USUAL)
-
-
-def _not_time(cell: str) -> bool:
-    import polars as pl
-
-    from dlcli.columns import times
-
-    return times(pl.Series([cell])) is None
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _json_lines(path: Path, text: str) -> Sheet:
@@ -265,7 +196,9 @@ def _json_lines(path: Path, text: str) -> Sheet:
             raise DataError(f"{path}, line {line} holds {type(row).__name__}, not a JSON object.")
         nested = [name for name, value in row.items() if isinstance(value, (dict, list))]
         if nested:
-            raise DataError(f"{path}, line {line}: {some(nested)} is nested.", "only flat objects can be columns.")
+            raise DataError(
+                f"{path}, line {line}: {some(nested)} is nested.", "only flat objects can be columns."
+            )
         names.update(dict.fromkeys(row))
         rows.append(row)
     columns = {name: [_plain(row.get(name)) for row in rows] for name in names}
@@ -291,10 +224,14 @@ def _parquet(path: Path) -> Sheet:
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}.") from None
+        raise DataError(
+            f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}."
+        ) from None
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype == pl.Binary]
     if nested:
-        raise DataError(f"{path} has nested or binary columns: {some(nested)}.", "only flat columns can be used.")
+        raise DataError(
+            f"{path} has nested or binary columns: {some(nested)}.", "only flat columns can be used."
+        )
     if frame.height == 0:
         raise DataError(f"{path} has no rows.")
     return Sheet(frame.with_columns(pl.all().cast(pl.String).str.strip_chars().fill_null("")), True)

@@ -35,7 +35,9 @@ def open(path: Path) -> Data:
         raise DataError(f"{path}: series have different numbers of channels: {widths}.")
     if path.is_file() and len(splits) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
-    return Data(kind="sequences", splits=splits, about={"target_kind": next(iter(kinds.values()))}, warnings=warnings)
+    return Data(
+        kind="sequences", splits=splits, about={"target_kind": next(iter(kinds.values()))}, warnings=warnings
+    )
 
 
 def _files(path: Path) -> dict[str, Path]:
@@ -55,7 +57,7 @@ def _files(path: Path) -> dict[str, Path]:
         return {}
     files = {split: folder / f"{name}{ending}" for split, ending in ENDINGS.items()}
     files = {split: file for split, file in files.items() if file.is_file()}
-    return files if "train" in files else {"all": file for file in files.values()}
+    return files if "train" in files or not files else {"all": files["test"]}
 
 
 def _read(file: Path):

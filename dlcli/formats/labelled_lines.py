@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
-from dlcli.formats import _files, _sheet
+from dlcli.formats import _encoding, _files
 
 SUFFIXES = {"", ".txt", ".all", ".train", ".test", ".dev", ".val", ".valid", ".ft", ".lines"}
 LINE = re.compile(r"(-?\d{1,3}|__label__\S+)[ \t]+(\S.*)$")
@@ -23,7 +23,7 @@ def open(path: Path, *, encoding: str | None = None) -> Data:
     files = _files.required(_files.split_files(path, _is_labelled), path, "file of labelled lines")
     splits, warnings = {}, []
     for name, file in files.items():
-        text, notes = _sheet.decode(file, encoding)
+        text, notes = _encoding.decode(file, encoding)
         warnings += notes
         splits[name] = _examples(file, text, warnings)
     if path.is_file() and len(files) > 1:
@@ -56,10 +56,14 @@ def _examples(file: Path, text: str, warnings: list[str]) -> Examples:
                 empty.append(number)
             continue
         if match[1].startswith("__label__") and match[2].startswith("__label__"):
-            raise DataError(f"{file}, line {number} has several labels.", "one label per text can be learned.")
+            raise DataError(
+                f"{file}, line {number} has several labels.", "one label per text can be learned."
+            )
         labels.append(match[1].removeprefix("__label__"))
         texts.append(match[2].strip())
         names.append(f"{file.name}:{number}")
     if empty:
-        warnings.append(f"{len(empty)} lines of {file.name} have no label or no text and are left out: {some(empty)}")
+        warnings.append(
+            f"{len(empty)} lines of {file.name} have no label or no text and are left out: {some(empty)}"
+        )
     return Examples(x=texts, y=np.array(labels, dtype=str), names=names)

@@ -33,11 +33,12 @@ def open(
 ) -> Data:
     """Table, series, texts or images, as the columns say.
 
-    target: the column to predict. header: auto, yes, no. kind: table, series, texts, images, corpus
-    instead of what is found. drop: columns to leave out, with commas. missing_target: error, or drop
-    those rows. unlabelled: the target column may be missing (for predictions).
+    target: the column to predict.  header: auto, yes or no.  kind: table, series, texts, images or
+    corpus, instead of what is found.  drop: columns to leave out, with commas between.
+    missing_target: error, or drop those rows.  unlabelled: the target may be missing, as it is where
+    it is to be predicted.
     """
-    from dlcli.formats import _labels, _series
+    from dlcli.formats import _series
 
     if missing_target not in ("error", "drop"):
         raise DataError(f"data.missing_target={missing_target!r} is not known.", "it is error or drop.")
@@ -53,20 +54,21 @@ def open(
     if kind not in (None, "table", "series", "texts", "images", "corpus"):
         raise DlcliError(f"data.kind={kind!r} is not known.", "it is table, series, texts, images or corpus.")
 
-    if kind in (None, "series") and (target is None or _may_be_series(sheets[main], kinds, target)):
-        named = [name for name in kinds if name.lower() in _labels.TARGETS and not _may_be_series(sheets[main], kinds, name)]
-        if kind == "series" or not named:
-            found = {
-                name: _series.series_of(
-                    frame, kinds, name=files[name].stem, target=target if target in kinds else None, forced=kind == "series"
-                )
-                for name, frame in sheets.items()
-            }
-            if all(found.values()):
-                return _as_series(found, warnings)
-            if kind == "series":
-                raise DataError(f"{path} has no numeric column to forecast.", f"its columns: {_listed(kinds)}.")
-    return _labelled(path, sheets, kinds, warnings, target=target, kind=kind, missing=missing_target, unlabelled=unlabelled)
+    if kind == "series" or (kind is None and _may_be_series(sheets[main], kinds, target)):
+        column = target if target in kinds else None
+        found = {
+            name: _series.series_of(
+                frame, kinds, name=files[name].stem, target=column, forced=kind == "series"
+            )
+            for name, frame in sheets.items()
+        }
+        if all(found.values()):
+            return _as_series(found, warnings)
+        if kind == "series":
+            raise DataError(f"{path} has no numeric column to forecast.", f"its columns: {_listed(kinds)}.")
+    return _labelled(
+        path, sheets, kinds, warnings, target=target, kind=kind, missing=missing_target, unlabelled=unlabelled
+    )
 
 
 def _read_all(files, header, delimiter, encoding):
@@ -107,9 +109,13 @@ def _kinds(sheets: dict, warnings: list[str]) -> dict[str, str]:
     return kinds
 
 
-def _may_be_series(frame, kinds: dict[str, str], target: str) -> bool:
-    """A column can be forecast when it holds numbers that are no two classes."""
-    return kinds.get(target) == "numeric" and frame[target].n_unique() > 2
+def _may_be_series(frame, kinds: dict[str, str], target: str | None) -> bool:
+    """Whether no column asks to be a class: the target, or those named like one, hold numbers that
+    are more than two classes."""
+    from dlcli.formats._labels import TARGETS
+
+    named = [target] if target else [name for name in kinds if name.lower() in TARGETS]
+    return all(kinds.get(name) == "numeric" and frame[name].n_unique() > 2 for name in named)
 
 
 def _as_series(found: dict[str, Data], warnings: list[str]) -> Data:
@@ -122,8 +128,11 @@ def _as_series(found: dict[str, Data], warnings: list[str]) -> Data:
     for name, data in found.items():
         check_channels(first, data)
         warnings = warnings + [f"{name}: {warning}" for warning in data.warnings]
-        splits[name] = after(splits["val"] if "val" in splits else splits["train"], data.splits["all"]) if splits else data.splits["all"]
-    return Data(kind="series", splits=splits, about=first.about, warnings=list(dict.fromkeys(warnings)))
+        examples = data.splits["all"]
+        if splits:  # what comes later has what came before as its history
+            examples = after(splits[list(splits)[-1]], examples)
+        splits[name] = examples
+    return Data(kind="series", splits=splits, about=first.about, warnings=warnings)
 
 
 def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelled) -> Data:
@@ -144,7 +153,8 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
     for name, frame in sheets.items():
         y = None
         if target is not None:
-            frame, y = _labels.targets(frame, target, target_kind, f"{path} ({name})" if len(sheets) > 1 else str(path), missing, warnings)
+            where = f"{path} ({name})" if len(sheets) > 1 else str(path)
+            frame, y = _labels.targets(frame, target, target_kind, where, missing, warnings)
         marked[name] = (frame, y)
     if target_kind == "classes":
         marked = _labels.reconcile(marked, warnings)
@@ -154,20 +164,28 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
         if not features:
             raise DataError(f"{path} has no column to learn from besides {target!r}.")
         if unused:
-            warnings.append("columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items()))
+            warnings.append(
+                "columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items())
+            )
         if target is not None:
             _labels.leaks(marked[main][0], target, features, warnings)
-        splits = {name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()}
+        splits = {
+            name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()
+        }
     elif kind in ("texts", "corpus"):
         column = _only(path, features | dict.fromkeys(unused, "id"), "text")
         splits = {
-            name: Examples(x=frame[column].to_list(), y=None if kind == "corpus" else y, names=_row_names(frame))
+            name: Examples(
+                x=frame[column].to_list(), y=None if kind == "corpus" else y, names=_row_names(frame)
+            )
             for name, (frame, y) in marked.items()
         }
         about["column"] = column
     else:
         column = _only(path, features, "image")
-        splits = {name: _labels.images(path, frame, column, y, warnings) for name, (frame, y) in marked.items()}
+        splits = {
+            name: _labels.images(path, frame, column, y, warnings) for name, (frame, y) in marked.items()
+        }
         about["column"] = column
     return Data(kind=kind, splits=splits, about=about, warnings=warnings)
 

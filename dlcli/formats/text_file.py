@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dlcli.data import Data, Examples
-from dlcli.formats import _files, _sheet, labelled_lines
+from dlcli.formats import _encoding, _files, labelled_lines
 
 SUFFIXES = {".txt", ".md", ".text"}
 # Files that stand beside data and are none.
@@ -20,12 +20,14 @@ def open(path: Path, *, encoding: str | None = None) -> Data:
     for split, files in _files.required(_splits(path), path, "plain text").items():
         texts = []
         for file in files:
-            text, notes = _sheet.decode(file, encoding)
+            text, notes = _encoding.decode(file, encoding)
             texts.append(text)
             warnings += notes
         splits[split] = Examples(x=texts, names=[file.name for file in files])
     if path.is_file() and len(splits) > 1:
-        warnings.append("used as one data set: " + ", ".join(files[0].name for files in _splits(path).values()))
+        warnings.append(
+            "used as one data set: " + ", ".join(files[0].name for files in _splits(path).values())
+        )
     return Data(kind="corpus", splits=splits, about={"target_kind": "none"}, warnings=warnings)
 
 

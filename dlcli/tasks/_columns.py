@@ -33,7 +33,9 @@ def answers(examples: Examples, target: str | None) -> np.ndarray | None:
     if target is None or target not in examples.x.columns:
         return None
     cells = examples.x[target]
-    return cells.to_numpy() if cells.dtype.is_float() else np.array(cells.cast(pl.String).to_list(), dtype=str)
+    return (
+        cells.to_numpy() if cells.dtype.is_float() else np.array(cells.cast(pl.String).to_list(), dtype=str)
+    )
 
 
 def inputs(columns: list[dict]) -> dict:
@@ -58,12 +60,19 @@ def stem(inputs: dict, columns: list[dict], *, category_width: int, width: int |
         parts.append(inputs["numeric"])
     if "categories" in inputs:
         x = layers.Embedding(
-            shape["values"], category_width, embeddings_initializer=_spread(category_width), name="stem_categories"
+            shape["values"],
+            category_width,
+            embeddings_initializer=_spread(category_width),
+            name="stem_categories",
         )(inputs["categories"])
         parts.append(layers.Flatten(name="stem_categories_flat")(x))
     for i, (_, vocabulary) in enumerate(shape["words"]):
         x = layers.Embedding(
-            vocabulary, 4 * category_width, mask_zero=True, embeddings_initializer=_spread(category_width), name=f"stem_words_{i}"
+            vocabulary,
+            4 * category_width,
+            mask_zero=True,
+            embeddings_initializer=_spread(category_width),
+            name=f"stem_words_{i}",
         )(inputs[f"words_{i}"])
         parts.append(layers.GlobalAveragePooling1D(name=f"stem_words_{i}_mean")(x))
     x = layers.Concatenate(name="stem_columns")(parts) if len(parts) > 1 else parts[0]
@@ -77,11 +86,15 @@ def _spread(width: int):
 
 def names(examples: Examples) -> list[str]:
     """What to call each row."""
-    return list(examples.names) if examples.names is not None else [f"row {i}" for i in range(1, len(examples) + 1)]
+    return (
+        list(examples.names)
+        if examples.names is not None
+        else [f"row {i}" for i in range(1, len(examples) + 1)]
+    )
 
 
 def summary(columns: list[dict]) -> str:
-    """"6 numeric columns, 8 categories"."""
+    """ "6 numeric columns, 8 categories"."""
     words = {"numeric": "numeric", "category": "category", "time": "time", "text": "text"}
     counts = {word: sum(column["kind"] == kind for column in columns) for kind, word in words.items()}
     return ", ".join(f"{n} {word} column{'s' if n > 1 else ''}" for word, n in counts.items() if n)

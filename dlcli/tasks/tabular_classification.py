@@ -46,7 +46,8 @@ class Task(task.Task):
             raise DataError("the table has no target.", "name its column with --target.")
         classes = _in_order(set(y.astype(str).tolist()))
         if len(classes) < 2:
-            raise DataError(f"all {len(y)} training rows have the same target: {classes[0]}.", "at least two classes are needed.")
+            message = f"all {len(y)} training rows have the same target: {classes[0]}."
+            raise DataError(message, "at least two classes are needed.")
         if len(classes) > max(20, len(y) // 2):
             raise DataError(
                 f"the target has {len(classes)} different values in {len(y)} rows, too many for classes.",
@@ -112,7 +113,9 @@ class Task(task.Task):
         number |= {f"{label}.": i for i, label in enumerate(self.classes) if f"{label}." not in number}
         unknown = sorted(set(labels.astype(str).tolist()) - number.keys())
         if unknown:
-            raise DataError(f"classes that no training row has: {some(unknown)}.", f"known: {some(self.classes, 10)}.")
+            raise DataError(
+                f"classes that no training row has: {some(unknown)}.", f"known: {some(self.classes, 10)}."
+            )
         return np.array([number[label] for label in labels.astype(str).tolist()], np.int64)
 
     def flat(self, examples: Examples) -> np.ndarray:

@@ -46,7 +46,9 @@ class Task(task.Task):
         target = data.about.get("target") or "target"
         y = _numbers(_columns.answers(train, target), target)
         if y.std() == 0:
-            raise DataError(f"all {len(y)} training rows have the same target: {y[0]:g}.", "there is nothing to learn.")
+            raise DataError(
+                f"all {len(y)} training rows have the same target: {y[0]:g}.", "there is nothing to learn."
+            )
         return cls(
             target=target,
             mean=float(y.mean()),
@@ -93,7 +95,9 @@ class Task(task.Task):
 
     def describe(self) -> str:
         rows = f"{self.count:,} rows".replace(",", " ")
-        return f"{self.target} {self.mean:.4g} ± {self.deviation:.4g}, {rows}, {_columns.summary(self.columns)}"
+        return (
+            f"{self.target} {self.mean:.4g} ± {self.deviation:.4g}, {rows}, {_columns.summary(self.columns)}"
+        )
 
     def _restored(self, y) -> np.ndarray:
         return np.asarray(y, np.float64).reshape(-1) * self.deviation + self.mean
@@ -118,7 +122,12 @@ def _numbers(y, target: str) -> np.ndarray:
         values = y.astype(np.float64)
     except ValueError:
         odd = [label for label in sorted(set(y.tolist())) if not label.replace(".", "").lstrip("-").isdigit()]
-        raise DataError(f"the target {target!r} has values that are no numbers: {some(odd)}.", "for classes: --task tabular-classification.") from None
+        raise DataError(
+            f"the target {target!r} has values that are no numbers: {some(odd)}.",
+            "for classes: --task tabular-classification.",
+        ) from None
     if not np.isfinite(values).all():
-        raise DataError(f"{int((~np.isfinite(values)).sum())} of {len(values)} values of the target {target!r} are not finite.")
+        raise DataError(
+            f"{int((~np.isfinite(values)).sum())} of {len(values)} values of the target {target!r} are not finite."
+        )
     return values

@@ -1,0 +1,116 @@
+"""Plain texts, texts in class folders, and lines that begin with a label."""
+
+import pytest
+from conftest import shared
+
+from dlcli.errors import DataError
+from dlcli.formats import labelled_lines, text_file, text_folders
+
+
+def write(path, text, encoding="utf-8"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+LINES = "".join(f"{i % 3} text number {i}\n" for i in range(30))
+
+
+def test_labelled_lines_are_told_from_prose(tmp_path):
+    labelled = write(tmp_path / "a.txt", LINES)
+    prose = write(tmp_path / "b.txt", "It was the best of times,\nit was the worst of times.\n" * 20)
+    numbered = write(tmp_path / "c.txt", "".join(f"{i} Heading\n" for i in range(40)))
+    assert (labelled_lines.matches(labelled), text_file.matches(labelled)) == (True, False)
+    for path in (prose, numbered):
+        assert (labelled_lines.matches(path), text_file.matches(path)) == (False, True)
+
+
+def test_labels_and_texts_of_lines(tmp_path):
+    data = labelled_lines.open(write(tmp_path / "a.all", LINES + "1 \n"))
+    assert (data.kind, len(data.splits["all"])) == ("texts", 30)
+    assert (data.splits["all"].x[4], data.splits["all"].y[4]) == ("text number 4", "1")
+    assert any("1 lines of a.all have no label or no text" in warning for warning in data.warnings)
+    fast = "".join(f"__label__{'spam' if i % 2 else 'ham'} buy now {i}\n" for i in range(20))
+    data = labelled_lines.open(write(tmp_path / "fast.txt", fast))
+    assert (data.splits["all"].x[1], data.splits["all"].y[1]) == ("buy now 1", "spam")
+
+
+def test_siblings_that_differ_in_one_word_are_splits(tmp_path):
+    for part, count in (("train", 30), ("dev", 9), ("test", 12)):
+        write(tmp_path / f"stsa.binary.{part}", "".join(f"{i % 2} text {i}\n" for i in range(count)))
+        write(tmp_path / f"stsa.fine.{part}", LINES)
+    data = labelled_lines.open(tmp_path / "stsa.binary.train")
+    assert {name: len(examples) for name, examples in data.splits.items()} == {
+        "train": 30,
+        "val": 9,
+        "test": 12,
+    }
+    assert any("stsa.binary.dev" in warning for warning in data.warnings)
+    assert set(labelled_lines.open(tmp_path / "stsa.binary.test").splits) == {"all"}
+    assert not labelled_lines.matches(tmp_path)  # two sets in one folder
+
+
+def test_only_line_feeds_end_lines(tmp_path):
+    """Byte 0x85 is a dot of three in Windows' encoding, and a line end to str.splitlines."""
+    path = tmp_path / "a.all"
+    path.write_bytes(b"".join(b"%d so\x85 caf\xe9 %d\n" % (i % 2, i) for i in range(20)))
+    data = labelled_lines.open(path)
+    assert data.splits["all"].x[1] == "so… café 1"
+    assert any("cp1252" in warning for warning in data.warnings)
+
+
+def test_class_folders_of_texts(tmp_path):
+    for part in ("train", "test"):
+        for label in ("neg", "pos"):
+            for i in range(3):
+                write(tmp_path / part / label / f"{i}.txt", f"{label} {i}")
+    data = text_folders.open(tmp_path)
+    assert {name: len(examples) for name, examples in data.splits.items()} == {"train": 6, "test": 6}
+    assert data.splits["train"].y.tolist() == ["neg"] * 3 + ["pos"] * 3
+    assert data.splits["test"].names[0] == "test/neg/0.txt"
+    assert text_folders.matches(tmp_path / "train")
+    assert not text_file.matches(tmp_path)
+
+
+def test_unreadable_texts_are_named(tmp_path):
+    for label in ("neg", "pos"):
+        write(tmp_path / label / "a.txt", "fine")
+    (tmp_path / "pos" / "b.txt").write_bytes(b"")
+    with pytest.raises(DataError, match=r"1 of 3 texts could not be read: pos/b\.txt"):
+        text_folders.open(tmp_path)
+
+
+def test_pictures_with_notes_are_no_texts(tmp_path):
+    for label in ("cat", "dog"):
+        for name in ("a.png", "b.png", "notes.txt"):
+            write(tmp_path / label / name, "x")
+    assert not text_folders.matches(tmp_path)
+    assert not text_file.matches(tmp_path)
+
+
+def test_a_text_or_a_folder_of_texts_is_a_corpus(tmp_path):
+    one = write(tmp_path / "one" / "input.txt", "\ufeffTo be, or not to be.\r\n" * 50)
+    write(tmp_path / "one" / "README.md", "a note")
+    data = text_file.open(one)
+    assert (data.kind, len(data.splits["all"]), data.splits["all"].x[0][:5]) == ("corpus", 1, "To be")
+    assert text_file.matches(tmp_path / "one")
+    assert len(text_file.open(tmp_path / "one").splits["all"]) == 1
+    for part, count in (("train", 3), ("valid", 1)):
+        for i in range(count):
+            write(tmp_path / "books" / part / f"{i}.txt", "A story.")
+    data = text_file.open(tmp_path / "books")
+    assert {name: len(examples) for name, examples in data.splits.items()} == {"train": 3, "val": 1}
+
+
+def test_a_format_named_for_data_that_it_does_not_fit(tmp_path):
+    path = write(tmp_path / "a.txt", "prose only\n")
+    for module in (labelled_lines, text_folders):
+        with pytest.raises(DataError):
+            module.open(path)
+
+
+def test_public_texts():
+    data = labelled_lines.open(shared("text-kim2014/data/TREC.train.all"))
+    assert {name: len(examples) for name, examples in data.splits.items()} == {"train": 5452, "test": 500}
+    assert len(labelled_lines.open(shared("text-kim2014/data/rt-polarity.all")).splits["all"]) == 10662
+    assert len(text_file.open(shared("tinyshakespeare")).splits["all"].x[0]) == 1115394
