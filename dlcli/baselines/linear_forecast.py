@@ -1,4 +1,4 @@
-"""Least squares from the window to the forecast, one map for all columns (Zeng et al., 2023; Toner and Darlow, 2024)."""
+"""Least squares from the window to the forecast, one map for all columns (Toner and Darlow, 2024)."""
 
 import numpy as np
 

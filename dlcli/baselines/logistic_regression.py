@@ -1,5 +1,7 @@
 """Multinomial logistic regression on standardised features: pixels, columns or time steps."""
 
+import warnings
+
 import numpy as np
 
 from dlcli.baselines._measure import measured, some_rows
@@ -12,6 +14,7 @@ TASKS = {"image-classification", "tabular-classification", "sequence-classificat
 def fit(task, train: Examples, *, rows: int = 60_000, values: int = 30_000_000, iterations: int = 100) -> Predictor:
     """rows: training examples used at most, drawn by seed.  values: rows times features at most.
     iterations: of L-BFGS. The inverse L2 penalty is 1 / sqrt(n), good for pixels and columns alike."""
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -25,7 +28,9 @@ def fit(task, train: Examples, *, rows: int = 60_000, values: int = 30_000_000, 
     if len(present) < 2:
         raise ValueError("it needs examples of two classes")
     model = make_pipeline(StandardScaler(), LogisticRegression(C=1 / len(x) ** 0.5, max_iter=iterations))
-    with threadpool_limits(limits=1), _quiet():
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # stopping early regularises: no news to the user
+        warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y)
 
     def predict(examples: Examples):
@@ -36,16 +41,3 @@ def fit(task, train: Examples, *, rows: int = 60_000, values: int = 30_000_000, 
         return measured(task, examples, lambda x, i: p[i])
 
     return predict
-
-
-def _quiet():
-    """Stopping early regularises; scikit-learn's warning about it is no news to the user."""
-    import contextlib
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
-    stack = contextlib.ExitStack()
-    stack.enter_context(warnings.catch_warnings())
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    return stack

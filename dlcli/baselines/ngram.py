@@ -17,7 +17,7 @@ def fit(task, train: Examples, *, order: int = 7, tokens: int = 5_000_000) -> Pr
     at most, from its start. It sees the same windows as the model, so no more context than it."""
     V = task.tokens.size
     parts, count = [], 0
-    for _, x, y in batches(task.source(train, training=False)):
+    for _, _, y in batches(task.source(train, training=False)):
         parts.append(y[y != PADDING])  # each token is predicted once, in the order of the text
         count += len(parts[-1])
         if count >= tokens:
