@@ -40,8 +40,8 @@ def check(config: RunConfig) -> None:
         configuration.checked(FitConfig, config.options("fit"), "fit")
     if task:
         configuration.coerce(task, config.options("task"), "task")
-    if arch and task and not fits(task, arch):
-        raise _misfit(task, arch, frozenset())
+    if arch and task and not fits(needs(task), arch):
+        raise _misfit(task, arch, needs(task))
 
 
 def locate(config: RunConfig) -> Entry:
@@ -98,10 +98,10 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
             f"{task.name} does not work on {data.kind} (found as {entry.name}).",
             f"these do: {', '.join(possible)}." if possible else "",
         )
-    words = frozenset({WORDS[data.kind]}) if "bottleneck" in task.literal("NEEDS", ()) else frozenset()
+    words = needs(task, data.kind)
     if arch is None:
         arch = _preferred(task, words)
-    if not fits(task, arch, words):
+    if not fits(words, arch):
         raise _misfit(task, arch, words)
     return Plan(
         format=entry,
@@ -113,7 +113,7 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
     )
 
 
-# What an architecture must offer to take in data of a kind, for tasks that take several kinds.
+# What an architecture must offer to take in data of a kind.
 WORDS = {
     "images": "pixels",
     "table": "columns",
@@ -124,14 +124,26 @@ WORDS = {
 }
 
 
-def fits(task: Entry, arch: Entry, words: frozenset = frozenset()) -> bool:
-    """Whether the architecture offers every word that the task needs."""
-    return set(task.literal("NEEDS", ())) | words <= set(arch.literal("OFFERS", ()))
+def needs(task: Entry, kind: str | None = None) -> frozenset[str]:
+    """The words that an architecture must offer for the task, on data of that kind.
+
+    A task that works on several kinds leaves the word for its input to the data. What a generator
+    takes in is noise, whatever the data.
+    """
+    own = frozenset(task.literal("NEEDS", ()))
+    if kind is None or own & {*WORDS.values(), "generator"}:
+        return own
+    return own | {WORDS[kind]}
 
 
-def fitting(task: Entry, words: frozenset = frozenset()) -> list[str]:
-    """Names of the architectures that the task can be done with."""
-    return [name for name, arch in registry.entries("architectures").items() if fits(task, arch, words)]
+def fits(words: frozenset[str], arch: Entry) -> bool:
+    """Whether the architecture offers all these words."""
+    return words <= set(arch.literal("OFFERS", ()))
+
+
+def fitting(words: frozenset[str]) -> list[str]:
+    """Names of the architectures that offer all these words."""
+    return [name for name, arch in registry.entries("architectures").items() if fits(words, arch)]
 
 
 def labels_of(data: Data) -> str:
@@ -151,7 +163,7 @@ def _task_of(data: Data, arch: Entry | None) -> Entry:
         task
         for task in registry.entries("tasks").values()
         if data.kind in task.literal("KINDS", ())
-        and (arch is None or fits(task, arch, frozenset()))
+        and (arch is None or fits(needs(task, data.kind), arch))
         and task.literal("LABELS", "any") in ("any", labels)
     ]
     exact = [task for task in possible if task.literal("LABELS", "any") == labels]
@@ -170,19 +182,19 @@ def _task_of(data: Data, arch: Entry | None) -> Entry:
     )
 
 
-def _preferred(task: Entry, words: frozenset) -> Entry:
-    able = fitting(task, words)
+def _preferred(task: Entry, words: frozenset[str]) -> Entry:
+    able = fitting(words)
     for name in (*task.literal("PREFERS", ()), *able):
         if name in able:
             return registry.find("architectures", name)
     raise DlcliError(f"no architecture here can do {task.name}.", "see `dlcli list architectures`.")
 
 
-def _misfit(task: Entry, arch: Entry, words: frozenset) -> DlcliError:
-    missing = (set(task.literal("NEEDS", ())) | words) - set(arch.literal("OFFERS", ()))
+def _misfit(task: Entry, arch: Entry, words: frozenset[str]) -> DlcliError:
+    missing = words - set(arch.literal("OFFERS", ()))
     return DlcliError(
         f"{arch.name} does not fit {task.name}: it offers no {', '.join(sorted(missing))}.",
-        f"these do: {', '.join(fitting(task, words))}.",
+        f"these do: {', '.join(fitting(words))}.",
     )
 
 

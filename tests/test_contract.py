@@ -14,8 +14,7 @@ LABELS = ("classes", "numbers", "none")
 def _pairs():
     for task in registry.entries("tasks").values():
         for kind in sorted(task.literal("KINDS", ())):
-            words = frozenset({plan.WORDS[kind]}) if "bottleneck" in task.literal("NEEDS", ()) else frozenset()
-            for name in plan.fitting(task, words):
+            for name in plan.fitting(plan.needs(task, kind)):
                 yield pytest.param(task, kind, registry.find("architectures", name), id=f"{task.name}-{kind}-{name}")
 
 
