@@ -53,7 +53,8 @@ class PatchEmbedding(layers.Conv1D):
         size, stride = self.kernel_size[0], self.strides[0]
         if self.fill == "repeat":
             return stride
-        return size - steps if steps < size else -(steps - size) % stride
+        # ceil(T / stride) patches, one from every stride-th step: as many as a longer padding leaves unmasked
+        return (-(-steps // stride) - 1) * stride + size - steps
 
     def call(self, inputs, mask=None):
         x = _zero_masked(inputs, mask)
@@ -68,7 +69,7 @@ class PatchEmbedding(layers.Conv1D):
     def compute_mask(self, inputs, mask=None):
         if mask is None:
             return None
-        return mask[:, :: self.strides[0]][:, : self.compute_output_shape(inputs.shape)[1]]
+        return mask[:, :: self.strides[0]]
 
     def compute_output_shape(self, input_shape):
         steps = input_shape[1] + self._added(input_shape[1])

@@ -83,7 +83,9 @@ def stem(inputs, width: int | None, *, mean, spread, ragged: bool, patch: int):
     if ragged:
         x = layers.Masking(PADDING, dtype="float32", name="stem_mask")(x)
     variance = np.square(np.asarray(spread, np.float32))
-    x = layers.Normalization(mean=np.asarray(mean, np.float32), variance=variance, dtype="float32", name="stem_scale")(x)
+    x = layers.Normalization(mean=np.asarray(mean, np.float32), variance=variance, dtype="float32", name="stem_scale")(
+        x
+    )
     return x if width is None else patches(x, width, patch)
 
 

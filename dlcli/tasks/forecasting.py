@@ -30,11 +30,13 @@ class Task(task.Task):
 
     KINDS = {"series"}
     NEEDS = {"series", "forecast"}
+    LABELS = "none"
     PREFERS = ("patchtst", "lstm")
     headline = "mse"
     higher_is_better = False
 
     columns: list[str]
+    targets: list[str]
     horizon: int
     lookback: int
     season: int
@@ -43,7 +45,7 @@ class Task(task.Task):
     linear: bool
     patch: int
     # By the series' names: the mean and spread of each column in training, and the mean absolute
-    # difference between values one season apart there (the denominator of MASE), original units.
+    # difference between values one season apart there (the denominator of MASE; 0: none), original units.
     mean: dict[str, list[float]]
     spread: dict[str, list[float]]
     seasonal: dict[str, list[float]]
@@ -55,7 +57,7 @@ class Task(task.Task):
         train: Examples,
         data: Data,
         *,
-        horizon: int = 24,
+        horizon: int | None = None,
         lookback: int | None = None,
         season: int | None = None,
         instance_norm: str = "revin",
@@ -63,7 +65,7 @@ class Task(task.Task):
         linear: bool = True,
         patch: int | None = None,
     ) -> "Task":
-        """horizon: steps to forecast.  lookback: steps of history that the model sees.  season:
+        """horizon: steps to forecast (default: the test rows of an archive, else 24).  lookback: steps of history that the model sees.  season:
         steps after which the series repeats.  instance_norm: revin, last or none.  independent:
         every column by itself, through the same weights.  linear: what the network gives is added
         to a linear map of the window.  patch: steps between the patches that it reads."""
@@ -74,6 +76,7 @@ class Task(task.Task):
         widths = {span.values.shape[1] for span in train.x}
         if len(widths) > 1:
             raise DataError(f"series have different numbers of columns: {some(sorted(widths))}.")
+        horizon = horizon or data.about.get("horizon") or 24
         rows = [span.stop for span in train.x]
         if max(rows) <= horizon:
             raise DataError(
@@ -81,16 +84,17 @@ class Task(task.Task):
                 "choose a shorter --horizon.",
             )
         lookback = lookback or default_lookback(int(np.median(rows)), horizon)
-        season = season or season_of(train.x[0])
+        season = season or data.about.get("season") or season_of(train.x[0])
         _count_gaps(data)
         mean, spread, seasonal = {}, {}, {}
         for span in train.x:
             known = span.values[: span.stop]
             mean[span.name], spread[span.name] = sequences.statistics([known])
-            seasonal[span.name] = _seasonal_difference(known, season)
+            seasonal[span.name] = np.nan_to_num(metrics.seasonal_scale(known, season)).tolist()
         columns = list(data.about.get("columns") or [f"column{i}" for i in range(widths.pop())])
         return cls(
             columns=columns,
+            targets=list(data.about.get("target_columns") or columns),
             horizon=horizon,
             lookback=lookback,
             season=season,
@@ -113,7 +117,8 @@ class Task(task.Task):
                 f"series {wrong[0].name!r} has {wrong[0].values.shape[1]} columns, not {len(self.columns)}.",
                 f"the model was trained on {some(self.columns, 8)}.",
             )
-        return Windows.cut(self, examples.x)
+        self._scored = Windows.cut(self, examples.x)
+        return self._scored
 
     def scale(self, span: Span) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread (C,) of a series' columns, original units."""
@@ -151,6 +156,9 @@ class Task(task.Task):
         """Features of the patches -> forecast (B, F, C), with the linear map of the window added."""
         channels = 1 if self._apart else len(self.columns)
         if len(features.shape) == 3:
+            # The last patch ends with the window. All patches together (flattened) overfit: on
+            # ETTh1 an LSTM's error rises by a tenth.
+            features = layers.Cropping1D((features.shape[1] - 1, 0), name="head_last")(features)
             features = layers.Flatten(name="head_flatten")(features)
         x = layers.Dense(self.horizon * channels, kernel_initializer=_small(), name="head_forecast")(features)
         if self._apart:
@@ -184,23 +192,20 @@ class Task(task.Task):
         return measures
 
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
-        one = next(iter(self.mean)) if len(self.mean) == 1 else None
+        # A batch has no place for them: the series of the windows are those of the source made last.
+        windows = self._scored
+        assert len(windows) == len(measures["p"]), "report() scores what source() made last"
+        mean, spread, seasonal = (np.array(part)[windows.span] for part in windows.scales)
         return metrics.forecast(
             measures["y"],
             measures["p"],
-            # Series differ in their units: only one alone can be told in its own.
-            mean=np.array(self.mean[one]) if one is not None else np.zeros(len(self.columns)),
-            std=np.array(self.spread[one]) if one is not None else np.ones(len(self.columns)),
-            mase_scale=self._mase_scale(),
+            mean=mean,
+            std=spread,
+            mase_scale=seasonal,
             season=self.season,
+            series=windows.span,
+            channels=self.columns,
         )
-
-    def _mase_scale(self) -> np.ndarray:
-        """Seasonal differences (C,) in training: of one series in its units, of many the mean of
-        the standardised ones."""
-        if len(self.mean) == 1:
-            return np.array(next(iter(self.seasonal.values())))
-        return np.mean([np.divide(self.seasonal[name], self.spread[name]) for name in self.mean], axis=0)
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         """For each series the steps after its known rows, one row per step, original units."""
@@ -215,7 +220,8 @@ class Task(task.Task):
             for step, values in enumerate(forecast):
                 row = {"series": span.name} if len(examples.x) > 1 else {}
                 row["time"] = time_at(span, int(first) + step)
-                yield row | {name: float(value) for name, value in zip(self.columns, values, strict=True)}
+                named = zip(self.columns, values, strict=True)
+                yield row | {name: float(value) for name, value in named if name in self.targets}
 
     def describe(self) -> str:
         many = f"{len(self.mean)} series, " if len(self.mean) > 1 else ""
@@ -231,7 +237,8 @@ class Windows:
 
     x, y: all spans' rows one after another (N, C), without and with gaps, and F rows of gaps
     behind each. span, at (n,): a window's span, and the row where its target begins.
-    offset: the row where a span begins.
+    offset: the row where a span begins.  scales: mean, spread and seasonal difference of the
+    columns, one row for each span.
     """
 
     x: np.ndarray
@@ -239,18 +246,25 @@ class Windows:
     span: np.ndarray
     at: np.ndarray
     offset: np.ndarray
+    scales: tuple[list, list, list]
     lookback: int
     horizon: int
 
     @classmethod
     def cut(cls, task: Task, spans: list[Span]) -> "Windows":
         xs, ys, numbers, starts, offsets, offset = [], [], [], [], [], 0
+        scales = ([], [], [])
+        history_only = [i for i, name in enumerate(task.columns) if name not in task.targets]
         for number, span in enumerate(spans):
             mean, spread = task.scale(span)
+            seasonal = task.seasonal.get(span.name, np.full(len(mean), np.nan))
+            for kept, values in zip(scales, (mean, spread, seasonal), strict=True):
+                kept.append(values)
             rows = ((np.asarray(span.values, np.float64) - mean) / spread).astype(np.float32)
             rows[~np.isfinite(rows)] = np.nan
             after = np.full((task.horizon, rows.shape[1]), np.nan, np.float32)
             ys.append(np.concatenate([rows, after]))
+            ys[-1][:, history_only] = np.nan
             xs.append(np.concatenate([sequences.carried_forward(rows), after]))
             begin = _starts(span, task.lookback, task.horizon)
             if span.start < len(span.values):
@@ -265,6 +279,7 @@ class Windows:
             np.concatenate(numbers),
             np.concatenate(starts),
             np.array(offsets),
+            scales,
             task.lookback,
             task.horizon,
         )
@@ -324,13 +339,14 @@ def _step(times) -> timedelta | None:
 
 
 def _autocorrelated(values: np.ndarray) -> int:
-    """The first lag whose autocorrelation is a peak above 0.3 and nearly the highest; 1 if none."""
+    """The first lag whose autocorrelation is a peak above 0.3, beyond chance, and nearly the highest; 1 if none."""
     n = min(len(values), 5000)
     x = np.diff(values[-n:].astype(np.float64), axis=0)
     x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
     lags = min(n // 3, 400)
+    least = max(0.3, 4 / n**0.5)
     r = np.array([np.mean(x[lag:] * x[: len(x) - lag]) if lag else 1.0 for lag in range(lags)])
-    peaks = [lag for lag in range(2, lags - 1) if r[lag] > 0.3 and r[lag] >= max(r[lag - 1], r[lag + 1])]
+    peaks = [lag for lag in range(2, lags - 1) if r[lag] > least and r[lag] >= max(r[lag - 1], r[lag + 1])]
     return next((lag for lag in peaks if r[lag] >= 0.9 * max(r[peaks])), 1)
 
 
@@ -356,14 +372,6 @@ def time_at(span: Span, row: int) -> str:
         moved = last + ahead * step
     text = str(span.times[-1])
     return moved.date().isoformat() if len(text) <= 10 else moved.isoformat(sep=text[10])
-
-
-def _seasonal_difference(values: np.ndarray, season: int) -> list[float]:
-    """Mean of |y(t) - y(t - season)| in each column; 1 where it is nothing."""
-    difference = np.abs(values[season:].astype(np.float64) - values[:-season])
-    known = np.isfinite(difference)
-    total = np.where(known, difference, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    return np.where(total > 0, total, 1.0).tolist()
 
 
 def _count_gaps(data: Data) -> None:

@@ -24,6 +24,7 @@ class Task(task.Task):
 
     KINDS = {"sequences"}
     NEEDS = {"series"}
+    LABELS = "classes"
     PREFERS = ("inception-time", "resnet-1d", "lstm")
     headline = "accuracy"
 
@@ -78,9 +79,7 @@ class Task(task.Task):
         return keras.Input((self.length, self.channels), name="series")
 
     def stem(self, inputs, width: int | None):
-        return sequences.stem(
-            inputs, width, mean=self.mean, spread=self.spread, ragged=self.ragged, patch=self.patch
-        )
+        return sequences.stem(inputs, width, mean=self.mean, spread=self.spread, ragged=self.ragged, patch=self.patch)
 
     def head(self, features):
         x = task.pooled(features)
@@ -110,7 +109,9 @@ class Task(task.Task):
 
     def describe(self) -> str:
         steps = f"up to {self.length}" if self.ragged else f"{self.length}"
-        return f"{len(self.classes)} classes, {self.count:,} series of {steps} steps x {self.channels}".replace(",", " ")
+        return f"{len(self.classes)} classes, {self.count:,} series of {steps} steps x {self.channels}".replace(
+            ",", " "
+        )
 
     # ---- for the baselines -------------------------------------------------------------------
 

@@ -6,12 +6,10 @@ from dlcli.architectures.transformer._block import block
 
 OFFERS = {"series", "forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
-FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 3e-4, "weight_decay": 1e-4, "patience": 3}
+FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 3e-4, "patience": 3}
 
 
-def build(
-    task, *, width: int = 256, depth: int = 2, heads: int = 8, mlp_ratio: float = 1.0, dropout: float = 0.1
-):
+def build(task, *, width: int = 256, depth: int = 2, heads: int = 8, mlp_ratio: float = 1.0, dropout: float = 0.1):
     """The defaults are the paper's for ETTh1. Attention is between columns; their order does not count."""
     x = task.embed()  # (B, L, C)
     x = layers.Permute((2, 1), name="columns")(x)  # (B, C, L)

@@ -7,7 +7,7 @@ from dlcli.layers import ChannelsApart, ChannelsTogether, PatchEmbedding
 
 OFFERS = {"series", "forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
-FIT = {"epochs": 20, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 1e-4, "patience": 5}
+FIT = {"epochs": 20, "batch_size": 32, "learning_rate": 1e-3, "patience": 5}
 
 
 def build(

@@ -1,0 +1,397 @@
+"""Sequence classification and forecasting: windows, gaps, padding, and what is undone must be undone."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from dlcli import sequences
+from dlcli.architectures.cnn import inception_time, resnet_1d
+from dlcli.architectures.rnn import lstm
+from dlcli.architectures.transformer import itransformer, patchtst
+from dlcli.data import Data, Examples, Span
+from dlcli.errors import DataError
+from dlcli.layers import (
+    ChannelsApart,
+    ChannelsTogether,
+    InstanceRestore,
+    InstanceStandardize,
+    MaskedConv1D,
+    MaskedMaxPooling1D,
+    PatchEmbedding,
+)
+from dlcli.tasks import forecasting, sequence_classification
+
+
+def labelled(rng, lengths, channels=2):
+    """Class "up" rises, class "down" falls."""
+    y = ["up" if i % 2 else "down" for i in range(len(lengths))]
+    x = []
+    for label, length in zip(y, lengths, strict=True):
+        slope = 0.2 if label == "up" else -0.2
+        line = slope * np.arange(length)[:, None] + rng.normal(size=(length, channels))
+        x.append((5 + line).astype(np.float32))
+    return Examples(x=x, y=y)
+
+
+def classify(examples, **options):
+    data = Data(kind="sequences", splits={"train": examples})
+    return sequence_classification.Task.learn(examples, data, **options)
+
+
+def spans(values, borders, name=""):
+    return Data(
+        kind="series",
+        splits={s: Examples(x=[Span(values, a, b, name)]) for s, (a, b) in borders.items()},
+    )
+
+
+def forecast(data, **options):
+    return forecasting.Task.learn(data.splits["train"], data, **options)
+
+
+# ---- sequences -----------------------------------------------------------------------------------
+
+
+def test_gaps_are_interpolated_and_extended():
+    series = np.array([[np.nan, 1], [2, np.nan], [np.nan, np.nan], [4, 7], [np.nan, 9]], np.float32)
+    assert np.allclose(sequences.interpolated(series), [[2, 1], [2, 3], [3, 5], [4, 7], [4, 9]])
+
+
+def test_carrying_forward_never_looks_ahead(rng):
+    series = rng.normal(size=(50, 3)).astype(np.float32)
+    series[rng.random(series.shape) < 0.4] = np.nan
+    series[0] = 0
+    filled = sequences.carried_forward(series)
+    for t in range(50):
+        assert np.array_equal(sequences.carried_forward(series[: t + 1]), filled[: t + 1])
+    assert np.array_equal(filled[np.isfinite(series)], series[np.isfinite(series)])
+
+
+def test_statistics_are_those_of_numpy_without_the_gaps(rng):
+    many = [rng.normal(3, 5, size=(n, 2)).astype(np.float32) for n in (4, 9)]
+    many[0][1, 0] = np.nan
+    many[1][:, 1] = many[0][:, 1] = 8
+    rows = np.concatenate(many)
+    mean, spread = sequences.statistics(many)
+    assert np.allclose(mean, np.nanmean(rows, axis=0))
+    assert np.allclose(spread, [np.nanstd(rows[:, 0]), 1])  # a constant is not divided by 0
+
+
+def test_stacking_pads_squeezes_and_stretches():
+    short, long = np.array([[0.0], [2]], np.float32), np.arange(5, dtype=np.float32)[:, None]
+    ragged = sequences.stacked([short, long], 3, ragged=True)[..., 0]
+    assert ragged.tolist() == [[0, 2, sequences.PADDING], [0, 2, 4]]
+    assert sequences.stacked([short, long], 3, ragged=False)[..., 0].tolist() == [[0, 1, 2], [0, 2, 4]]
+
+
+# ---- layers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["revin", "last", "none"])
+def test_instance_normalisation_is_undone(rng, mode):
+    x = rng.normal(100, 7, size=(4, 20, 3)).astype(np.float32)
+    inside, level, spread = InstanceStandardize(mode)(x)
+    if mode == "revin":
+        assert np.allclose(inside, (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True), atol=1e-3)
+    if mode == "last":
+        assert np.allclose(inside, x - x[:, -1:])
+    assert np.allclose(InstanceRestore()([inside, level, spread]), x, atol=1e-3)
+
+
+def test_channels_apart_and_together(rng):
+    x = rng.normal(size=(4, 5, 3)).astype(np.float32)
+    apart = np.array(ChannelsApart()(x))
+    assert np.array_equal(apart[1 * 3 + 2, :, 0], x[1, :, 2])
+    assert np.array_equal(ChannelsTogether(3)(apart[..., 0]), x)
+
+
+@pytest.mark.parametrize("fill", ["after", "before", "repeat"])
+def test_patches_are_linear_maps_of_slices(rng, fill):
+    x = rng.normal(size=(2, 11, 3)).astype(np.float32)
+    layer = PatchEmbedding(5, 4, strides=3, fill=fill)
+    out = np.array(layer(x))
+    added = {"after": 2, "before": 2, "repeat": 3}[fill]
+    extra = np.repeat(x[:, -1:], added, axis=1) if fill == "repeat" else np.zeros((2, added, 3), np.float32)
+    whole = np.concatenate([extra, x] if fill == "before" else [x, extra], axis=1)
+    kernel, bias = (keras.ops.convert_to_numpy(w) for w in layer.weights)
+    count = (whole.shape[1] - 4) // 3 + 1
+    expected = [np.einsum("bkc,kcf->bf", whole[:, 3 * i : 3 * i + 4], kernel) + bias for i in range(count)]
+    assert out.shape == layer.compute_output_shape(x.shape)
+    assert np.allclose(out, np.stack(expected, axis=1), atol=1e-5)
+
+
+def test_masked_convolution_and_pooling_equal_those_of_the_series_alone(rng):
+    x = rng.normal(size=(1, 6, 2)).astype(np.float32) - 3
+    longer = np.concatenate([x, rng.normal(size=(1, 4, 2))], axis=1).astype(np.float32)
+    mask = np.arange(10)[None] < 6
+    conv, pool = MaskedConv1D(3, 5), MaskedMaxPooling1D(3)
+    assert np.allclose(conv(longer, mask=mask)[:, :6], conv(x), atol=1e-5)
+    assert np.allclose(pool(longer, mask=mask)[:, :6], pool(x))
+
+
+# ---- sequence classification ---------------------------------------------------------------------
+
+BODIES = [
+    (lstm, {"units": 8, "depth": 2}),
+    (resnet_1d, {"width": 8, "depth": 1}),
+    (inception_time, {"width": 4, "depth": 3, "longest": 8}),
+]
+
+
+@pytest.mark.parametrize(("arch", "options"), BODIES)
+def test_padding_does_not_change_the_answer(rng, arch, options):
+    """The same weights, with the series padded to 12 and to 17 steps."""
+    train = labelled(rng, [12, 7, 9, 5])
+    short = classify(train, patch=2)
+    assert short.ragged and short.length == 12
+    long = sequence_classification.Task(**{**dataclasses.asdict(short), "length": 17})
+    a, b = arch.build(short, **options), arch.build(long, **options)
+    b.set_weights(a.get_weights())
+    x, z = short.source(train, training=False).x, long.source(train, training=False).x
+    assert (z[:, 12:] == sequences.PADDING).all()
+    assert np.allclose(a.predict(x, verbose=0), b.predict(z, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize(("arch", "options"), BODIES)
+def test_a_model_memorises_and_comes_back_from_disk(rng, arch, options, tmp_path):
+    train = labelled(rng, [16] * 16)
+    task = classify(train)
+    keras.utils.set_random_seed(0)
+    model = arch.build(task, **options)
+    # What is not standardised would not train: values lie around 5.
+    model.compile(keras.optimizers.Adam(0.01), loss=task.loss(), metrics=task.metrics(), jit_compile=False)
+    source = task.source(train, training=True)
+    x, y = source.batch(np.arange(16), rng)
+    model.fit(x, y, batch_size=16, epochs=40, verbose=0)
+    p = model.predict(x, verbose=0)
+    assert (p.argmax(1) == task.targets(train)).all()
+    assert np.allclose(p.sum(1), 1, atol=1e-5)
+    measures = task.measure(x, y, p)
+    assert measures["y"].tolist() == [0, 1] * 8
+    row = next(iter(task.rows(train, measures)))
+    assert row["name"] == "0" and row["prediction"] == "down" and row["probability"] > 0.5
+    model.save(tmp_path / "m.keras")
+    assert np.allclose(keras.models.load_model(tmp_path / "m.keras").predict(x, verbose=0), p, atol=1e-6)
+
+
+def test_the_task_comes_back_from_json_and_takes_unlabelled_series(rng):
+    train = labelled(rng, [6, 9])
+    task = classify(train)
+    again = sequence_classification.Task(**json.loads(json.dumps(dataclasses.asdict(task))))
+    x, y = again.source(Examples(x=train.x), training=False).batch(np.array([1]), rng)
+    assert y is None and np.array_equal(x[0], train.x[1])
+    assert "p" in again.measure(x, None, np.zeros((1, 2))) and "y" not in again.measure(x, None, np.zeros((1, 2)))
+    assert again.flat(train).shape == (2, 18)
+
+
+def test_gaps_are_counted_and_the_padding_of_archives_is_cut(rng):
+    train = labelled(rng, [10, 10, 10])
+    train.x[0][7:] = np.nan  # padding, not a gap
+    train.x[1][4, 0] = np.nan
+    data = Data(kind="sequences", splits={"train": train})
+    task = sequence_classification.Task.learn(train, data)
+    assert task.ragged and data.warnings == ["1 of 3 series have gaps; they were interpolated"]
+
+
+def test_class_names_that_are_numbers_stand_in_their_order(rng):
+    train = labelled(rng, [5, 5, 5])
+    train = Examples(x=train.x, y=["10", "2", "-1"])
+    assert classify(train).classes == ["-1", "2", "10"]
+
+
+def test_unknown_classes_and_channels_are_named(rng):
+    task = classify(labelled(rng, [5, 5]))
+    with pytest.raises(DataError, match="sideways"):
+        task.targets(Examples(x=[], y=["up", "sideways"]))
+    with pytest.raises(DataError, match="first has 3"):
+        task.source(labelled(rng, [5], channels=3), training=False)
+
+
+# ---- forecasting ---------------------------------------------------------------------------------
+
+
+def test_windows_are_all_there_and_targets_are_disjoint(rng):
+    """n - L - F + 1 in training; history of later splits reaches back, targets do not."""
+    values = np.arange(200, dtype=np.float32)[:, None]
+    data = spans(values, {"train": (0, 120), "val": (120, 160), "test": (160, 200)})
+    task = forecast(data, horizon=5, lookback=20)
+    mean, spread = task.mean[""][0], task.spread[""][0]
+    assert np.isclose(mean, np.arange(120).mean()) and np.isclose(spread, np.arange(120).std())
+    seen = {}
+    for split, count in {"train": 120 - 20 - 5 + 1, "val": 36, "test": 36}.items():
+        source = task.source(data.splits[split], training=False)
+        assert len(source) == count
+        x, y = source.batch(np.arange(count), rng)
+        assert x.shape == (count, 20, 1) and y.shape == (count, 5, 1)
+        row = np.rint(np.concatenate([x, y], axis=1)[..., 0] * spread + mean).astype(int)
+        assert (np.diff(row, axis=1) == 1).all()
+        seen[split] = set(row[:, 20:].ravel())
+    assert seen["val"] == set(range(120, 160)) and seen["test"] == set(range(160, 200))
+    assert not seen["train"] & seen["val"]
+    assert task.windows == 96
+
+
+def test_the_published_number_of_ett_windows(rng):
+    values = rng.normal(size=(14400, 7)).astype(np.float32)
+    data = spans(values, {"train": (0, 8640), "val": (8640, 11520), "test": (11520, 14400)})
+    task = forecast(data, horizon=96)
+    assert task.lookback == 336
+    counts = [len(task.source(data.splits[s], training=False)) for s in ("train", "val", "test")]
+    assert counts == [8640 - 336 - 96 + 1, 2785, 2785]
+
+
+def test_gaps_in_targets_count_nowhere(rng):
+    values = rng.normal(size=(100, 2)).astype(np.float32)
+    values[40:52] = np.nan
+    values[70, 1] = np.nan
+    data = spans(values, {"train": (0, 100)})
+    task = forecast(data, horizon=6, lookback=10)
+    assert data.warnings[0].startswith("25 of 200 values are gaps")
+    source = task.source(data.splits["train"], training=True)
+    # Targets that begin at 40..46 lie wholly in the gap.
+    assert len(source) == 100 - 10 - 6 + 1 - 7
+    x, y = source.batch(np.arange(len(source)), rng)
+    assert np.isfinite(x).all() and np.isnan(y).any()
+    p = np.zeros_like(y)
+    known = np.isfinite(y)
+    squares = np.where(known, y, 0) ** 2
+    expected = np.mean(squares.sum((1, 2)) / known.sum((1, 2)))
+    assert np.isclose(float(task.loss()(y, p)), expected, rtol=1e-5)
+    full = rng.normal(size=(3, 6, 2)).astype(np.float32)
+    assert np.isclose(float(task.loss()(full, 0 * full)), np.mean(full**2), rtol=1e-5)
+    assert np.allclose(forecasting.observed_mae(full, 0 * full), np.abs(full).mean((1, 2)), rtol=1e-5)
+
+
+def test_scores_are_in_each_series_own_units(rng):
+    """A forecast that is off by 2 units in one series and by 10 in the other; both have spread."""
+    a, b = rng.normal(1000, 50, (60, 1)), rng.normal(0, 5, (60, 1))
+    many = Examples(x=[Span(v.astype(np.float32), 40, 60, n) for v, n in ((a, "a"), (b, "b"))])
+    train = Examples(x=[Span(span.values, 0, 40, span.name) for span in many.x])
+    task = forecasting.Task.learn(train, Data(kind="series", splits={"train": train}), horizon=4, lookback=8)
+    source = task.source(many, training=False)
+    _, y = source.batch(np.arange(len(source)), rng)
+    off = np.where(source.span == 0, 2 / task.spread["a"][0], 10 / task.spread["b"][0])
+    report = task.report({"y": y, "p": y + off[:, None, None].astype(np.float32)})
+    expected = (2 / np.abs(np.diff(a[:40, 0])).mean() + 10 / np.abs(np.diff(b[:40, 0])).mean()) / 2
+    assert task.season == 1 and np.isclose(report.scores["mase"].value, expected, rtol=1e-3)
+
+
+def test_columns_that_are_no_target_are_history_only(rng):
+    values = rng.normal(size=(60, 2)).astype(np.float32)
+    train = Examples(x=[Span(values, 0, 60)])
+    about = {"columns": ["load", "wind"], "target_columns": ["load"], "horizon": 5, "season": 12}
+    task = forecasting.Task.learn(train, Data(kind="series", splits={"train": train}, about=about))
+    assert (task.horizon, task.season) == (5, 12)
+    x, y = task.source(train, training=True).batch(np.arange(3), rng)
+    assert np.isfinite(x).all() and np.isfinite(y[..., 0]).all() and np.isnan(y[..., 1]).all()
+    _, y = task.source(train, training=True).batch(np.arange(task.windows), rng)
+    report = task.report({"y": y, "p": np.zeros_like(y)})
+    assert np.isfinite(report.scores["mse"].value)
+
+
+def test_short_series_repeat_their_first_row_in_front(rng):
+    data = spans(np.arange(8, dtype=np.float32)[:, None], {"train": (0, 8)})
+    task = forecast(data, horizon=3, lookback=6)
+    x, _ = task.source(data.splits["train"], training=True).batch(np.array([0]), rng)
+    rows = x[0, :, 0] * task.spread[""][0] + task.mean[""][0]
+    assert np.allclose(rows, [0, 0, 1, 2, 3, 4], atol=1e-5)
+
+
+def test_many_series_keep_their_own_scale_and_do_not_mix(rng):
+    a, b = rng.normal(1000, 50, (60, 1)), rng.normal(0, 1, (50, 1))
+    many = Examples(x=[Span(a.astype(np.float32), 0, 60, "a"), Span(b.astype(np.float32), 0, 50, "b")])
+    task = forecasting.Task.learn(many, Data(kind="series", splits={"train": many}), horizon=4, lookback=8)
+    source = task.source(many, training=True)
+    assert len(source) == 49 + 39
+    x, y = source.batch(np.array([49]), rng)  # the first window of b
+    expected = (b[:12, 0] - b.mean()) / b.std()
+    assert np.allclose(np.concatenate([x, y], axis=1)[0, :, 0], expected, atol=1e-4)
+
+
+ARCHS = [
+    (lstm, {"units": 8, "depth": 1}),
+    (patchtst, {"width": 8, "depth": 1, "heads": 2}),
+    (itransformer, {"width": 8, "depth": 1, "heads": 2}),
+]
+
+
+@pytest.mark.parametrize(("arch", "options", "independent"), [(*pair, True) for pair in ARCHS] + [(*ARCHS[0], False)])
+def test_forecasts_learn_a_sine_and_come_back_from_disk(rng, arch, options, independent, tmp_path):
+    """One step before: the last value as forecast errs by about 1."""
+    t = np.arange(300)[:, None]
+    values = np.concatenate([np.sin(t / 4), 50 + 9 * np.cos(t / 4)], axis=1).astype(np.float32)
+    data = spans(values, {"train": (0, 240), "test": (240, 300)})
+    task = forecast(data, horizon=8, lookback=32, independent=independent, patch=4)
+    task = forecasting.Task(**json.loads(json.dumps(dataclasses.asdict(task))))
+    keras.utils.set_random_seed(0)
+    model = arch.build(task, **options)
+    model.compile(keras.optimizers.Adam(0.01), loss=task.loss(), metrics=task.metrics(), jit_compile=False)
+    x, y = task.source(data.splits["train"], training=True).batch(np.arange(201), rng)
+    model.fit(x, y, batch_size=67, epochs=25, verbose=0)
+    x, y = task.source(data.splits["test"], training=False).batch(np.arange(53), rng)
+    p = model.predict(x, verbose=0)
+    assert p.shape == y.shape == (53, 8, 2)
+    assert np.mean((p - y) ** 2) < 0.15 < np.mean((x[:, -1:] - y) ** 2)
+    model.save(tmp_path / "m.keras")
+    assert np.allclose(keras.models.load_model(tmp_path / "m.keras").predict(x, verbose=0), p, atol=1e-5)
+
+
+@pytest.mark.parametrize(("arch", "options"), ARCHS)
+def test_a_forecast_moves_with_the_level_of_its_window(rng, arch, options):
+    """Instance normalisation makes the model equivariant: f(a x + b) = a f(x) + b."""
+    data = spans(rng.normal(size=(80, 2)).astype(np.float32), {"train": (0, 80)})
+    task = forecast(data, horizon=6, lookback=24)
+    model = arch.build(task, **options)
+    x, _ = task.source(data.splits["train"], training=True).batch(np.arange(4), rng)
+    moved = model.predict(3 * x + 5, verbose=0)
+    assert np.allclose(moved, 3 * model.predict(x, verbose=0) + 5, atol=1e-3)
+
+
+def test_the_future_is_forecast_in_original_units_with_dates(rng):
+    times = [f"2024-{month:02d}-01" for month in range(1, 13)]
+    values = np.stack([np.arange(12), 100 + np.zeros(12)], axis=1).astype(np.float32)
+    examples = Examples(x=[Span(values, 0, 12, "shop", times)])
+    data = Data(kind="series", splits={"train": examples}, about={"columns": ["sales", "rent"]})
+    task = forecast(data, horizon=3, lookback=4)
+    assert task.season == 12
+    future = task.future(examples)
+    source = task.source(future, training=False)
+    assert len(source) == 1
+    x, y = source.batch(np.array([0]), rng)
+    assert np.isnan(y).all() and np.isfinite(x).all()
+    mean, spread = np.array(task.mean["shop"]), np.array(task.spread["shop"])
+    p = (np.array([[[12, 100], [13, 100], [14, 100]]]) - mean) / spread
+    rows = list(task.rows(future, task.measure(x, None, p)))
+    assert [row["time"] for row in rows] == ["2025-01-01", "2025-02-01", "2025-03-01"]
+    assert np.allclose([row["sales"] for row in rows], [12, 13, 14], atol=1e-4)
+    assert np.allclose([row["rent"] for row in rows], 100)
+
+
+@pytest.mark.parametrize(
+    ("times", "season"),
+    [
+        (["2020-01-01 00:00:00", "2020-01-01 01:00:00", "2020-01-01 02:00:00"], 24),
+        (["2020-01-01", "2020-01-02", "2020-01-03"], 7),
+        (["2020-01-01", "2020-01-08", "2020-01-15"], 52),
+        (["2020-01-01", "2020-04-01", "2020-07-01"], 4),
+    ],
+)
+def test_the_season_follows_the_time_stamps(times, season):
+    span = Span(np.zeros((3, 1), np.float32), 0, 3, "", times)
+    assert forecasting.season_of(span) == season
+
+
+def test_the_season_without_time_stamps_is_found_by_autocorrelation(rng):
+    t = np.arange(400)[:, None]
+    wave = (np.sin(2 * np.pi * t / 24) + 0.1 * rng.normal(size=t.shape)).astype(np.float32)
+    assert forecasting.season_of(Span(wave, 0, 400)) == 24
+    assert forecasting.season_of(Span(rng.normal(size=(400, 1)).astype(np.float32), 0, 400)) == 1
+
+
+def test_a_horizon_longer_than_the_series_is_refused(rng):
+    data = spans(rng.normal(size=(20, 1)).astype(np.float32), {"train": (0, 20)})
+    with pytest.raises(DataError, match="20 rows, and the horizon is 24"):
+        forecast(data, horizon=24)
