@@ -177,7 +177,9 @@ def _sections(merged: dict[str, Any], file: Path | None) -> dict[str, dict]:
 
 def fit_config(entry: Entry, options: dict[str, Any]) -> FitConfig:
     """Defaults < the architecture's FIT < what was asked for."""
-    own = entry.literal("FIT", {})
+    own = dict(entry.literal("FIT", {}))
+    if "epochs" in options:
+        own.pop("steps", None)  # who names the epochs means them
     return checked(FitConfig, {**own, **{name: _plain(value) for name, value in options.items()}}, "fit")
 
 
