@@ -53,7 +53,11 @@ def _learn_numeric(cells: pl.Series, transform: str, bins: int) -> dict:
     if len(values) == 0:
         values = np.zeros(1)
     at, to = _quantile_map(values) if transform == "quantile" else _standard_map(values)
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1))) if bins else np.zeros(0)
+    edges = (
+        np.unique(np.interp(np.quantile(values, np.linspace(0, 1, bins + 1)), at, to))
+        if bins
+        else np.zeros(0)
+    )
     return {
         "at": at.tolist(),
         "to": to.tolist(),
@@ -120,7 +124,7 @@ def _learn_text(cells: pl.Series, words: int) -> dict:
 def encode(frame: pl.DataFrame, columns: list[dict]) -> dict[str, np.ndarray]:
     """Rows as arrays.
 
-    numeric (n, F) float32 · categories (n, M) int32, each column with its own range of numbers, its
+    numeric (n, F) float32 · marks (n, G) float32, what was missing and parts of times · categories (n, M) int32, each column with its own range of numbers, its
     first for "other" · words_<i> (n, T) int32, 0 is padding, 1 stands first, 2 is an unknown word.
     A key is left out when no column has its kind.
     """
@@ -130,13 +134,17 @@ def encode(frame: pl.DataFrame, columns: list[dict]) -> dict[str, np.ndarray]:
             f"columns that the model was trained on are missing: {some(absent)}.",
             f"the data has {some(frame.columns, 8)}.",
         )
-    blocks, categories, words, offset = [], [], [], 0
+    values, marks, categories, words, offset = [], [], [], [], 0
     for column in columns:
         cells = _cells(frame[column["name"]], column["kind"])
         if column["kind"] == "numeric":
-            blocks.append(_encode_numeric(cells, column))
+            found = numbers(cells).to_numpy()
+            missing = np.isnan(found)
+            values.append(np.interp(np.where(missing, column["fill"], found), column["at"], column["to"]))
+            if column["missing"]:
+                marks.append(missing)
         elif column["kind"] == "time":
-            blocks.append(_encode_time(cells, column))
+            marks.extend(_encode_time(cells, column).T)
         elif column["kind"] == "category":
             index = {value: offset + 1 + i for i, value in enumerate(column["vocabulary"])}
             categories.append([index.get(cell, offset) for cell in cells.to_list()])
@@ -144,27 +152,13 @@ def encode(frame: pl.DataFrame, columns: list[dict]) -> dict[str, np.ndarray]:
         else:
             words.append(_encode_text(cells, column))
     arrays = {}
-    if blocks:
-        arrays["numeric"] = np.concatenate(blocks, axis=1).astype(np.float32)
+    if values:
+        arrays["numeric"] = np.stack(values, axis=1).astype(np.float32)
+    if marks:
+        arrays["marks"] = np.stack(marks, axis=1).astype(np.float32)
     if categories:
         arrays["categories"] = np.array(categories, dtype=np.int32).T.copy()
     return arrays | {f"words_{i}": ids for i, ids in enumerate(words)}
-
-
-def _encode_numeric(cells: pl.Series, column: dict) -> np.ndarray:
-    """The mapped value, then whether it was missing, then how far each bin is filled
-    (piecewise-linear encoding; Gorishniy et al., 2022)."""
-    values = numbers(cells).to_numpy()
-    missing = np.isnan(values)
-    values = np.where(missing, column["fill"], values)
-    parts = [np.interp(values, column["at"], column["to"])]
-    if column["missing"]:
-        parts.append(missing)
-    edges = np.array(column["bins"])
-    if len(edges):
-        filled = (values[:, None] - edges[:-1]) / np.diff(edges)
-        parts.extend(np.clip(filled, 0, 1).T)
-    return np.stack(parts, axis=1)
 
 
 def _encode_time(cells: pl.Series, column: dict) -> np.ndarray:
@@ -197,28 +191,39 @@ def _encode_text(cells: pl.Series, column: dict) -> np.ndarray:
 
 
 def sizes(columns: list[dict]) -> dict:
-    """Shapes that follow from what was learned: width of numeric, number and total of categories,
+    """Shapes that follow from what was learned: numbers, marks, categories and all their values,
     (length, vocabulary size) of each text."""
-    numeric = 0
-    for column in columns:
-        if column["kind"] == "numeric":
-            numeric += 1 + column["missing"] + max(0, len(column["bins"]) - 1)
-        elif column["kind"] == "time":
-            numeric += len(column["parts"])
+    marks = sum(column["missing"] for column in columns if column["kind"] == "numeric")
+    marks += sum(len(column["parts"]) for column in columns if column["kind"] == "time")
     categories = [column for column in columns if column["kind"] == "category"]
     return {
-        "numeric": numeric,
+        "numeric": sum(column["kind"] == "numeric" for column in columns),
+        "marks": marks,
         "categories": len(categories),
         "values": sum(1 + len(column["vocabulary"]) for column in categories),
         "words": [(c["length"], 3 + len(c["vocabulary"])) for c in columns if c["kind"] == "text"],
     }
 
 
+def bins(columns: list[dict]) -> tuple[np.ndarray, np.ndarray]:
+    """Scale and offset (T, F), so that a number times scale plus offset, cut to 0..1, says how far
+    it fills each bin of its column: the piecewise-linear encoding of Gorishniy et al., 2022, "On
+    Embeddings for Numerical Features". Columns with fewer bins have zeros."""
+    edges = [np.array(column["bins"]) for column in columns if column["kind"] == "numeric"]
+    scale = np.zeros((max([len(own) - 1 for own in edges if len(own)], default=0), len(edges)))
+    offset = np.zeros_like(scale)
+    for i, own in enumerate(edges):
+        if len(own):
+            scale[: len(own) - 1, i] = 1 / np.diff(own)
+            offset[: len(own) - 1, i] = -own[:-1] / np.diff(own)
+    return scale, offset
+
+
 def flat(arrays: dict[str, np.ndarray], columns: list[dict]) -> np.ndarray:
-    """Encoded rows as one float32 matrix (n, d): numbers, one-hot categories, words present."""
+    """Encoded rows as one float32 matrix (n, d): numbers, marks, one-hot categories, words present."""
     shape = sizes(columns)
     n = len(next(iter(arrays.values())))
-    parts = [arrays["numeric"]] if "numeric" in arrays else []
+    parts = [arrays[name] for name in ("numeric", "marks") if name in arrays]
     if "categories" in arrays:
         parts.append(_marked(arrays["categories"], n, shape["values"]))
     for i, (_, vocabulary) in enumerate(shape["words"]):

@@ -59,8 +59,8 @@ def test_a_learned_column_survives_json():
 
 def test_skewed_numbers_become_normal():
     learned = columns.learn(frame(5000), {"age": "numeric"}, **OPTIONS)
-    values = columns.encode(frame(5000), learned)["numeric"]
-    known = values[values[:, 1] == 0, 0]
+    arrays = columns.encode(frame(5000), learned)
+    known = arrays["numeric"][arrays["marks"][:, 0] == 0, 0]
     assert (known.mean(), known.std()) == (pytest.approx(0, abs=0.02), pytest.approx(1, abs=0.02))
     order = np.argsort(frame(5000)["age"].filter(frame(5000)["age"] != "?").cast(pl.Float64).to_numpy())
     assert (np.diff(known[order]) >= 0).all()
@@ -78,8 +78,9 @@ def test_standard_is_the_textbook_formula():
 def test_missing_numbers_are_the_median_and_marked():
     cells = pl.DataFrame({"x": ["1", "2", "9", "?", "NA", ""]})
     learned = columns.learn(cells, {"x": "numeric"}, **OPTIONS)
-    found = columns.encode(cells, learned)["numeric"]
-    assert found[:, 1].tolist() == [0, 0, 0, 1, 1, 1]
+    arrays = columns.encode(cells, learned)
+    assert arrays["marks"][:, 0].tolist() == [0, 0, 0, 1, 1, 1]
+    found = arrays["numeric"]
     assert (found[3:, 0] == found[1, 0]).all()
 
 
@@ -87,8 +88,14 @@ def test_bins_fill_one_after_another():
     """Piecewise-linear encoding: bins below the value are full, its own is filled in part."""
     cells = pl.DataFrame({"x": [str(i) for i in range(101)]})
     learned = columns.learn(cells, {"x": "numeric"}, **{**OPTIONS, "bins": 4})
-    found = columns.encode(pl.DataFrame({"x": ["60"]}), learned)["numeric"][0, 1:]
-    np.testing.assert_allclose(found, [1, 1, 0.4, 0])
+    value = columns.encode(pl.DataFrame({"x": ["75"]}), learned)["numeric"]
+    scale, offset = columns.bins(learned)
+    np.testing.assert_allclose(np.clip(value * scale[:, 0] + offset[:, 0], 0, 1)[0], [1, 1, 1, 0], atol=1e-5)
+    cells = columns.encode(pl.DataFrame({"x": ["60"]}), learned)["numeric"]
+    filled = np.clip(cells * scale[:, 0] + offset[:, 0], 0, 1)[0]
+    assert filled[:2].tolist() == [1, 1]
+    assert 0.3 < filled[2] < 0.5
+    assert filled[3] == 0
 
 
 def test_unknown_and_rare_categories_are_other():
@@ -107,13 +114,13 @@ def test_times_are_cyclic():
         {"t": ["2021-01-01 00:00", "2021-01-01 12:00", "2021-06-30 00:00", "2021-01-08 00:00"]}
     )
     learned = columns.learn(cells, {"t": "time"}, **OPTIONS)
-    found = columns.encode(cells, learned)["numeric"]
+    found = columns.encode(cells, learned)["marks"]
     names = learned[0]["parts"]
     day, week = names.index("day_cos"), names.index("week_cos")
     assert found[0, day] == pytest.approx(found[2, day], abs=1e-4)
     assert found[0, day] != pytest.approx(found[1, day], abs=0.1)
     assert found[0, week] == pytest.approx(found[3, week], abs=1e-4)
-    assert np.isfinite(columns.encode(pl.DataFrame({"t": ["?"] * 2}), learned)["numeric"]).all()
+    assert np.isfinite(columns.encode(pl.DataFrame({"t": ["?"] * 2}), learned)["marks"]).all()
 
 
 def test_a_missing_column_is_named():

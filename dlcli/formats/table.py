@@ -173,7 +173,7 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
             name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()
         }
     elif kind in ("texts", "corpus"):
-        column = _only(path, features | dict.fromkeys(unused, "id"), "text")
+        column = _only(path, features | dict.fromkeys(unused, "id"), "text", sheets[main])
         splits = {
             name: Examples(
                 x=frame[column].to_list(), y=None if kind == "corpus" else y, names=_row_names(frame)
@@ -182,7 +182,7 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
         }
         about["column"] = column
     else:
-        column = _only(path, features, "image")
+        column = _only(path, features, "image", sheets[main])
         splits = {
             name: _labels.images(path, frame, column, y, warnings) for name, (frame, y) in marked.items()
         }
@@ -202,13 +202,13 @@ def _kind_by_columns(features: dict[str, str], target, target_kind: str) -> str:
     return "table"
 
 
-def _only(path: Path, features: dict[str, str], kind: str) -> str:
-    """The column of that kind, or the only column there is."""
+def _only(path: Path, features: dict[str, str], kind: str, frame) -> str:
+    """The column of that kind; where no column is for certain, the one of the longest texts."""
     found = [name for name, other in features.items() if other == kind]
     if len(found) == 1:
         return found[0]
-    if not found and len(features) == 1:
-        return next(iter(features))
+    if not found and features and kind == "text":
+        return max(features, key=lambda name: frame[name].str.len_chars().mean())
     raise DataError(
         f"{path} has {len(found)} {kind} columns where one was expected.",
         f"leave the others out: --set data.drop=NAME,NAME. Columns: {_listed(features)}.",

@@ -10,8 +10,11 @@ from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
 
 
-def learn(train: Examples, data: Data, *, numeric: str, bins: int, words: int) -> list[dict]:
-    """Columns as columns.learn() describes them, from the training rows."""
+def learn(train: Examples, data: Data, *, numeric: str, bins: int | None, words: int) -> list[dict]:
+    """Columns as columns.learn() describes them, from the training rows.
+
+    bins None: up to 48, with 200 rows in each; no more than 4 000 in all columns together.
+    """
     kinds = data.about.get("columns")
     if kinds is None:  # a format of plain arrays: its own types tell
         target = data.about.get("target")
@@ -20,6 +23,11 @@ def learn(train: Examples, data: Data, *, numeric: str, bins: int, words: int) -
             for name, dtype in train.x.schema.items()
             if name != target
         }
+    if bins is None:
+        numbers = sum(kind == "numeric" for kind in kinds.values())
+        bins = min(48, len(train) // 200, 4000 // max(1, numbers))
+    if bins < 2:
+        bins = 0
     learned = prepared.learn(train.x, kinds, numeric=numeric, bins=bins, words=words)
     if not learned:
         raise DataError(f"the table has no column to learn from; it has {some(train.x.columns, 8)}.")
@@ -39,11 +47,12 @@ def answers(examples: Examples, target: str | None) -> np.ndarray | None:
 
 
 def inputs(columns: list[dict]) -> dict:
-    """numeric (B, F) · categories (B, M) numbers of values · words_<i> (B, T) numbers of words."""
+    """numeric (B, F) · marks (B, G) · categories (B, M) numbers of values · words_<i> (B, T) numbers of words."""
     shape = prepared.sizes(columns)
     found = {}
-    if shape["numeric"]:
-        found["numeric"] = keras.Input((shape["numeric"],), name="numeric")
+    for name in ("numeric", "marks"):
+        if shape[name]:
+            found[name] = keras.Input((shape[name],), name=name)
     if shape["categories"]:
         found["categories"] = keras.Input((shape["categories"],), dtype="int32", name="categories")
     for i, (length, _) in enumerate(shape["words"]):
@@ -52,12 +61,17 @@ def inputs(columns: list[dict]) -> dict:
 
 
 def stem(inputs: dict, columns: list[dict], *, category_width: int, width: int | None):
-    """(B, C): numbers beside embedded categories and the mean of embedded words; with a width,
-    mapped to so many."""
+    """(B, C): numbers and how they fill their bins, marks, embedded categories and the mean of
+    embedded words; with a width, mapped to so many."""
     shape = prepared.sizes(columns)
-    parts = []
-    if "numeric" in inputs:
-        parts.append(inputs["numeric"])
+    parts = [inputs[name] for name in ("numeric", "marks") if name in inputs]
+    scale, offset = prepared.bins(columns)
+    if len(scale):
+        # float32: a narrow bin is a small difference of large numbers
+        x = layers.RepeatVector(len(scale), dtype="float32", name="stem_bins_repeat")(inputs["numeric"])
+        x = layers.Rescaling(scale.tolist(), offset.tolist(), dtype="float32", name="stem_bins")(x)
+        x = layers.ReLU(max_value=1.0, dtype="float32", name="stem_bins_fill")(x)  # (B, bins, F)
+        parts.append(layers.Flatten(dtype="float32", name="stem_bins_flat")(x))
     if "categories" in inputs:
         x = layers.Embedding(
             shape["values"],
