@@ -124,7 +124,8 @@ def _learn_text(cells: pl.Series, words: int) -> dict:
 def encode(frame: pl.DataFrame, columns: list[dict]) -> dict[str, np.ndarray]:
     """Rows as arrays.
 
-    numeric (n, F) float32 · marks (n, G) float32, what was missing and parts of times · categories (n, M) int32, each column with its own range of numbers, its
+    numeric (n, F) float32 · marks (n, G) float32, what was missing and parts of times ·
+    categories (n, M) int32, each column with its own range of numbers, its
     first for "other" · words_<i> (n, T) int32, 0 is padding, 1 stands first, 2 is an unknown word.
     A key is left out when no column has its kind.
     """

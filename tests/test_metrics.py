@@ -126,6 +126,11 @@ def test_ece_by_hand():
     assert "top5" not in report.scores
 
 
+def test_equal_probabilities_are_among_the_five_first_by_chance():
+    report = metrics.classification([0, 3, 9], np.full((3, 10), 0.1), list("abcdefghij"))
+    assert report.scores["top5"].value == pytest.approx(0.5)
+
+
 def test_all_right_still_has_an_interval():
     report = metrics.classification([0, 1] * 10, np.eye(2)[[0, 1] * 10], ["a", "b"])
     score = report.scores["accuracy"]

@@ -35,3 +35,21 @@ def targets(task: Task, examples: Examples, indices=None) -> np.ndarray:
     """y of the examples as the task gives it to a model, in the model's units."""
     source = task.source(examples, training=False)
     return np.concatenate([y for _, _, y in batches(source, indices=indices)])
+
+
+def rewritten(task: Task, examples: Examples, rewrite: Callable) -> dict[str, np.ndarray]:
+    """Measures where a prediction has the form of y.  rewrite(x, y) -> y_pred of one batch; a rule
+    that looks at y does so where y is x in the units of the loss."""
+    parts = [
+        task.measure(x, y, np.asarray(rewrite(x, y), np.float32).reshape(y.shape))
+        for _, x, y in batches(task.source(examples, training=False), 256)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def targets_as_rows(task: Task, train: Examples, *, rows: int, values: int = 30_000_000) -> np.ndarray:
+    """y of what training sees (n, d) float32: at most so many rows, drawn by seed, and values."""
+    source = task.source(train, training=True)
+    width = next(batches(source, 1))[2].size
+    chosen = some_rows(len(source), max(2, min(rows, values // width)))
+    return np.concatenate([y.reshape(len(y), -1) for _, _, y in batches(source, 256, chosen)])

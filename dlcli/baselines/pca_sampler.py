@@ -12,8 +12,8 @@ TASKS = {"image-generation"}
 def fit(task, train: Examples, *, components: int = 64, rows: int = 5_000, seed: int = 0) -> Predictor:
     """components: of the pixels, drawn independently.  rows: training pictures used at most.
 
-    It has the mean and covariance of the real pictures, so where features are linear in the pixels
-    no generator can beat its Frechet distance: look at the other scores.
+    But for the clipping to the range of pixels it has the mean and covariance of real pictures, so a
+    Frechet distance of features that are linear in the pixels flatters it: look at the other scores.
     """
     from sklearn.decomposition import PCA
 

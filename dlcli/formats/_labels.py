@@ -72,14 +72,21 @@ def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabe
     return {"all": kept[main]} if len(kept) == 1 and main == "train" else kept
 
 
-def target_kind(cells: pl.Series, path: Path, target: str) -> str:
+def target_kind(cells: pl.Series, path: Path, target: str, warnings: list[str]) -> str:
     """ "classes" or "numbers": whole numbers of few values count as classes."""
     filled = cells.filter(~cells.is_in(list(MISSING)))
     values = numbers(filled)
     distinct = filled.n_unique()
     if filled.len() and values.null_count() == 0:
         whole = bool((values == values.round()).all())
-        return "classes" if whole and distinct <= min(MANY, max(2, filled.len() // 5)) else "numbers"
+        if not whole or distinct > min(MANY, max(2, filled.len() // 5)):
+            return "numbers"
+        if distinct > 2:
+            warnings.append(
+                f"target {target!r} holds {distinct} different whole numbers, taken as classes"
+                " (as numbers: --task tabular-regression)"
+            )
+        return "classes"
     if distinct > max(MANY, cells.len() // 3):
         raise DataError(
             f"{path}: column {target!r} has {distinct} different values in {cells.len()} rows, too many for classes.",

@@ -147,7 +147,9 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
     features = {name: found for name, found in kinds.items() if name != target}
     unused = {name: USELESS[found] for name, found in features.items() if found in USELESS}
     features = {name: found for name, found in features.items() if name not in unused}
-    target_kind = "none" if target is None else _labels.target_kind(sheets[main][target], path, target)
+    target_kind = (
+        "none" if target is None else _labels.target_kind(sheets[main][target], path, target, warnings)
+    )
 
     marked = {}
     for name, frame in sheets.items():
@@ -167,7 +169,7 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
             warnings.append(
                 "columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items())
             )
-        if target is not None:
+        if target_kind == "classes":
             _labels.leaks(marked[main][0], target, features, warnings)
         splits = {
             name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()

@@ -31,7 +31,7 @@ def classification(y, p, classes) -> Report:
 
     scores = {"accuracy": intervals.score(correct)}
     if K > 5:
-        scores["top5"] = intervals.score(_rank(p, p_true) < 5)
+        scores["top5"] = intervals.score(_among_first(p, p_true, 5))
     scores["macro_f1"] = _macro_f1(confusion)
     scores["log_loss"] = intervals.score(-np.log(np.clip(p_true, 1e-7, 1.0)))
     scores["ece"] = _calibration_error(p.max(axis=1), correct)
@@ -46,11 +46,11 @@ def classification(y, p, classes) -> Report:
     return Report(scores=scores, tables=tables, formulas={name: FORMULAS[name] for name in scores})
 
 
-def _rank(p, p_true):
-    """Classes more probable than the true one; of equal ones, half (a tie is not a hit)."""
+def _among_first(p, p_true, k: int):
+    """Whether the true class is among the k most probable; of equal ones, the chance that it is."""
     above = (p > p_true[:, None]).sum(axis=1)
-    ties = (p == p_true[:, None]).sum(axis=1) - 1
-    return above + ties / 2
+    equal = (p == p_true[:, None]).sum(axis=1)
+    return np.clip((k - above) / equal, 0.0, 1.0)
 
 
 def _f1(tp, true, predicted):

@@ -77,10 +77,11 @@ def cover(distance):
 
 
 def paint(images, share, colours):
-    """Lay colours (B, 3) or (B, H, W, 3) over images (B, H, W, 3), in place."""
+    """Lay colours (B, 3) or (B, H, W, 3) over images (B, H, W, 3), in place, and return them."""
     if colours.ndim == 2:
         colours = colours[:, None, None, :]
     images += share[..., None] * (colours - images)
+    return images
 
 
 def colour(hue, saturation, value):

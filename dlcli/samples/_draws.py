@@ -1,11 +1,12 @@
 """Random draws that do not depend on how many examples are asked for, and what all sets share."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from dlcli.data import Examples
+from dlcli.data import Data, Examples
 
 
 class Draws:
@@ -61,3 +62,18 @@ def write_csv(columns: dict[str, np.ndarray], path: Path, *, separator: str = ",
     import polars as pl
 
     pl.DataFrame(columns).write_csv(path, separator=separator, float_precision=2)
+
+
+def write_factors(folder: Path, columns: dict[str, np.ndarray], levels: dict[str, tuple[str, ...]]) -> None:
+    """factors.csv, one row per example, and levels.csv: the level of each column that is a label."""
+    write_csv(columns, folder / "factors.csv")
+    pairs = [(level, column) for level, names in levels.items() for column in names]
+    level, column = zip(*pairs, strict=True)
+    write_csv({"level": level, "column": column}, folder / "levels.csv")
+
+
+def read_back(write: Callable, n: int, *, seed: int, open: Callable) -> Data:
+    """What a format finds in the files that `write` makes: a set is the same by name and on disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), n, seed=seed)
+        return open(Path(folder))

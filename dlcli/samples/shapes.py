@@ -11,9 +11,9 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.samples import _canvas as canvas
-from dlcli.samples._draws import Draws, in_splits, is_test, write_csv
+from dlcli.samples._draws import Draws, in_splits, is_test, write_factors
 
-SIZE = 3000  # pictures, when no number is given
+SIZE = 2500  # pictures, when no number is given
 SIDE = 32  # pixels
 COLUMNS = 64
 DISC_RADIUS, ROOF_BASE, ROOF_HEIGHT = 0.45, 1.0, 1.3  # in half sides of the box
@@ -22,6 +22,7 @@ DISC_RADIUS, ROOF_BASE, ROOF_HEIGHT = 0.45, 1.0, 1.3  # in half sides of the box
 # box, whose centre is (0, 0); x goes right, y goes down.
 OBJECTS = {
     "car": ((0, -1.65, 0), (-1.3, 0.85), (1.3, 0.85)),
+    "clown": ((0, -1.65, 0), (-0.9, -1.1), (0.9, -1.1)),
     "cone": ((0, 1.65, 2), (-0.5, -1.35), (0.5, -1.35)),
     "face": ((0, 0.28, 0), (-0.5, -0.5), (0.5, -0.5)),
     "fish": ((-1.65, 0, 1), (0.4, -0.4), (1.6, -0.8)),
@@ -29,7 +30,6 @@ OBJECTS = {
     "mouse": ((0, 0.1, 2), (-0.9, -1.2), (0.9, -1.2)),
     "robot": ((0, 1.6, 0), (-0.55, 2.6), (0.55, 2.6)),
     "rocket": ((0, -1.65, 0), (-0.55, 1.35), (0.55, 1.35)),
-    "tree": ((0, -1.65, 0), (-0.9, -1.1), (0.9, -1.1)),
     "truck": ((1.65, 0, 1), (-0.55, 1.35), (0.55, 1.35)),
 }
 CLASSES = tuple(OBJECTS)
@@ -40,6 +40,17 @@ MARKS = {"L": canvas.corner, "T": canvas.tee, "X": canvas.cross, "arc": canvas.a
 SIDES = {"left": (-1, 0), "right": (1, 0), "above": (0, -1), "below": (0, 1)}
 CORNERS = {"top-left": (0, 0), "top-right": (1, 0), "bottom-left": (0, 1), "bottom-right": (1, 1)}
 
+# Factors that can be read from a picture, from the simple to the composed.
+LEVELS = {
+    "colour": ("box_colour", "triangle_colour", "discs_colour", "loose_colour", "mark_colour"),
+    "edge": ("grating_angle",),
+    "texture": ("box_texture", "triangle_texture"),
+    "junction": ("mark",),
+    "shape": ("loose",),
+    "relation": ("loose_place",),
+    "object": ("object",),
+}
+
 
 def make(n: int, *, seed: int = 0) -> Data:
     """n pictures: uint8 (n, 32, 32, 3), class names, and names as in the folder that `write` makes."""
@@ -48,7 +59,7 @@ def make(n: int, *, seed: int = 0) -> Data:
     columns = factors(n, seed=seed)
     examples = Examples(
         x=ArrayImages(draw(columns, seed=seed)),
-        y=columns["object"].tolist(),
+        y=columns["object"],
         names=columns["file"].tolist(),
     )
     return Data(kind="images", splits=in_splits(examples, is_test(n, len(CLASSES))))
@@ -59,12 +70,11 @@ def write(folder: Path, n: int, *, seed: int = 0) -> None:
     from PIL import Image
 
     columns = factors(n, seed=seed)
-    for part in ("train", "test"):
-        for name in CLASSES:
-            (folder / part / name).mkdir(parents=True, exist_ok=True)
+    for place in {Path(file).parent for file in columns["file"]}:
+        (folder / place).mkdir(parents=True, exist_ok=True)
     for file, picture in zip(columns["file"], draw(columns, seed=seed), strict=True):
         Image.fromarray(picture).save(folder / file, optimize=True)
-    write_csv(columns, folder / "factors.csv")
+    write_factors(folder, columns, LEVELS)
 
 
 def factors(n: int, *, seed: int = 0) -> dict[str, np.ndarray]:
@@ -74,8 +84,8 @@ def factors(n: int, *, seed: int = 0) -> dict[str, np.ndarray]:
     # The classes take turns, so every round of ten holds each once.
     names = np.asarray(CLASSES)[index % len(CLASSES)]
     part = np.where(is_test(n, len(CLASSES)), "test", "train")
-    table = {"file": np.array([f"{p}/{c}/{i:06d}.png" for p, c, i in zip(part, names, index, strict=True)], dtype=object)}
-    table["object"] = names
+    files = [f"{p}/{c}/{i:06d}.png" for p, c, i in zip(part, names, index, strict=True)]
+    table = {"file": np.array(files, dtype=object), "object": names}
 
     # edges: the grating behind everything
     table["grating_angle"] = draws.choice(np.arange(8) * 22.5)
@@ -111,8 +121,8 @@ def factors(n: int, *, seed: int = 0) -> dict[str, np.ndarray]:
     table["loose_size"] = draws.uniform(2.2, 3.0)
 
     # the object: a turn, a size, a place away from the loose shape, and its parts
-    table["scale"] = draws.uniform(3.7, 4.9)
-    table["turn"] = draws.uniform(-14, 14)
+    table["scale"] = draws.uniform(3.4, 4.9)
+    table["turn"] = draws.uniform(-22, 22)
     table["mirrored"] = draws.chance(0.5)
     table["x"] = 16 - 1.5 * right + draws.uniform(-2, 2)
     table["y"] = 16 - 1.5 * down + draws.uniform(-2, 2)
@@ -121,7 +131,7 @@ def factors(n: int, *, seed: int = 0) -> dict[str, np.ndarray]:
         y, angle = y * table["scale"], np.radians(table["turn"])
         table[f"{name}_x"] = table["x"] + x * np.cos(angle) - y * np.sin(angle)
         table[f"{name}_y"] = table["y"] + x * np.sin(angle) + y * np.cos(angle)
-    table["noise"] = draws.uniform(0.008, 0.025)
+    table["noise"] = draws.uniform(0.005, 0.02)
     return table
 
 
@@ -178,13 +188,13 @@ def _paint(rows):
         some = np.flatnonzero(rows["mark"] == kind)
         u, v = _seen(rows, "mark", rows["mark_turn"], some, x, y, 3.0)
         share = canvas.cover(shape(u, v) * 3.0 - 0.65)
-        images[some] = _over(images[some], share, _fill(rows, "mark")[some])
+        images[some] = canvas.paint(images[some], share, _fill(rows, "mark")[some])
     for kind, shape in LOOSE.items():
         some = np.flatnonzero(rows["loose"] == kind)
         size = _each(rows["loose_size"][some])
         u, v = _seen(rows, "loose", rows["loose_turn"], some, x, y, size)
         distance = shape(u, v) * size
-        images[some] = _over(images[some], canvas.cover(distance), _fill(rows, "loose")[some])
+        images[some] = canvas.paint(images[some], canvas.cover(distance), _fill(rows, "loose")[some])
 
     every, scale = np.arange(len(dark)), _each(rows["scale"])
     sign = np.where(rows["mirrored"], -1, 1)
@@ -203,11 +213,6 @@ def _part(images, distance, fill, line):
     """A part with an outline of 0.8 pixels, half of it outside, so that equal colours stay apart."""
     canvas.paint(images, canvas.cover(distance - 0.4), line)
     canvas.paint(images, canvas.cover(distance + 0.4), fill)
-
-
-def _over(images, share, colours):
-    canvas.paint(images, share, colours)
-    return images
 
 
 def _seen(rows, name, degrees, some, x, y, size):

@@ -40,7 +40,8 @@ class Task(task.Task):
         category_width: int = 8,
     ) -> "Task":
         """numeric: quantile (ranks made normal) or standard.  bins: numbers also as so many filled
-        bins; 0 for none, by default as many as the rows allow.  words: kept of each text column.  category_width: of an embedding."""
+        bins; 0 for none, by default as many as the rows allow.  words: kept of each text column.
+        category_width: of a category's embedding."""
         y = _columns.answers(train, data.about.get("target"))
         if y is None:
             raise DataError("the table has no target.", "name its column with --target.")

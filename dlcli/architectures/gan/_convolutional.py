@@ -77,7 +77,8 @@ def _discriminator(shape, width, classes, spectral):
     known = normed(layers.Dense(4 * width, use_bias=False, name="discriminator_classes"))(known)
     match = layers.Dot(axes=1, name="discriminator_match")([x, known])
     real = normed(layers.Dense(1, name="discriminator_dense"))(x)
-    return keras.Model([pictures, label], _logits(layers.Add(name="discriminator_sum")([real, match])), name="discriminator")
+    logits = _logits(layers.Add(name="discriminator_sum")([real, match]))
+    return keras.Model([pictures, label], logits, name="discriminator")
 
 
 def _doubled(x, channels: int, size: tuple[int, int], *, name: str, use_bias: bool = True):

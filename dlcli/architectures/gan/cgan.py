@@ -1,4 +1,4 @@
-"""Conditional GAN (Mirza & Osindero, 2014) with a projection discriminator (Miyato & Koyama, 2018): draws the class asked for."""
+"""Conditional DCGAN with a projection discriminator (Miyato & Koyama, 2018): draws the class asked for."""
 
 from dlcli.architectures.gan._adversarial import Adversarial
 from dlcli.architectures.gan._convolutional import discriminator, generate
@@ -20,7 +20,7 @@ FIT = {
 
 
 def build(task, *, width: int = 48, loss: str = "non-saturating", spectral: bool = False, r1: float = 0.0):
-    """Options as in dcgan."""
+    """Options as in dcgan. Labels go into the generator beside the noise (Mirza & Osindero, 2014)."""
     generator = task.wrap(generate(task.embed(task.latent), task.image, width))
     judge = discriminator(
         task.image, width, classes=len(task.classes), spectral=spectral, exact=spectral or r1 > 0

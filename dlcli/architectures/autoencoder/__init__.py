@@ -1,0 +1,1 @@
+"""Autoencoders: networks that give back their input, through a narrow code or without its noise."""

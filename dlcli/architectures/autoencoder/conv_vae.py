@@ -1,0 +1,17 @@
+"""Convolutional variational autoencoder: new pictures can be drawn from its codes."""
+
+from keras import layers
+
+from dlcli.architectures.autoencoder._convolutional import decode, encode
+from dlcli.architectures.autoencoder._latent import draw
+
+OFFERS = {"pixels", "bottleneck"}
+TINY = {"width": 4, "stages": 1}
+FIT = {"learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 20}
+
+
+def build(task, *, width: int = 24, stages: int = 2, beta: float = 1.0):
+    """Options as in conv-autoencoder and vae."""
+    x = layers.Flatten(name="encoder_flat")(encode(task.embed(), width, stages))
+    latent = draw(x, task.code, weight=beta / task.nats)
+    return task.model(decode(latent, width, task.shape, stages))

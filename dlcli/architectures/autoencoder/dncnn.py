@@ -1,0 +1,19 @@
+"""DnCNN (Zhang et al., 2017): plain convolutions that learn the noise and take it away."""
+
+from keras import layers
+
+OFFERS = {"pixels", "denoiser"}
+TINY = {"width": 4, "depth": 3}
+FIT = {"learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 32, "epochs": 20}
+
+
+def build(task, *, width: int = 32, depth: int = 8):
+    """depth: convolutions in all; each sees one pixel further."""
+    pictures = task.embed()
+    x = layers.Conv2D(width, 3, padding="same", activation="relu", name="body_block0_conv")(pictures)
+    for i in range(1, depth - 1):
+        x = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"body_block{i}_conv")(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"body_block{i}_norm")(x)
+        x = layers.Activation("relu", name=f"body_block{i}_act")(x)
+    noise = layers.Conv2D(task.shape[2], 3, padding="same", name="body_noise")(x)
+    return task.model(layers.Subtract(name="body_subtract")([pictures, noise]))

@@ -1,0 +1,136 @@
+"""Find what is unlike the normal examples: an autoencoder that has seen only those fails on the rest."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from dlcli import metrics, pixels, task
+from dlcli.data import Data, Examples
+from dlcli.errors import DataError, some
+from dlcli.tasks import _columns, reconstruction
+from dlcli.tasks.reconstruction import learned
+
+_SHOWN = 20
+
+
+@dataclass(kw_only=True)
+class Task(reconstruction.Task):
+    """x: {"values", "anomaly"} -> the values again; the squared error is the score. Training sees
+    the examples of class `normal` only, or all of them where there are no classes (""). The loss
+    that chooses the epoch does not count anomalies either."""
+
+    KINDS = {"images", "sequences", "table"}
+    NEEDS = {"bottleneck"}
+    PREFERS = ("conv-autoencoder", "lstm-autoencoder", "dense-autoencoder")
+    headline = "roc_auc"
+    higher_is_better = True
+
+    normal: str
+    target: str
+
+    @classmethod
+    def learn(
+        cls,
+        train: Examples,
+        data: Data,
+        *,
+        normal: str | None = None,
+        code: int = 16,
+        size: int | None = None,
+        loss: str = "mse",
+    ) -> "Task":
+        """normal: the class that is normal.  code, size, loss: as in reconstruction."""
+        if loss not in ("mse", "bce") or (loss == "bce" and data.kind != "images"):
+            raise DataError(f"task.loss={loss!r} is not for {data.kind}.", "mse, or for pictures bce.")
+        target = data.about.get("target") or ""
+        labels = _labels(train, target)
+        classes = sorted(set(labels)) if labels is not None else []
+        if normal is None and len(classes) > 1:
+            raise DataError(
+                f"which of the {len(classes)} classes is normal: {some(classes, 10)}?",
+                f"for example --set task.normal={classes[0]}.",
+            )
+        normal = normal or (classes[0] if classes else "")
+        if classes and normal not in classes:
+            raise DataError(f"no training example is of class {normal!r}.", f"known: {some(classes, 10)}.")
+        if labels is not None:
+            train = train.take(np.flatnonzero(labels == normal))
+        return cls(normal=normal, target=target, code=code, error=loss, **learned(train, data, size=size))
+
+    def source(self, examples: Examples, *, training: bool) -> task.Source:
+        labels = _labels(examples, self.target)
+        anomaly = None if labels is None or not self.normal else labels != self.normal
+        if training and anomaly is not None:
+            kept = np.flatnonzero(~anomaly)
+            if len(kept) == 0:
+                raise DataError(f"no training example is of class {self.normal!r}.", "check task.normal.")
+            return _Labelled(super().source(examples.take(kept), training=True), anomaly[kept])
+        return _Labelled(super().source(examples, training=training), anomaly)
+
+    def inputs(self):
+        # a list: Keras then takes the input from x by name, and leaves the label
+        return [keras.Input(self.shape, name="values")]
+
+    def stem(self, inputs, width: int | None):
+        return super().stem(inputs[0], width)
+
+    def metrics(self) -> list:
+        return []
+
+    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
+        measures = {"error": super().measure(x["values"], y, y_pred)["mse"]}
+        if "anomaly" in x:
+            measures["anomaly"] = np.asarray(x["anomaly"])
+        return measures
+
+    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
+        error, anomaly = measures["error"], measures.get("anomaly")
+        highest = np.argsort(-error, kind="stable")[:_SHOWN]
+        rows = [{"example": int(i), "error": float(error[i])} for i in highest]
+        if anomaly is None or len(set(anomaly.tolist())) < 2:
+            return task.Report(scores={}, tables={"highest errors": rows})
+        for row in rows:
+            row["anomaly"] = "yes" if anomaly[row["example"]] else "no"
+        report = metrics.anomaly(error, anomaly)
+        formulas = report.formulas | {"error": "mean squared error of an example; the higher, the stranger"}
+        return task.Report(scores=report.scores, tables={"highest errors": rows}, formulas=formulas)
+
+    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
+        error = outputs["error"]
+        rank = np.empty(len(error), int)
+        rank[np.argsort(-error, kind="stable")] = np.arange(1, len(error) + 1)
+        for i, name in enumerate(pixels.names(examples)):
+            yield {"name": name, "error": float(error[i]), "rank": int(rank[i])}
+
+    def describe(self) -> str:
+        return super().describe() + (f", normal is {self.normal}" if self.normal else "")
+
+
+class _Labelled:
+    """A source whose x carries, beside the values, whether each example is an anomaly."""
+
+    def __init__(self, source: task.Source, anomaly: np.ndarray | None):
+        self.source = source
+        self.anomaly = anomaly
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        values, y, *weight = self.source.batch(indices, rng)
+        if self.anomaly is None:
+            return {"values": values}, y, *weight
+        anomaly = self.anomaly[indices]
+        normal = (~anomaly).astype(np.float32)
+        weight = weight[0] * normal[:, None] if weight else normal
+        return {"values": values, "anomaly": anomaly}, y, weight
+
+
+def _labels(examples: Examples, target: str) -> np.ndarray | None:
+    """Classes (n,) of str, or None where there are no classes."""
+    known = examples.y if target == "" or examples.y is not None else _columns.answers(examples, target)
+    if known is None or len(known) == 0 or not isinstance(known[0], str):
+        return None
+    return np.asarray(known, str)
