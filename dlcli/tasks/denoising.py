@@ -31,7 +31,7 @@ class Task(reconstruction.Task):
         """noise: its standard deviation, where white is 1.  code: numbers that an autoencoder squeezes
         the picture into.  size: longer side of the pictures (default: their own, at most 128)."""
         if noise <= 0:
-            raise DataError(f"task.noise={noise} leaves nothing to do.", "it is above 0; 0.1 is visible, 0.5 is strong.")
+            raise DataError(f"task.noise={noise} leaves nothing to do.", "0.1 is visible, 0.5 is strong.")
         return cls(noise=noise, code=code, error="mse", **learned(train, data, size=size))
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:

@@ -68,16 +68,12 @@ class Task(task.Task):
         return keras.Input((self.latent,), name="noise")
 
     def embed(self, width: int | None = None):
-        """The noise (B, Z); with a width, the class's own `width` numbers beside it (B, Z + width)."""
+        """The noise (B, Z); with a width, and where there are classes, `width` numbers of the picture's
+        class beside it (B, Z + width)."""
         noise = self.inputs()
         self._inputs = [noise]  # a list: inputs are then taken from x by name, and others left
-        if width is None:
+        if width is None or not self.classes:
             return noise
-        if not self.classes:
-            raise DlcliError(
-                "this architecture draws by class, and the pictures have no classes.",
-                "--arch dcgan draws without, or make one folder for each class.",
-            )
         label = keras.Input((), dtype="int32", name="label")
         self._inputs = [noise, label]
         x = layers.Embedding(len(self.classes), width, name="stem_classes")(label)

@@ -105,7 +105,7 @@ class Task(task.Task):
             formulas["mse"] += "; in standard deviations, so the mean of each channel would have 1"
         return task.Report(
             scores={name: report.scores[name] for name in kept},
-            tables={"code": [{"numbers in": self.size, "numbers in the code": self.code, "ratio": self.size / self.code}]},
+            tables={"code": [{"numbers": self.size, "in the code": self.code, "ratio": self.size / self.code}]},
             formulas=formulas,
         )
 
@@ -116,7 +116,8 @@ class Task(task.Task):
     def describe(self) -> str:
         what = {"images": "images", "sequences": "series", "table": "rows"}[self.kind]
         shape = "x".join(map(str, self.shape))
-        return f"{self.count:,} {what} of {shape}".replace(",", " ") + f", {self.size / self.code:.3g} numbers to 1 of the code"
+        count = f"{self.count:,}".replace(",", " ")
+        return f"{count} {what} of {shape}, {self.size / self.code:.3g} numbers to 1 of the code"
 
     def generate(self, model: keras.Model, *, n: int = 64, seed: int = 0) -> np.ndarray:
         """New pictures uint8 (n, H, W, C), decoded from codes drawn at random."""
