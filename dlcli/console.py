@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dlcli.rundir import finite
+
 results = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
 
@@ -35,7 +37,7 @@ def quiet() -> None:
 
 def document(value: dict) -> None:
     """The one JSON document of `--json`, on stdout. NaN becomes null, as JSON has none."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False), file=sys.stdout)
+    print(json.dumps(finite(value), indent=2, ensure_ascii=False), file=sys.stdout)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], *, numbers: int = 1) -> None:
@@ -52,12 +54,3 @@ def say(text: str, *, style: str = "") -> None:
     """A line of result, on stdout."""
     results.print(escape(text), style=style, soft_wrap=True)
 
-
-def _finite(value):
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value

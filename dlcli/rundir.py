@@ -1,6 +1,7 @@
 """A run directory: what it holds, and how each file gets into it without ever being half there."""
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable
@@ -46,13 +47,13 @@ class Run:
 
     def write(self, name: str, value: Any) -> Path:
         """A JSON file of the run, whole or not at all."""
-        text = json.dumps(value, indent=2, ensure_ascii=False, default=_plain)
+        text = json.dumps(finite(value), indent=2, ensure_ascii=False, default=_plain)
         return commit(self.path / name, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
     def append(self, name: str, value: dict[str, Any]) -> None:
         """A line at the end of a .jsonl file, on disk when this returns."""
         with (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(value, default=_plain) + "\n")
+            file.write(json.dumps(finite(value), default=_plain) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
@@ -112,6 +113,17 @@ def commit(target: Path, write: Callable[[Path], Any]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return target
+
+
+def finite(value):
+    """The same with None for NaN and infinities, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def _sync(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Score a model and its simple rivals on a split, compare them, and say it in JSON, table and words."""
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -90,7 +91,8 @@ def show(title: str, name: str, report: Report, found: list[Rival], last: str = 
 def _cell(score: Score | None) -> str:
     if score is None:
         return "–"
-    return f"{_short(score.value)}\n{_short(score.low)}–{_short(score.high)}"
+    known = math.isfinite(score.low) and math.isfinite(score.high)
+    return _short(score.value) + (f"\n{_short(score.low)}–{_short(score.high)}" if known else "\nno interval")
 
 
 def _short(value: float) -> str:

@@ -23,8 +23,10 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
     Raises: DlcliError for data that the task cannot use, or a training that diverged.
     """
     begun = time.monotonic()
-    parts = data.splits
+    parts, told = data.splits, len(data.warnings)
     task = chosen.task.load().Task.learn(parts["train"], data, **chosen.task_options)
+    for warning in data.warnings[told:]:
+        console.warn(warning)
     console.note(f"{chosen.format.name}, {task.describe()} -> {chosen.task.name} with {chosen.arch.name}")
     config = _resolved(config, chosen)
     run.write("config.json", config.model_dump(mode="json"))
