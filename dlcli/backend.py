@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,7 +32,10 @@ def start(backend: str, *, device: str = "auto", precision: str = "float32", see
         _choose(device)
         console.note(f"starting {'TensorFlow' if backend == 'tensorflow' else 'JAX'}…")
     try:
-        import keras
+        with _hushed():
+            import keras
+
+            keras.ops.zeros(1)
     except ModuleNotFoundError as error:
         raise DlcliError(
             f"the {backend} backend needs {error.name}, which is not installed.",
@@ -41,6 +45,27 @@ def start(backend: str, *, device: str = "auto", precision: str = "float32", see
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
     if device.startswith("gpu") and not keras.distribution.list_devices("gpu"):
         raise DlcliError(f"--device {device} was asked for, but {backend} sees no GPU.", "leave --device away for the CPU.")
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Keep what the libraries' C++ writes while they start off the screen, unless starting fails.
+
+    TF_CPP_MIN_LOG_LEVEL comes too late for it: it is written before logging is set up.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(kept, said.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def devices() -> list[str]:

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from dlcli import console
 
 _EVERY = 0.2  # seconds between looks at the numbers: reading them waits for the device
-_PLAIN = 5.0  # seconds between lines where no bar can be drawn
+_PLAIN = 10.0  # seconds between lines where no bar can be drawn
 
 
 class Watch(keras.callbacks.Callback):
@@ -42,8 +42,11 @@ class Watch(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self._done += 1
         now = time.monotonic()
+        if self._done == 0:
+            self._begun = self._looked = now  # the first step is compiled: it tells nothing of the others
+            self._seen = 1
+        self._done += 1
         if self.deadline is not None and now > self.deadline:
             self.model.stop_training = True
         if now - self._looked < _EVERY:
@@ -59,7 +62,7 @@ class Watch(keras.callbacks.Callback):
             self._bar.update(self._line, completed=self._done, description=name, numbers=numbers)
         elif now - self._printed > _PLAIN:
             self._printed = now
-            left = (now - self._begun) / self._done * (self._total - self._done)
+            left = (now - self._begun) / (self._done - 1) * (self._total - self._done)
             console.note(
                 f"epoch {self._epoch + 1}/{self.params['epochs']} "
                 f"step {self._done}/{self._total} {numbers} {left:.0f} s left"

@@ -124,12 +124,12 @@ def test_a_hundred_layers_learn(name, options, rng):
     model = build(name, (8, 8, 1), 2, **options)
     kind = keras.layers.Conv2D if name == "resnet" else keras.layers.Dense
     assert len(of_type(model, kind)) > 100
-    x = rng.integers(0, 100, (32, 8, 8, 1)).astype("uint8")
-    y = np.eye(2, dtype="float32")[np.arange(32) % 2]
+    x = rng.integers(0, 100, (16, 8, 8, 1)).astype("uint8")
+    y = np.eye(2, dtype="float32")[np.arange(16) % 2]
     x[y[:, 1] == 1, :4] += 100
-    losses = steps(model, x, y, 8, learning_rate=2e-3, eagerly=True)  # to compile it would take ten times as long
+    losses = steps(model, x, y, 5, learning_rate=5e-3, eagerly=True)  # to compile it would take longer
     assert losses[0] < 3
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.7 * losses[0]
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,8 @@ def test_padding_does_not_change_the_answer(rng, arch, options):
     """The same weights, with the series padded to 12 and to 17 steps."""
     train = labelled(rng, [12, 7, 9, 5])
     short = classify(train, patch=2)
-    assert short.ragged and short.length == 12
+    assert short.ragged
+    assert short.length == 12
     long = sequence_classification.Task(**{**dataclasses.asdict(short), "length": 17})
     a, b = arch.build(short, **options), arch.build(long, **options)
     b.set_weights(a.get_weights())
@@ -172,7 +173,9 @@ def test_a_model_memorises_and_comes_back_from_disk(rng, arch, options, tmp_path
     measures = task.measure(x, y, p)
     assert measures["y"].tolist() == [0, 1] * 8
     row = next(iter(task.rows(train, measures)))
-    assert row["name"] == "0" and row["prediction"] == "down" and row["probability"] > 0.5
+    assert row["name"] == "0"
+    assert row["prediction"] == "down"
+    assert row["probability"] > 0.5
     model.save(tmp_path / "m.keras")
     assert np.allclose(keras.models.load_model(tmp_path / "m.keras").predict(x, verbose=0), p, atol=1e-6)
 
@@ -182,8 +185,10 @@ def test_the_task_comes_back_from_json_and_takes_unlabelled_series(rng):
     task = classify(train)
     again = sequence_classification.Task(**json.loads(json.dumps(dataclasses.asdict(task))))
     x, y = again.source(Examples(x=train.x), training=False).batch(np.array([1]), rng)
-    assert y is None and np.array_equal(x[0], train.x[1])
-    assert "p" in again.measure(x, None, np.zeros((1, 2))) and "y" not in again.measure(x, None, np.zeros((1, 2)))
+    assert y is None
+    assert np.array_equal(x[0], train.x[1])
+    assert "p" in again.measure(x, None, np.zeros((1, 2)))
+    assert "y" not in again.measure(x, None, np.zeros((1, 2)))
     assert again.flat(train).shape == (2, 18)
 
 
@@ -193,7 +198,8 @@ def test_gaps_are_counted_and_the_padding_of_archives_is_cut(rng):
     train.x[1][4, 0] = np.nan
     data = Data(kind="sequences", splits={"train": train})
     task = sequence_classification.Task.learn(train, data)
-    assert task.ragged and data.warnings == ["1 of 3 series have gaps; they were interpolated"]
+    assert task.ragged
+    assert data.warnings == ["1 of 3 series have gaps; they were interpolated"]
 
 
 def test_class_names_that_are_numbers_stand_in_their_order(rng):
@@ -219,17 +225,20 @@ def test_windows_are_all_there_and_targets_are_disjoint(rng):
     data = spans(values, {"train": (0, 120), "val": (120, 160), "test": (160, 200)})
     task = forecast(data, horizon=5, lookback=20)
     mean, spread = task.mean[""][0], task.spread[""][0]
-    assert np.isclose(mean, np.arange(120).mean()) and np.isclose(spread, np.arange(120).std())
+    assert np.isclose(mean, np.arange(120).mean())
+    assert np.isclose(spread, np.arange(120).std())
     seen = {}
     for split, count in {"train": 120 - 20 - 5 + 1, "val": 36, "test": 36}.items():
         source = task.source(data.splits[split], training=False)
         assert len(source) == count
         x, y = source.batch(np.arange(count), rng)
-        assert x.shape == (count, 20, 1) and y.shape == (count, 5, 1)
+        assert x.shape == (count, 20, 1)
+        assert y.shape == (count, 5, 1)
         row = np.rint(np.concatenate([x, y], axis=1)[..., 0] * spread + mean).astype(int)
         assert (np.diff(row, axis=1) == 1).all()
         seen[split] = set(row[:, 20:].ravel())
-    assert seen["val"] == set(range(120, 160)) and seen["test"] == set(range(160, 200))
+    assert seen["val"] == set(range(120, 160))
+    assert seen["test"] == set(range(160, 200))
     assert not seen["train"] & seen["val"]
     assert task.windows == 96
 
@@ -254,7 +263,8 @@ def test_gaps_in_targets_count_nowhere(rng):
     # Targets that begin at 40..46 lie wholly in the gap.
     assert len(source) == 100 - 10 - 6 + 1 - 7
     x, y = source.batch(np.arange(len(source)), rng)
-    assert np.isfinite(x).all() and np.isnan(y).any()
+    assert np.isfinite(x).all()
+    assert np.isnan(y).any()
     p = np.zeros_like(y)
     known = np.isfinite(y)
     squares = np.where(known, y, 0) ** 2
@@ -276,7 +286,8 @@ def test_scores_are_in_each_series_own_units(rng):
     off = np.where(source.span == 0, 2 / task.spread["a"][0], 10 / task.spread["b"][0])
     report = task.report({"y": y, "p": y + off[:, None, None].astype(np.float32)})
     expected = (2 / np.abs(np.diff(a[:40, 0])).mean() + 10 / np.abs(np.diff(b[:40, 0])).mean()) / 2
-    assert task.season == 1 and np.isclose(report.scores["mase"].value, expected, rtol=1e-3)
+    assert task.season == 1
+    assert np.isclose(report.scores["mase"].value, expected, rtol=1e-3)
 
 
 def test_columns_that_are_no_target_are_history_only(rng):
@@ -286,7 +297,9 @@ def test_columns_that_are_no_target_are_history_only(rng):
     task = forecasting.Task.learn(train, Data(kind="series", splits={"train": train}, about=about))
     assert (task.horizon, task.season) == (5, 12)
     x, y = task.source(train, training=True).batch(np.arange(3), rng)
-    assert np.isfinite(x).all() and np.isfinite(y[..., 0]).all() and np.isnan(y[..., 1]).all()
+    assert np.isfinite(x).all()
+    assert np.isfinite(y[..., 0]).all()
+    assert np.isnan(y[..., 1]).all()
     _, y = task.source(train, training=True).batch(np.arange(task.windows), rng)
     report = task.report({"y": y, "p": np.zeros_like(y)})
     assert np.isfinite(report.scores["mse"].value)
@@ -361,7 +374,8 @@ def test_the_future_is_forecast_in_original_units_with_dates(rng):
     source = task.source(future, training=False)
     assert len(source) == 1
     x, y = source.batch(np.array([0]), rng)
-    assert np.isnan(y).all() and np.isfinite(x).all()
+    assert np.isnan(y).all()
+    assert np.isfinite(x).all()
     mean, spread = np.array(task.mean["shop"]), np.array(task.spread["shop"])
     p = (np.array([[[12, 100], [13, 100], [14, 100]]]) - mean) / spread
     rows = list(task.rows(future, task.measure(x, None, p)))

@@ -1,6 +1,6 @@
 """Multilayer perceptron (Rosenblatt, 1958; Rumelhart et al., 1986): dense layers one after another."""
 
-from keras import layers
+from keras import initializers, layers
 
 OFFERS = {"pixels", "columns", "series", "tokens"}
 TINY = {"width": 8, "depth": 1}
@@ -19,14 +19,24 @@ def build(task, *, width: int = 256, depth: int = 2, dropout: float = 0.2):
     elif len(x.shape) > 2:
         x = layers.Flatten(name="flatten")(x)
     for i in range(depth):
-        x = _layer(x, f"layer{i}", width, dropout, deep=i >= 2)
+        x = _layer(x, f"layer{i}", width, dropout) if i < 2 else _added(x, f"layer{i}", dropout, count=depth - 2)
     return task.model(x)
 
 
-def _layer(x, name: str, width: int, dropout: float, *, deep: bool):
+def _layer(x, name: str, width: int, dropout: float, gain: float = 2.0):
     """(B, C) -> (B, width)."""
-    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x) if deep else x
-    y = layers.Dense(width, kernel_initializer="he_normal", name=f"{name}_dense")(y)
-    y = layers.ReLU(name=f"{name}_relu")(y)
-    y = layers.Dropout(dropout, name=f"{name}_dropout")(y)
-    return layers.Add(name=f"{name}_add")([x, y]) if deep else y
+    start = initializers.VarianceScaling(gain, "fan_in", "truncated_normal")  # 2 is He's
+    x = layers.Dense(width, kernel_initializer=start, name=f"{name}_dense")(x)
+    x = layers.ReLU(name=f"{name}_relu")(x)
+    return layers.Dropout(dropout, name=f"{name}_dropout")(x)
+
+
+def _added(x, name: str, dropout: float, count: int):
+    """x and what a layer makes of it, one of `count`.  (B, C) -> (B, C)
+
+    ReLU adds nothing negative, so the sum of many would grow with their number: each begins with
+    1 / count of the usual weights.
+    """
+    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
+    y = _layer(y, name, x.shape[-1], dropout, gain=2 / count**2)
+    return layers.Add(name=f"{name}_add")([x, y])
