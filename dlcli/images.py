@@ -99,6 +99,17 @@ def scan(paths: Sequence[str], names: Sequence[str] | None = None) -> Scan:
     return Scan(images, good, bad, animated)
 
 
+def together(many: Sequence[ArrayImages | FileImages]) -> ArrayImages | FileImages:
+    """Several sets of pictures as one, in order. Raises: DataError for files beside arrays, or arrays of two sizes."""
+    if all(isinstance(images, FileImages) for images in many):
+        chosen = [(images.source, i) for images in many for i in images.positions.tolist()]
+        return FileImages([files.paths[i] for files, i in chosen], [files.names[i] for files, i in chosen])
+    arrays = [images.source.array[images.positions] for images in many if isinstance(images, ArrayImages)]
+    if len(arrays) < len(many) or len({array.shape[1:] for array in arrays}) > 1:
+        raise DataError("these inputs cannot be read together.", "give them one at a time.")
+    return ArrayImages(np.concatenate(arrays))
+
+
 def fingerprints(images: ArrayImages | FileImages) -> list[bytes]:
     """A hash per picture, equal for exact duplicates: of the file's bytes, or of the pixels."""
     source = images.source

@@ -39,6 +39,8 @@ def _open(path: Path, spec: dict[str, Any], config: RunConfig) -> Data:
     options = {name: value for name, value in plan.data_options(config).items() if name in entry.options}
     if "unlabelled" in entry.options:
         options["unlabelled"] = True
+    if "kind" in entry.options:
+        options.setdefault("kind", spec["kind"])
     return entry.load().open(path, **options)
 
 

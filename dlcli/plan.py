@@ -136,9 +136,14 @@ def needs(task: Entry, kind: str | None = None) -> frozenset[str]:
     return own | {WORDS[kind]}
 
 
+# An architecture that offers one of these ends in something else than features for a head.
+ENDS = frozenset({"bottleneck", "denoiser", "generator"})
+
+
 def fits(words: frozenset[str], arch: Entry) -> bool:
-    """Whether the architecture offers all these words."""
-    return words <= set(arch.literal("OFFERS", ()))
+    """Whether the architecture offers all these words, and ends in what the task needs."""
+    offers = frozenset(arch.literal("OFFERS", ()))
+    return words <= offers and bool(not offers & ENDS or offers & ENDS & words)
 
 
 def fitting(words: frozenset[str]) -> list[str]:

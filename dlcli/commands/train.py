@@ -61,6 +61,8 @@ def train(
     from dlcli import splits
 
     split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings))
+    if chosen.task.literal("LABELS") == "classes":
+        splits.check_labels(split)
     for warning in split.warnings:
         console.warn(warning)
     run = rundir.create(out, arch=chosen.arch.name, task=chosen.task.name)

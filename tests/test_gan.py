@@ -1,0 +1,241 @@
+"""Adversarial networks: one loss that trains two networks, and the pictures that come of it."""
+
+import keras
+import numpy as np
+import pytest
+
+from dlcli import fit
+from dlcli.architectures.gan import cgan, dcgan
+from dlcli.architectures.gan._convolutional import sides
+from dlcli.config import FitConfig
+from dlcli.data import Data, Examples
+from dlcli.errors import DlcliError
+from dlcli.features import SIZE, coarse, features
+from dlcli.grid import grid
+from dlcli.images import ArrayImages
+from dlcli.tasks import image_generation
+
+SETTINGS = FitConfig(optimizer="adam", learning_rate=1e-3, beta_1=0.5, warmup=0.0, weight_decay=0.0, jit=False)
+
+
+def pictures(rng, shape=(8, 8, 1), n=16, classes=True):
+    x = ArrayImages(rng.integers(0, 256, (n, *shape)).astype("uint8"))
+    y = ["round" if i % 2 else "square" for i in range(n)] if classes else None
+    return Examples(x=x, y=y)
+
+
+def learned(examples, **options):
+    return image_generation.Task.learn(examples, Data(kind="images", splits={"train": examples}), **options)
+
+
+def array(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+@pytest.fixture
+def built(rng):
+    """A small DCGAN, its task and one batch."""
+    keras.utils.set_random_seed(0)
+    examples = pictures(rng)
+    task = learned(examples, latent=4)
+    model = dcgan.build(task, width=4)
+    return model, task, task.source(examples, training=True).batch(np.arange(8), rng)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="takes gradients with a tape")
+@pytest.mark.parametrize("loss", ["non-saturating", "hinge"])
+def test_each_network_is_trained_by_its_own_loss(rng, loss):
+    """The gradient of the sum is the discriminator's loss for the one, the generator's for the other."""
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    examples = pictures(rng)
+    task = learned(examples, latent=4)
+    model = dcgan.build(task, width=4, loss=loss)
+    x, y = task.source(examples, training=True).batch(np.arange(8), rng)
+    own = {id(v) for v in model.discriminator.trainable_variables}
+    drawing = [v for v in model.trainable_variables if id(v) not in own]
+    judging = list(model.discriminator.trainable_variables)
+    assert len(drawing) + len(judging) == len(model.trainable_variables)
+
+    with tf.GradientTape() as tape:
+        fake = model(x, training=True)
+        total = model.compute_loss(x, y, fake, training=True)
+    together = tape.gradient(total, [v.value for v in judging + drawing])
+
+    judge = model.discriminator
+    with tf.GradientTape() as tape:
+        fake = tf.stop_gradient(model(x, training=True))
+        real, false = judge(y, training=True), judge(fake, training=True)
+        if loss == "hinge":
+            alone = tf.reduce_mean(tf.nn.relu(1 - real)) + tf.reduce_mean(tf.nn.relu(1 + false))
+        else:
+            ones = tf.ones_like(real)
+            alone = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(ones, real))
+            alone += tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(0 * ones, false))
+    expected = tape.gradient(alone, [v.value for v in judging])
+    with tf.GradientTape() as tape:
+        logits = judge(model(x, training=True), training=True)
+        alone = -tf.reduce_mean(logits) if loss == "hinge" else tf.reduce_mean(tf.nn.softplus(-logits))
+    expected += tape.gradient(alone, [v.value for v in drawing])
+    assert any(np.abs(e).max() > 1e-4 for e in expected)
+    for got, want in zip(together, expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)
+
+
+def test_statistics_see_each_picture_once(built):
+    """The frozen pass leaves the discriminator's moving statistics as real and generated pictures made them."""
+    model, _, (x, y) = built
+    judge = model.discriminator
+    fake = model(x, training=True)
+    start = [array(v) for v in judge.non_trainable_variables]
+    judge(y, training=True)
+    judge(fake, training=True)
+    expected = [array(v) for v in judge.non_trainable_variables]
+    for v, value in zip(judge.non_trainable_variables, start, strict=True):
+        v.assign(value)
+    model.compute_loss(x, y, fake, training=True)
+    assert start
+    for v, want in zip(judge.non_trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(array(v), want, rtol=1e-5, atol=1e-7)
+    model.compute_loss(x, y, fake, training=False)
+    for v, want in zip(judge.non_trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(array(v), want, rtol=1e-5, atol=1e-7)
+
+
+def test_r1_is_the_squared_slope(rng):
+    """On a linear discriminator the finite difference gives r1 / 2 times the squared weights."""
+    from dlcli.architectures.gan._adversarial import Adversarial
+
+    noise = keras.Input((2,), name="noise")
+    generator = keras.Model(noise, keras.layers.Dense(6, name="a")(noise))
+    seen = keras.Input((6,))
+    judge = keras.Model(seen, keras.layers.Dense(1, name="b")(seen))
+    x, y = rng.normal(size=(20_000, 2)).astype("float32"), rng.normal(size=(20_000, 6)).astype("float32")
+    losses = [
+        float(model.compute_loss(x, y, np.zeros_like(y), training=True))
+        for model in (Adversarial(generator, judge), Adversarial(generator, judge, r1=3.0))
+    ]
+    squared = float((array(judge.trainable_variables[0]) ** 2).sum())
+    np.testing.assert_allclose(losses[1] - losses[0], 1.5 * squared, rtol=0.05)
+
+
+@pytest.mark.parametrize("arch", [dcgan, cgan])
+@pytest.mark.parametrize("options", [{}, {"loss": "hinge", "spectral": True, "r1": 1.0}])
+def test_saved_and_loaded_it_draws_the_same_and_trains_on(rng, tmp_path, arch, options):
+    """Both networks, and the optimizer's state, are in the file; options too."""
+    examples = pictures(rng, (9, 7, 3))
+    task = learned(examples, latent=4)
+    model = arch.build(task, width=4, **options)
+    fit.compiled(model, task, SETTINGS, steps=4)
+    batch = task.source(examples, training=True).batch(np.arange(8), rng)
+    for _ in range(2):
+        model.train_on_batch(*batch)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict_on_batch(batch[0]), model.predict_on_batch(batch[0]))
+    assert loaded.get_config()["loss"] == model.get_config()["loss"]
+    assert loaded.get_config()["r1"] == model.get_config()["r1"]
+    for one, other in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(array(one), array(other))
+    again = loaded.train_on_batch(*batch, return_dict=True)
+    if not options:  # R1 draws noise
+        expected = model.train_on_batch(*batch, return_dict=True)
+        np.testing.assert_allclose(again["loss"], expected["loss"], rtol=1e-5)
+    assert set(again) == {"loss", "d_loss", "g_loss"}
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (20, 13, 3), (64, 64, 3), (5, 5, 1)])
+def test_pictures_have_the_shape_and_range_of_the_data(rng, shape):
+    """Any size, grey or colour, in [-1, 1]."""
+    task = learned(pictures(rng, shape))
+    model = dcgan.build(task, width=4)
+    drawn = model.predict_on_batch(rng.normal(size=(3, 64)).astype("float32"))
+    assert drawn.shape == (3, *shape)
+    assert np.abs(drawn).max() <= 1
+    assert max(sides(*shape[:2])[-1]) <= 7
+
+
+def test_precision_of_the_discriminator():
+    """In mixed precision, logits are float32; spectral normalization is float32 throughout."""
+    rng = np.random.default_rng(0)
+    task = learned(pictures(rng))
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model, exact = dcgan.build(task, width=4), dcgan.build(task, width=4, spectral=True)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.output.dtype == model.discriminator.output.dtype == "float32"
+    assert model.discriminator.get_layer("discriminator_stage0_down").compute_dtype == "bfloat16"
+    assert exact.discriminator.get_layer("discriminator_stage0_down").compute_dtype == "float32"
+    fit.compiled(model, task, SETTINGS, steps=4)
+    batch = task.source(pictures(rng), training=True).batch(np.arange(8), rng)
+    assert np.isfinite(model.train_on_batch(*batch))
+
+
+def test_generate_repeats_by_seed_and_draws_the_class_asked_for(rng):
+    """uint8 pictures; the same seed, the same pictures; a label changes what is drawn."""
+    examples = pictures(rng)
+    task = learned(examples, latent=4)
+    model = cgan.build(task, width=4)
+    drawn = task.generate(model, n=5, seed=3)
+    assert drawn.shape == (5, 8, 8, 1)
+    assert drawn.dtype == np.uint8
+    np.testing.assert_array_equal(drawn, task.generate(model, n=5, seed=3))
+    assert (drawn != task.generate(model, n=5, seed=4)).any()
+    model.get_layer("stem_classes").set_weights([np.array([[-9.0] * 4, [9.0] * 4])])
+    one, other = (task.generate(model, n=5, seed=3, label=label) for label in task.classes)
+    assert (one != other).any()
+    with pytest.raises(DlcliError, match="no class 'oval'"):
+        task.generate(model, label="oval")
+    with pytest.raises(DlcliError, match="no chosen class"):
+        task.generate(dcgan.build(task, width=4), label="round")
+
+
+def test_truncated_noise_stays_within():
+    """Values beyond the limit are drawn anew."""
+    noise = image_generation._noise(np.random.default_rng(0), 500, 8, 0.5)
+    assert np.abs(noise).max() <= 0.5
+    assert noise.std() > 0.25
+
+
+def test_scores_tell_real_from_copies_from_noise(rng):
+    """Coverage is high for other real pictures, low for few copies and for noise."""
+    centre = rng.uniform(8, 20, (300, 2))
+    grid_ = np.stack(np.meshgrid(np.arange(28), np.arange(28), indexing="ij"), axis=-1)
+    spots = 255 * np.exp(-((grid_[None] - centre[:, None, None]) ** 2).sum(-1) / rng.uniform(4, 30, (300, 1, 1)))
+    examples = Examples(x=ArrayImages(spots.astype("uint8")))
+    task = learned(examples)
+    real = spots[:150, ..., None] / 127.5 - 1
+    other = spots[150:, ..., None] / 127.5 - 1
+    copies = np.repeat(other[:5], 30, axis=0)
+    noisy = np.clip(other + rng.normal(0, 0.5, other.shape), -1, 1)
+    coverage = [
+        task.report(task.measure(None or {}, real, fake)).scores["coverage"].value for fake in (other, copies, noisy)
+    ]
+    assert coverage[0] > 0.8
+    assert max(coverage[1:]) < 0.4
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (64, 48, 3), (3, 40, 1), (1, 1, 3)])
+def test_features_take_pictures_of_any_size(rng, shape):
+    """128 numbers, the same whatever batch a picture comes in."""
+    x = rng.uniform(-1, 1, (4, *shape)).astype("float32")
+    found = features(x)
+    assert found.shape == (4, SIZE)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(features(x[2:3]), found[2:3], rtol=1e-4, atol=1e-5)
+    assert max(coarse(x).shape[1:3]) <= 32
+
+
+def test_a_grid_holds_every_picture_in_reading_order():
+    """Rows from left to right, white between."""
+    images = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 5, 1), np.uint8)
+    sheet = grid(images)
+    assert sheet.shape == (2 * 6 + 2, 2 * 7 + 2)
+    assert sheet[2, 2] == 0
+    assert sheet[2, 9] == 1
+    assert sheet[8, 2] == 2
+    assert sheet[0, 0] == sheet[8, 9] == 255
+    assert grid(np.zeros((4, 2, 2, 3), np.uint8), 4).shape == (6, 18, 3)
