@@ -1,0 +1,156 @@
+"""A whole run through the command line: what it leaves behind, that it repeats, and that evaluation and
+prediction prepare data exactly as training did."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dlcli import console
+from dlcli.cli import app
+
+
+def dlcli(*arguments) -> str:
+    """The command's stdout. It must succeed."""
+    console.results.quiet = False
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small run on 300 digits: its directory and the JSON document."""
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    text = dlcli("train", "digits:300", "--arch", "mlp", "--epochs", 8, "--out", out, "--json", "--learning-rate", 0.01)
+    return out, json.loads(text)
+
+
+def weights(run: Path) -> list[np.ndarray]:
+    import keras
+
+    return keras.saving.load_model(run / "model.keras", compile=False).get_weights()
+
+
+def test_the_run_directory_is_complete(trained):
+    run, _ = trained
+    names = {path.name for path in run.iterdir()}
+    assert names >= {
+        "config.json", "spec.json", "model.keras", "last.keras", "history.jsonl", "environment.json", "report.json",
+    }  # fmt: skip
+    assert not [name for name in names if name.startswith(".tmp")]
+    epochs = [json.loads(line)["epoch"] for line in (run / "history.jsonl").read_text().splitlines()]
+    assert epochs == sorted(set(epochs))
+    assert epochs[-1] >= 8
+
+
+def test_the_document_has_intervals_and_baselines(trained):
+    run, report = trained
+    assert report["run"] == str(run)
+    assert (report["task"], report["architecture"]) == ("image-classification", "mlp")
+    scores = [score for split in report["metrics"].values() for score in split.values()]
+    for baseline in report["baselines"].values():
+        scores += [score for split in baseline.values() for score in split.values()]
+    assert len(report["baselines"]) >= 2
+    for score in scores:
+        assert set(score) == {"value", "low", "high", "n"}
+        assert score["low"] <= score["value"] <= score["high"]
+    assert report["metrics"]["test"]["accuracy"]["value"] > report["baselines"]["majority"]["test"]["accuracy"]["high"]
+    assert report["seconds"]["training"] > 0
+
+
+def test_the_model_loads_in_plain_keras(trained):
+    """Nobody needs dlcli to use what was trained with it: its layers are standard ones."""
+    import subprocess
+    import sys
+
+    run, _ = trained
+    code = (
+        "import sys, keras, numpy as np\n"
+        f"m = keras.saving.load_model({str(run / 'model.keras')!r})\n"
+        "p = m.predict_on_batch(np.zeros((2, 8, 8, 1)))\n"
+        "assert p.shape == (2, 10) and abs(p.sum() - 2) < 1e-4\n"
+        "assert 'dlcli' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_its_config_repeats_the_run_bit_for_bit_and_another_seed_does_not(trained, tmp_path):
+    run, _ = trained
+    dlcli("train", "--config", run / "config.json", "--out", tmp_path / "again")
+    dlcli("train", "--config", run / "config.json", "--out", tmp_path / "other", "--seed", 1)
+    for one, two in zip(weights(run), weights(tmp_path / "again"), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert any(not np.array_equal(a, b) for a, b in zip(weights(run), weights(tmp_path / "other"), strict=True))
+    assert json.loads((tmp_path / "again" / "config.json").read_text()) == json.loads((run / "config.json").read_text())
+
+
+def test_evaluate_repeats_the_report_and_counts_looks_at_the_test_split(trained):
+    run, report = trained
+    first = json.loads(dlcli("evaluate", run, "--json"))
+    assert first["metrics"]["test"] == report["metrics"]["test"]
+    assert first["baselines"] == report["baselines"]
+    again = json.loads(dlcli("evaluate", run, "--json"))
+    assert again["looks_at_test"] == first["looks_at_test"] + 1
+
+
+def test_predict_agrees_with_evaluate_example_by_example(tmp_path):
+    """The same files, scored in one way and predicted in the other."""
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 20), ("test", 12)):
+        for label, level in (("dark", 60), ("light", 180)):
+            folder = tmp_path / "data" / split / label
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = np.clip(rng.normal(level, 60, (11 + i % 3, 12, 3)), 0, 255).astype("uint8")
+                Image.fromarray(pixels).save(folder / f"{split}-{label}-{i}.png")
+    run = tmp_path / "run"
+    report = json.loads(
+        dlcli("train", tmp_path / "data", "--arch", "mlp", "--epochs", 3, "--set", "arch.width=8", "--out", run, "--json")
+    )
+    answers = json.loads(dlcli("predict", run, tmp_path / "data" / "test", "--json"))["predictions"]
+    truth = np.array([row["name"].split("-")[1] if "-" in row["name"] else "" for row in answers])
+    right = np.array([row["prediction"] for row in answers]) == truth
+    assert len(answers) == 24
+    assert right.mean() == report["metrics"]["test"]["accuracy"]["value"]
+    with (run / "predict" / "predictions.csv").open() as file:
+        assert [row["prediction"] for row in csv.DictReader(file)] == [row["prediction"] for row in answers]
+
+
+def test_a_language_model_trains_and_writes(tmp_path):
+    text = tmp_path / "rhyme.txt"
+    text.write_text("the sun is up and the moon is down. " * 200)
+    run = tmp_path / "run"
+    dlcli(
+        "train", text, "--arch", "gpt", "--epochs", 1, "--out", run, "--batch-size", 8,
+        "--set", "arch.width=16", "--set", "arch.depth=1", "--set", "task.context=16",
+    )  # fmt: skip
+    one = json.loads(dlcli("generate", run, "--set", "length=20", "--json"))
+    two = json.loads(dlcli("generate", run, "--set", "length=20", "--json"))
+    other = json.loads(dlcli("generate", run, "--set", "length=20", "--seed", 5, "--json"))
+    assert one["texts"] == two["texts"]
+    assert one["texts"] != other["texts"]
+
+
+def test_time_is_a_budget(tmp_path):
+    report = json.loads(dlcli("train", "digits:300", "--arch", "mlp", "--time", "6s", "--out", tmp_path / "run", "--json"))
+    assert report["seconds"]["training"] < 12
+    assert report["epochs"] >= 1
+
+
+def test_a_run_that_diverges_stops_with_its_own_code(tmp_path):
+    from dlcli.errors import DIVERGED, DlcliError
+
+    result = CliRunner().invoke(
+        app,
+        ["train", "digits:300", "--arch", "mlp", "--epochs", "5", "--out", str(tmp_path / "run"), "--learning-rate", "1e30",
+         "--set", "fit.optimizer=sgd", "--set", "fit.clip_norm=none", "--set", "fit.warmup=0"],
+    )  # fmt: skip
+    assert isinstance(result.exception, DlcliError)
+    assert result.exception.code == DIVERGED
+    assert "--learning-rate" in result.exception.hint
