@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError, some
-from dlcli.formats import _files, _sheet, m4, ucr
+from dlcli.formats import _files, _sheet, image_folder, m4, ucr
 from dlcli.registry import nearest
 
 USELESS = {
@@ -16,7 +16,8 @@ USELESS = {
 
 def matches(path: Path) -> bool:
     found = _files.split_files(path, _sheet.is_table)
-    return bool(found) and not m4.matches(path) and not ucr.matches(path)
+    # A table beside class folders of pictures (their factors, their sources) is not the data.
+    return bool(found) and not any(other.matches(path) for other in (m4, ucr, image_folder))
 
 
 def open(

@@ -1,6 +1,7 @@
 """The next values of one or many series, from their last ones."""
 
 import dataclasses
+import itertools
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from dlcli import metrics, sequences, task
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
 from dlcli.layers import ChannelsApart, ChannelsTogether, InstanceRestore, InstanceStandardize
-import itertools
 
 
 @dataclass(kw_only=True)
@@ -30,7 +30,7 @@ class Task(task.Task):
     """
 
     KINDS = {"series"}
-    NEEDS = {"series", "forecast"}
+    NEEDS = {"forecast"}
     LABELS = "none"
     PREFERS = ("patchtst", "lstm")
     headline = "mse"
@@ -66,10 +66,11 @@ class Task(task.Task):
         linear: bool = True,
         patch: int | None = None,
     ) -> "Task":
-        """horizon: steps to forecast (default: the test rows of an archive, else 24).  lookback: steps of history that the model sees.  season:
-        steps after which the series repeats.  instance_norm: revin, last or none.  independent:
-        every column by itself, through the same weights.  linear: what the network gives is added
-        to a linear map of the window.  patch: steps between the patches that it reads."""
+        """horizon: steps to forecast (default: the test rows of an archive, else 24).  lookback:
+        steps of history that the model sees.  season: steps after which the series repeats.
+        instance_norm: revin, last or none.  independent: every column by itself, through the same
+        weights.  linear: what the network gives is added to a linear map of the window.  patch:
+        steps between the patches that it reads."""
         if instance_norm not in ("revin", "last", "none"):
             raise DataError(f"instance_norm is {instance_norm!r}.", "it must be revin, last or none.")
         if not len(train):

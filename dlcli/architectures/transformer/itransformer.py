@@ -4,7 +4,7 @@ from keras import layers
 
 from dlcli.architectures.transformer._block import block
 
-OFFERS = {"series", "forecast"}
+OFFERS = {"forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
 FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 3e-4, "patience": 3}
 

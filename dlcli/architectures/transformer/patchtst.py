@@ -5,7 +5,7 @@ from keras import layers
 from dlcli.architectures.transformer._block import stack
 from dlcli.layers import ChannelsApart, ChannelsTogether, PatchEmbedding
 
-OFFERS = {"series", "forecast"}
+OFFERS = {"forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
 FIT = {"epochs": 20, "batch_size": 32, "learning_rate": 1e-3, "patience": 5}
 
