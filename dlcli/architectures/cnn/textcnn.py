@@ -26,8 +26,8 @@ def build(
     for words in widths:
         y = MaskedConv1D(filters, words, activation="relu", name=f"conv{words}")(x)
         found.append(LargestOverTime(name=f"conv{words}_largest")(y))
-    x = layers.Concatenate(name="concatenate")(found) if len(found) > 1 else found[0]
-    return task.model(layers.Dropout(dropout, name="dropout")(x))
+    x = layers.Concatenate(name="maps")(found) if len(found) > 1 else found[0]
+    return task.model(layers.Dropout(dropout, name="maps_dropout")(x))
 
 
 @keras.saving.register_keras_serializable("dlcli")
