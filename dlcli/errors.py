@@ -8,6 +8,7 @@ DIVERGED = 6
 MEMORY = 7
 LOCKED = 8
 MISMATCH = 9
+STOPPED = 130
 
 
 class DlcliError(Exception):

@@ -11,7 +11,7 @@ import numpy as np
 from dlcli import console, rundir
 from dlcli.batches import Batches, InOrder, Turn
 from dlcli.config import FitConfig
-from dlcli.errors import DIVERGED, DlcliError
+from dlcli.errors import DIVERGED, STOPPED, DlcliError
 from dlcli.mixing import changes
 from dlcli.optimize import optimizer
 from dlcli.progress import Diverged, Watch
@@ -91,6 +91,16 @@ def train(
             f"{error}; {kept}.",
             f"lower --learning-rate (it was {fit.learning_rate:g}), or look for extreme values in the data.",
             code=DIVERGED,
+        ) from None
+    except KeyboardInterrupt:
+        watch.close()
+        if not keeper.epochs:
+            raise DlcliError("stopped in the first epoch: nothing was kept.", code=STOPPED) from None
+        keeper.finish()
+        raise DlcliError(
+            f"stopped after {keeper.epochs * batches.passes} epochs.",
+            f"{run.model} holds the best of them: dlcli evaluate {run.path} scores it.",
+            code=STOPPED,
         ) from None
     finally:
         watch.close()

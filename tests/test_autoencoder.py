@@ -246,7 +246,8 @@ def test_without_classes_the_strangest_are_listed(rng):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"loss": "mae"}, "mae"), ({"code": 0}, "code=0"), ({"size": 8, "kind": "table"}, "size=8")]
+    ("options", "message"),
+    [({"loss": "mae"}, "mae"), ({"code": 0}, "code=0"), ({"size": 8, "kind": "table"}, "size=8")],
 )
 def test_mistakes_are_named(rng, options, message):
     """Values that make no sense are answered with what they were."""

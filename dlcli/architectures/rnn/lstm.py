@@ -10,7 +10,7 @@ TINY = {"units": 8, "depth": 1}
 FIT = {"epochs": 20, "steps": 1500, "batch_size": 32, "learning_rate": 1e-3, "patience": 5, "jit": False}
 
 
-def build(task, *, units: int = 128, depth: int = 2, dropout: float = 0.1):
+def build(task, *, units: int = 64, depth: int = 2, dropout: float = 0.1):
     """units: size of the state.  depth: recurrent layers.  dropout: fraction of each layer's output dropped."""
 
     def cell(units, name):
