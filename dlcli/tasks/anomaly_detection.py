@@ -123,8 +123,9 @@ class _Labelled:
         if self.anomaly is None:
             return {"values": values}, y, *weight
         anomaly = self.anomaly[indices]
-        normal = (~anomaly).astype(np.float32)
-        weight = weight[0] * normal[:, None] if weight else normal
+        # one weight per mean over the last axis, which is what a Keras loss is made of
+        normal = (~anomaly).astype(np.float32).reshape(-1, *[1] * (y.ndim - 2))
+        weight = weight[0] * normal if weight else normal
         return {"values": values, "anomaly": anomaly}, y, weight
 
 

@@ -6,7 +6,7 @@ from dlcli.architectures.autoencoder._dense import decode, encode
 
 OFFERS = {"pixels", "series", "columns", "bottleneck", "denoiser"}
 TINY = {"width": 16, "depth": 1}
-FIT = {"learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 30}
+FIT = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 30}
 
 
 def build(task, *, width: int = 512, depth: int = 2, sparsity: float = 0.0):

@@ -4,7 +4,7 @@ from keras import layers
 
 OFFERS = {"pixels", "denoiser"}
 TINY = {"width": 4, "depth": 3}
-FIT = {"learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 32, "epochs": 20}
+FIT = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 32, "epochs": 20}
 
 
 def build(task, *, width: int = 32, depth: int = 8):

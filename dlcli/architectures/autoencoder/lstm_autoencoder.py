@@ -5,7 +5,7 @@ from keras import layers, ops
 
 OFFERS = {"series", "bottleneck"}
 TINY = {"units": 8, "depth": 1}
-FIT = {"learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 64, "epochs": 60}
+FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 64, "epochs": 60}
 
 
 def build(task, *, units: int = 64, depth: int = 1):
