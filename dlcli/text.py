@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -101,7 +102,7 @@ class Tokenizer:
                 last = self.size
                 rank, at = min(
                     (self._ids.get(left + right, last), i)
-                    for i, (left, right) in enumerate(zip(parts, parts[1:], strict=False))
+                    for i, (left, right) in enumerate(pairwise(parts))
                 )
                 if rank == last:
                     break
@@ -137,7 +138,7 @@ def _learn_pairs(texts: Iterable[str], size: int) -> list[str]:
     weight = list(pieces.values())
     counts, where = Counter(), defaultdict(set)
     for i, row in enumerate(rows):
-        for pair in zip(row, row[1:], strict=False):
+        for pair in pairwise(row):
             counts[pair] += weight[i]
             where[pair].add(i)
     heap = [(-count, pair) for pair, count in counts.items()]
@@ -155,11 +156,11 @@ def _learn_pairs(texts: Iterable[str], size: int) -> list[str]:
             vocabulary.append(joined)
         changed = set()
         for i in where.pop(pair):
-            for old in zip(rows[i], rows[i][1:], strict=False):
+            for old in pairwise(rows[i]):
                 counts[old] -= weight[i]
                 changed.add(old)
             rows[i] = _merged(rows[i], pair)
-            for new in zip(rows[i], rows[i][1:], strict=False):
+            for new in pairwise(rows[i]):
                 counts[new] += weight[i]
                 where[new].add(i)
                 changed.add(new)

@@ -87,7 +87,8 @@ def test_a_hundred_blocks_do_not_grow():
     keras.utils.set_random_seed(0)
     task = language()
     model = gpt.build(task, width=8, depth=100, heads=2)
-    inside = keras.Model(model.input, [model.get_layer("block0_mlp_add").output, model.get_layer("block99_mlp_add").output])
+    ends = [model.get_layer(f"block{i}_mlp_add").output for i in (0, 99)]
+    inside = keras.Model(model.input, ends)
     first, last = (keras.ops.convert_to_numpy(one) for one in inside(batch(task)[0]))
     assert last.std() < 1.5
     assert last.std() > first.std()
@@ -109,7 +110,7 @@ def test_a_hundred_blocks_train():
 
 def test_heads_must_share_the_width():
     """The error gives both numbers."""
-    with pytest.raises(DlcliError, match="10 .* 4 heads"):
+    with pytest.raises(DlcliError, match=r"10 .* 4 heads"):
         encoder.build(classification(), width=10, heads=4)
 
 

@@ -11,8 +11,8 @@ from dlcli import metrics, sampling, task, text
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError
 
-# The token before every text's first and between two texts. No text holds it: it is a control character
-# in a vocabulary of characters, and more than a byte in one of bytes.
+# The token before every text's first and between two texts: longer than any character, and begun by a
+# control character that texts do not hold.
 _END = "\x00<end>"
 
 
@@ -132,7 +132,8 @@ class Task(task.Task):
         for i, nll in enumerate(outputs["nll"]):
             _, y = source.batch(np.array([i]), np.random.default_rng(0))
             shown = self.tokens.decode(y[0][y[0] != self.end])
-            rows.append({"name": str(i), "text": shown, "nats_per_character": float(nll / max(1, outputs["characters"][i]))})
+            per_character = float(nll / max(1, outputs["characters"][i]))
+            rows.append({"name": str(i), "text": shown, "nats_per_character": per_character})
         return rows
 
     def describe(self) -> str:

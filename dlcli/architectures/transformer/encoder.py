@@ -4,10 +4,10 @@ from dlcli.architectures.transformer._block import stack
 
 OFFERS = {"tokens", "series"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
-FIT = {"epochs": 20, "batch_size": 64, "learning_rate": 5e-4, "weight_decay": 0.05, "patience": 5}
+FIT = {"epochs": 12, "batch_size": 64, "learning_rate": 5e-4, "weight_decay": 0.05, "patience": 4}
 
 
-def build(task, *, width: int = 64, depth: int = 2, heads: int = 4, mlp_ratio: float = 4.0, dropout: float = 0.2):
+def build(task, *, width: int = 64, depth: int = 2, heads: int = 4, mlp_ratio: float = 4.0, dropout: float = 0.3):
     """width: features per position.  depth: blocks.  dropout: fraction of what each block adds."""
     x = task.embed(width)  # (B, T, width)
     return task.model(stack(x, depth=depth, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout))
