@@ -109,9 +109,8 @@ class Task(task.Task):
 
     def describe(self) -> str:
         steps = f"up to {self.length}" if self.ragged else f"{self.length}"
-        return f"{len(self.classes)} classes, {self.count:,} series of {steps} steps x {self.channels}".replace(
-            ",", " "
-        )
+        count = f"{self.count:,}".replace(",", " ")
+        return f"{len(self.classes)} classes, {count} series of {steps} steps x {self.channels}"
 
     # ---- for the baselines -------------------------------------------------------------------
 
