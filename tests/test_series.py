@@ -22,7 +22,9 @@ from dlcli.layers import (
     MaskedMaxPooling1D,
     PatchEmbedding,
 )
+from dlcli.observed import observed_mae
 from dlcli.tasks import forecasting, sequence_classification
+from dlcli.windows import season_of
 
 
 def labelled(rng, lengths, channels=2):
@@ -272,7 +274,7 @@ def test_gaps_in_targets_count_nowhere(rng):
     assert np.isclose(float(task.loss()(y, p)), expected, rtol=1e-5)
     full = rng.normal(size=(3, 6, 2)).astype(np.float32)
     assert np.isclose(float(task.loss()(full, 0 * full)), np.mean(full**2), rtol=1e-5)
-    assert np.allclose(forecasting.observed_mae(full, 0 * full), np.abs(full).mean((1, 2)), rtol=1e-5)
+    assert np.allclose(observed_mae(full, 0 * full), np.abs(full).mean((1, 2)), rtol=1e-5)
 
 
 def test_scores_are_in_each_series_own_units(rng):
@@ -395,14 +397,14 @@ def test_the_future_is_forecast_in_original_units_with_dates(rng):
 )
 def test_the_season_follows_the_time_stamps(times, season):
     span = Span(np.zeros((3, 1), np.float32), 0, 3, "", times)
-    assert forecasting.season_of(span) == season
+    assert season_of(span) == season
 
 
 def test_the_season_without_time_stamps_is_found_by_autocorrelation(rng):
     t = np.arange(400)[:, None]
     wave = (np.sin(2 * np.pi * t / 24) + 0.1 * rng.normal(size=t.shape)).astype(np.float32)
-    assert forecasting.season_of(Span(wave, 0, 400)) == 24
-    assert forecasting.season_of(Span(rng.normal(size=(400, 1)).astype(np.float32), 0, 400)) == 1
+    assert season_of(Span(wave, 0, 400)) == 24
+    assert season_of(Span(rng.normal(size=(400, 1)).astype(np.float32), 0, 400)) == 1
 
 
 def test_a_horizon_longer_than_the_series_is_refused(rng):

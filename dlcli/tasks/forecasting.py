@@ -1,20 +1,19 @@
 """The next values of one or many series, from their last ones."""
 
 import dataclasses
-import itertools
-import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from dlcli import metrics, sequences, task
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
 from dlcli.layers import ChannelsApart, ChannelsTogether, InstanceRestore, InstanceStandardize
+from dlcli.observed import ObservedError, observed_mae
+from dlcli.windows import Windows, default_lookback, season_of, starts, time_at
 
 
 @dataclass(kw_only=True)
@@ -25,8 +24,8 @@ class Task(task.Task):
     not have: by its own history). x and y are in those units; MSE and MAE too, as published.
     Windows are one step apart, and their targets lie wholly inside a span's rows, so no target is
     shared between splits; histories may reach before the span. Gaps in a history take the last
-    known value; gaps in a target count nowhere. Where a history has fewer than L rows, its first
-    row is repeated in front.
+    known value; gaps in a target count nowhere, nor do columns that are not in `targets`. Where a
+    history has fewer than L rows, its first row is repeated in front.
     """
 
     KINDS = {"series"}
@@ -107,7 +106,7 @@ class Task(task.Task):
             mean=mean,
             spread=spread,
             seasonal=seasonal,
-            windows=sum(len(_starts(span, lookback, horizon)) for span in train.x),
+            windows=sum(len(starts(span, lookback, horizon)) for span in train.x),
         )
 
     # ---- data --------------------------------------------------------------------------------
@@ -235,149 +234,6 @@ class Task(task.Task):
         )
 
 
-@dataclass(frozen=True)
-class Windows:
-    """All windows of some spans, gathered from the standardised rows when asked for.
-
-    x, y: all spans' rows one after another (N, C), without and with gaps, and F rows of gaps
-    behind each. span, at (n,): a window's span, and the row where its target begins.
-    offset: the row where a span begins.  scales: mean, spread and seasonal difference of the
-    columns, one row for each span.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    span: np.ndarray
-    at: np.ndarray
-    offset: np.ndarray
-    scales: tuple[list, list, list]
-    lookback: int
-    horizon: int
-
-    @classmethod
-    def cut(cls, task: Task, spans: list[Span]) -> "Windows":
-        xs, ys, numbers, starts, offsets, offset = [], [], [], [], [], 0
-        scales = ([], [], [])
-        history_only = [i for i, name in enumerate(task.columns) if name not in task.targets]
-        for number, span in enumerate(spans):
-            mean, spread = task.scale(span)
-            seasonal = task.seasonal.get(span.name, np.full(len(mean), np.nan))
-            for kept, values in zip(scales, (mean, spread, seasonal), strict=True):
-                kept.append(values)
-            rows = ((np.asarray(span.values, np.float64) - mean) / spread).astype(np.float32)
-            rows[~np.isfinite(rows)] = np.nan
-            after = np.full((task.horizon, rows.shape[1]), np.nan, np.float32)
-            ys.append(np.concatenate([rows, after]))
-            ys[-1][:, history_only] = np.nan
-            xs.append(np.concatenate([sequences.carried_forward(rows), after]))
-            begin = _starts(span, task.lookback, task.horizon)
-            if span.start < len(span.values):
-                begin = begin[_observed(ys[-1], begin, task.horizon)]
-            starts.append(begin + offset)
-            numbers.append(np.full(len(begin), number))
-            offsets.append(offset)
-            offset += len(xs[-1])
-        return cls(
-            np.concatenate(xs),
-            np.concatenate(ys),
-            np.concatenate(numbers),
-            np.concatenate(starts),
-            np.array(offsets),
-            scales,
-            task.lookback,
-            task.horizon,
-        )
-
-    def __len__(self) -> int:
-        return len(self.at)
-
-    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
-        at = self.at[indices][:, None]
-        first = self.offset[self.span[indices]][:, None]
-        history = np.maximum(at + np.arange(-self.lookback, 0), first)
-        return self.x[history], self.y[at + np.arange(self.horizon)]
-
-
-def _starts(span: Span, lookback: int, horizon: int) -> np.ndarray:
-    """Rows where a target of `horizon` rows may begin inside the span: with a whole history before
-    it, or at least with one row where the series is too short for that."""
-    first = span.start if span.start > 0 else max(1, min(lookback, span.stop - horizon))
-    return np.arange(first, span.stop - horizon + 1)
-
-
-def _observed(rows: np.ndarray, starts: np.ndarray, horizon: int) -> np.ndarray:
-    """Which of the targets have any value at all."""
-    known = np.concatenate([[0], np.cumsum(np.isfinite(rows).any(axis=1))])
-    return known[starts + horizon] > known[starts]
-
-
-def default_lookback(rows: int, horizon: int) -> int:
-    """Four horizons within 96..336 (336: Zeng et al., 2023), and at most half of a series."""
-    return max(1, min(336, max(96, 4 * horizon), (rows - horizon) // 2))
-
-
-def season_of(span: Span) -> int:
-    """Steps in a day, week or year, from the time stamps; without them from the autocorrelation."""
-    step = _step(span.times)
-    if step is None:
-        return _autocorrelated(sequences.carried_forward(span.values[: span.stop]))
-    days = step / timedelta(days=1)
-    if days < 1:
-        return max(1, round(1 / days))
-    for longest, season in ((1.5, 7), (8, 52), (32, 12), (93, 4)):
-        if days < longest:
-            return season
-    return 1
-
-
-def _step(times) -> timedelta | None:
-    """The usual distance between time stamps."""
-    if times is None or len(times) < 3:
-        return None
-    try:
-        stamps = [datetime.fromisoformat(str(text)) for text in times[-50:]]
-        step = statistics.median(later - sooner for sooner, later in itertools.pairwise(stamps))
-    except (ValueError, TypeError):
-        return None
-    return step if step > timedelta(0) else None
-
-
-def _autocorrelated(values: np.ndarray) -> int:
-    """The first lag whose autocorrelation is a peak above 0.3, beyond chance, and nearly the highest; 1 if none."""
-    n = min(len(values), 5000)
-    x = np.diff(values[-n:].astype(np.float64), axis=0)
-    x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
-    lags = min(n // 3, 400)
-    least = max(0.3, 4 / n**0.5)
-    r = np.array([np.mean(x[lag:] * x[: len(x) - lag]) if lag else 1.0 for lag in range(lags)])
-    peaks = [lag for lag in range(2, lags - 1) if r[lag] > least and r[lag] >= max(r[lag - 1], r[lag + 1])]
-    return next((lag for lag in peaks if r[lag] >= 0.9 * max(r[peaks])), 1)
-
-
-def time_at(span: Span, row: int) -> str:
-    """The time stamp of a row, continued after the last; without stamps, the row's number."""
-    if span.times is not None and row < len(span.times):
-        return str(span.times[row])
-    step = _step(span.times)
-    if step is None:
-        return str(row)
-    last, ahead = datetime.fromisoformat(str(span.times[-1])), row - len(span.times) + 1
-    months = round(step.days / 30.4)
-    if months and step.days >= 28 and abs(step.days / months - 30.4) < 2.5:
-        month = last.month - 1 + months * ahead
-        year, month = last.year + month // 12, month % 12 + 1
-        for day in (last.day, 30, 29, 28):
-            try:
-                moved = last.replace(year=year, month=month, day=day)
-                break
-            except ValueError:
-                continue
-    else:
-        moved = last + ahead * step
-    text = str(span.times[-1])
-    return moved.date().isoformat() if len(text) <= 10 else moved.isoformat(sep=text[10])
-
-
 def _count_gaps(data: Data) -> None:
     spans = {id(span.values): span.values for examples in data.splits.values() for span in examples.x}
     gaps = sum(int((~np.isfinite(values)).sum()) for values in spans.values())
@@ -396,33 +252,3 @@ def _small():
 def _even(steps: int):
     """The linear map starts as the mean of the window (LTSF-Linear's 1/L)."""
     return keras.initializers.Constant(1.0 / steps)
-
-
-@keras.saving.register_keras_serializable("dlcli")
-class ObservedError(keras.losses.Loss):
-    """Mean of |y - y_pred| ** power over the values of a window that were observed (are not NaN)."""
-
-    def __init__(self, power=2, name="observed_error", **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.power = power
-
-    def call(self, y_true, y_pred):
-        return _observed_error(y_true, y_pred, self.power)
-
-    def get_config(self):
-        return {**super().get_config(), "power": self.power}
-
-
-@keras.saving.register_keras_serializable("dlcli")
-def observed_mae(y_true, y_pred):
-    """Mean absolute error of each window over its observed values: (B, F, C) -> (B,)."""
-    return _observed_error(y_true, y_pred, 1)
-
-
-def _observed_error(y_true, y_pred, power):
-    y_pred = ops.cast(y_pred, "float32")
-    known = ops.logical_not(ops.isnan(y_true))
-    error = ops.abs(ops.where(known, y_true, 0.0) - ops.where(known, y_pred, 0.0)) ** power
-    axes = tuple(range(1, len(y_true.shape)))
-    count = ops.sum(ops.cast(known, "float32"), axis=axes)
-    return ops.sum(error, axis=axes) / ops.maximum(count, 1.0)

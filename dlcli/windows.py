@@ -1,0 +1,154 @@
+"""Windows of series for forecasting, cut when asked for; and what time stamps tell."""
+
+import statistics
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+
+from dlcli import sequences
+from dlcli.data import Span
+
+
+@dataclass(frozen=True)
+class Windows:
+    """All windows of some spans, gathered from the standardised rows when asked for.
+
+    x, y: all spans' rows one after another (N, C), without and with gaps, and F rows of gaps
+    behind each. span, at (n,): a window's span, and the row where its target begins.
+    offset: the row where a span begins.  scales: mean, spread and seasonal difference of the
+    columns, one row for each span.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    span: np.ndarray
+    at: np.ndarray
+    offset: np.ndarray
+    scales: tuple[list, list, list]
+    lookback: int
+    horizon: int
+
+    @classmethod
+    def cut(cls, task, spans: list[Span]) -> "Windows":
+        xs, ys, numbers, begins, offsets, offset = [], [], [], [], [], 0
+        scales = ([], [], [])
+        history_only = [i for i, name in enumerate(task.columns) if name not in task.targets]
+        for number, span in enumerate(spans):
+            mean, spread = task.scale(span)
+            seasonal = task.seasonal.get(span.name, np.full(len(mean), np.nan))
+            for kept, values in zip(scales, (mean, spread, seasonal), strict=True):
+                kept.append(values)
+            rows = ((np.asarray(span.values, np.float64) - mean) / spread).astype(np.float32)
+            rows[~np.isfinite(rows)] = np.nan
+            after = np.full((task.horizon, rows.shape[1]), np.nan, np.float32)
+            ys.append(np.concatenate([rows, after]))
+            ys[-1][:, history_only] = np.nan
+            xs.append(np.concatenate([sequences.carried_forward(rows), after]))
+            begin = starts(span, task.lookback, task.horizon)
+            if span.start < len(span.values):
+                begin = begin[_observed(ys[-1], begin, task.horizon)]
+            begins.append(begin + offset)
+            numbers.append(np.full(len(begin), number))
+            offsets.append(offset)
+            offset += len(xs[-1])
+        return cls(
+            np.concatenate(xs),
+            np.concatenate(ys),
+            np.concatenate(numbers),
+            np.concatenate(begins),
+            np.array(offsets),
+            scales,
+            task.lookback,
+            task.horizon,
+        )
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        at = self.at[indices][:, None]
+        first = self.offset[self.span[indices]][:, None]
+        history = np.maximum(at + np.arange(-self.lookback, 0), first)
+        return self.x[history], self.y[at + np.arange(self.horizon)]
+
+
+def starts(span: Span, lookback: int, horizon: int) -> np.ndarray:
+    """Rows where a target of `horizon` rows may begin inside the span: with a whole history before
+    it, or at least with one row where the series is too short for that."""
+    first = span.start if span.start > 0 else max(1, min(lookback, span.stop - horizon))
+    return np.arange(first, span.stop - horizon + 1)
+
+
+def _observed(rows: np.ndarray, begin: np.ndarray, horizon: int) -> np.ndarray:
+    """Which of the targets have any value at all."""
+    known = np.concatenate([[0], np.cumsum(np.isfinite(rows).any(axis=1))])
+    return known[begin + horizon] > known[begin]
+
+
+def default_lookback(rows: int, horizon: int) -> int:
+    """Four horizons within 96..336 (336: Zeng et al., 2023), and at most half of a series."""
+    return max(1, min(336, max(96, 4 * horizon), (rows - horizon) // 2))
+
+
+def season_of(span: Span) -> int:
+    """Steps in a day, week or year, from the time stamps; without them from the autocorrelation."""
+    step = _step(span.times)
+    if step is None:
+        return _autocorrelated(sequences.carried_forward(span.values[: span.stop]))
+    days = step / timedelta(days=1)
+    if days < 1:
+        return max(1, round(1 / days))
+    for longest, season in ((1.5, 7), (8, 52), (32, 12), (93, 4)):
+        if days < longest:
+            return season
+    return 1
+
+
+def _step(times) -> timedelta | None:
+    """The usual distance between time stamps."""
+    if times is None or len(times) < 3:
+        return None
+    try:
+        stamps = [datetime.fromisoformat(str(text)) for text in times[-50:]]
+        step = statistics.median(later - sooner for sooner, later in pairwise(stamps))
+    except (ValueError, TypeError):
+        return None
+    return step if step > timedelta(0) else None
+
+
+def _autocorrelated(values: np.ndarray) -> int:
+    """The first lag whose autocorrelation is a peak above 0.3, beyond chance, and nearly the highest; 1 if none."""
+    n = min(len(values), 5000)
+    x = np.diff(values[-n:].astype(np.float64), axis=0)
+    x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
+    lags = min(n // 3, 400)
+    least = max(0.3, 4 / n**0.5)
+    r = np.array([np.mean(x[lag:] * x[: len(x) - lag]) if lag else 1.0 for lag in range(lags)])
+    peaks = [lag for lag in range(2, lags - 1) if r[lag] > least and r[lag] >= max(r[lag - 1], r[lag + 1])]
+    return next((lag for lag in peaks if r[lag] >= 0.9 * max(r[peaks])), 1)
+
+
+def time_at(span: Span, row: int) -> str:
+    """The time stamp of a row, continued after the last; without stamps, the row's number."""
+    if span.times is not None and row < len(span.times):
+        return str(span.times[row])
+    step = _step(span.times)
+    if step is None:
+        return str(row)
+    last, ahead = datetime.fromisoformat(str(span.times[-1])), row - len(span.times) + 1
+    months = round(step.days / 30.4)
+    if months and step.days >= 28 and abs(step.days / months - 30.4) < 2.5:
+        month = last.month - 1 + months * ahead
+        year, month = last.year + month // 12, month % 12 + 1
+        for day in (last.day, 30, 29, 28):
+            try:
+                moved = last.replace(year=year, month=month, day=day)
+                break
+            except ValueError:
+                continue
+    else:
+        moved = last + ahead * step
+    text = str(span.times[-1])
+    return moved.date().isoformat() if len(text) <= 10 else moved.isoformat(sep=text[10])
