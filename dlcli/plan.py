@@ -127,13 +127,11 @@ WORDS = {
 def needs(task: Entry, kind: str | None = None) -> frozenset[str]:
     """The words that an architecture must offer for the task, on data of that kind.
 
-    A task that works on several kinds leaves the word for its input to the data. What a generator
-    takes in is noise, whatever the data.
+    A task that works on several kinds leaves the word for its input to the data.
     """
     own = frozenset(task.literal("NEEDS", ()))
-    if kind is None or own & {*WORDS.values(), "generator"}:
-        return own
-    return own | {WORDS[kind]}
+    several = len(task.literal("KINDS", ())) > 1
+    return own | {WORDS[kind]} if several and kind else own
 
 
 # An architecture that offers one of these ends in something else than features for a head.

@@ -58,7 +58,7 @@ def test_help_of_every_command_is_light(command):
         (["train", "--epochs", "3"], 1, "no data was named", "dlcli train DATA"),
         (["train", "shapes", "--config", "no.toml"], 1, "no configuration file no.toml", ".toml"),
         (["train", "shapes", "--epoch", "3"], 2, "No such option", "--epochs"),
-        (["train", "shapes", "--epochs", "0"], 2, "0", ""),
+        (["train", "shapes", "--epochs", "0"], 2, "--epochs", "greater than or equal to 1"),
         (["evaluate", "no/run"], 1, "no run directory no/run", ""),
         (["predict", "no/run", "x"], 1, "no run directory no/run", ""),
         (["generate", "no/run"], 1, "no run directory no/run", ""),
