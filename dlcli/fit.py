@@ -1,6 +1,7 @@
 """Fit a model: the only place that calls `compile` and `fit`."""
 
 import math
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def train(
     passes = max(fit.epochs, math.ceil((fit.steps or 0) / batches.per_pass))
     begun = time.monotonic()
     if fit.time:
-        passes = _affordable(build, task, fit, batches, val, seconds=fit.time, passes=passes)
+        passes = _affordable(build, task, fit, batches, val, seconds=fit.time)
         fit = fit.model_copy(update={"epochs": passes, "steps": None})
         console.note(f"{passes} epochs fit into {fit.time:.0f} s")
     batches.passes = min(passes, math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
@@ -188,22 +189,23 @@ class Keeper(keras.callbacks.Callback):
         self._saved = time.monotonic()
 
 
-def _affordable(build, task, fit, batches, val, *, seconds: float, passes: int) -> int:
+def _affordable(build, task, fit, batches, val, *, seconds: float) -> int:
     """Passes over the data that fit into `seconds`, by timing a few steps of a model that is thrown away."""
     begun = time.monotonic()
     trial = build()
     compiled(trial, task, fit, steps=1000)
     trial.train_on_batch(*batches[0])
     compiling = time.monotonic() - begun
-    start, count = time.monotonic(), 0
-    while count < 3 or (count < 200 and time.monotonic() - start < min(3.0, 0.03 * seconds)):
-        trial.train_on_batch(*batches[count % len(batches)])
-        count += 1
-    step = (time.monotonic() - start) / count
+    start, steps = time.monotonic(), []
+    while len(steps) < 3 or (len(steps) < 200 and time.monotonic() - start < min(3.0, 0.03 * seconds)):
+        before = time.monotonic()
+        trial.train_on_batch(*batches[len(steps) % len(batches)])
+        steps.append(time.monotonic() - before)
+    step = statistics.median(steps)
     # A forward pass is about a third of a step; the score at the end costs as much again.
     validation = step / 3 * (len(val) / batches.batch_size if val is not None else 0)
-    left = seconds - (time.monotonic() - begun) - 1.2 * compiling - validation
-    return max(1, min(int(0.95 * left / (step * batches.per_pass + validation)), 1_000_000 if fit.time else passes))
+    left = seconds - (time.monotonic() - begun) - compiling - validation
+    return max(1, int(0.95 * left / (step * batches.per_pass + validation)))
 
 
 def _divisible(batch_size: int, multiple: int) -> int:

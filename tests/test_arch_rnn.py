@@ -12,6 +12,9 @@ from dlcli.tasks.sequence_classification import Task
 
 ALL = [simple_rnn, lstm, gru, bilstm]
 
+# XLA compiles these longer than it runs them; but JAX without it runs operation by operation.
+JIT = keras.backend.backend() == "jax"
+
 
 @pytest.fixture
 def task(rng):
@@ -80,7 +83,7 @@ def test_all_build_with_named_layers_and_train_in_bfloat16(arch, task, rng):
         keras.config.set_dtype_policy("float32")
     assert not [layer.name for layer in model.layers if layer.name[-2:] in ("_1", "_2")]
     assert model.output.dtype == "float32"
-    model.compile("adam", loss=task.loss(), jit_compile="auto")
+    model.compile("adam", loss=task.loss(), jit_compile=JIT)
     x, y = rng.normal(size=(4, 6, 2)).astype(np.float32), np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]
     before = model.get_weights()
     assert np.isfinite(model.train_on_batch(x, y))
