@@ -1,6 +1,6 @@
 """DnCNN (Zhang et al., 2017): plain convolutions that learn the noise and take it away."""
 
-from keras import layers
+from keras import initializers, layers
 
 OFFERS = {"pixels", "denoiser"}
 TINY = {"width": 4, "depth": 3}
@@ -15,6 +15,7 @@ def build(task, *, width: int = 32, depth: int = 8):
         x = layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"body_block{i}_conv")(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"body_block{i}_norm")(x)
         x = layers.Activation("relu", name=f"body_block{i}_act")(x)
-    # Zeros: it begins by taking nothing away, and so with the error of the noise alone.
-    noise = layers.Conv2D(task.shape[2], 3, padding="same", kernel_initializer="zeros", name="body_noise")(x)
+    # It begins by taking almost nothing away, and so with the error of the noise alone.
+    little = initializers.VarianceScaling(1e-4)
+    noise = layers.Conv2D(task.shape[2], 3, padding="same", kernel_initializer=little, name="body_noise")(x)
     return task.model(layers.Subtract(name="body_subtract")([pictures, noise]))
