@@ -74,7 +74,9 @@ def paired(one, other, *, label: str) -> None:
         seconds.append((a, b))
     a, b = (statistics.median(column) for column in zip(*seconds, strict=True))
     low, high = min(ratios), max(ratios)
-    print(f"{label}: {statistics.median(ratios):.3f}  ({low:.3f} to {high:.3f}; {a:.2f} s against {b:.2f} s)", flush=True)
+    print(
+        f"{label}: {statistics.median(ratios):.3f}  ({low:.3f} to {high:.3f}; {a:.2f} s against {b:.2f} s)", flush=True
+    )
 
 
 def timed(action) -> float:
@@ -168,7 +170,9 @@ def stream(folder: Path, count: int) -> None:
 
     from dlcli.formats import image_folder
 
-    train = image_folder.open(folder).splits["train"].take(np.random.default_rng(0).permutation(10**9 % 7 + count)[:count])
+    train = (
+        image_folder.open(folder).splits["train"].take(np.random.default_rng(0).permutation(10**9 % 7 + count)[:count])
+    )
     images = train.x.prepare(*train.x.size())
     for epoch in range(2):
         order = np.random.default_rng(epoch).permutation(count)

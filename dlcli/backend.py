@@ -43,8 +43,10 @@ def start(backend: str, *, device: str = "auto", precision: str = "float32", see
         ) from None
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
-    if device.startswith("gpu") and not keras.distribution.list_devices("gpu"):
-        raise DlcliError(f"--device {device} was asked for, but {backend} sees no GPU.", "leave --device away for the CPU.")
+    if device.startswith("gpu") and not gpus():
+        raise DlcliError(
+            f"--device {device} was asked for, but {backend} sees no GPU.", "leave --device away for the CPU."
+        )
 
 
 @contextmanager
@@ -70,9 +72,17 @@ def _hushed() -> Iterator[None]:
 
 def devices() -> list[str]:
     """What a model is placed on: all visible GPUs, or the CPU."""
+    return gpus() or ["cpu"]
+
+
+def gpus() -> list[str]:
+    """All visible GPUs. JAX raises where there is none; TensorFlow gives an empty list."""
     import keras
 
-    return keras.distribution.list_devices("gpu") or keras.distribution.list_devices("cpu")
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:
+        return []
 
 
 def _choose(device: str) -> None:
@@ -95,10 +105,12 @@ def scope() -> Iterator[int]:
     """
     import keras
 
-    count = len(devices()) if "gpu" in devices()[0] or keras.backend.backend() == "jax" else 1
+    jax = keras.backend.backend() == "jax"
+    # JAX may also have several CPU devices, which is how this is tested.
+    count = len(gpus()) or (len(keras.distribution.list_devices("cpu")) if jax else 1)
     if count == 1:
         yield 1
-    elif keras.backend.backend() == "jax":
+    elif jax:
         # Every process feeds its own rows; a single process feeds all of them.
         keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
         try:

@@ -46,5 +46,7 @@ def main() -> None:
     except OSError as error:
         if error.errno is None:
             raise
-        console.fail(f"{error.strerror}: {error.filename or 'no file named'}.", "check the path, the disk and its rights.")
+        console.fail(
+            f"{error.strerror}: {error.filename or 'no file named'}.", "check the path, the disk and its rights."
+        )
         sys.exit(DISK)

@@ -53,11 +53,7 @@ def _learn_numeric(cells: pl.Series, transform: str, bins: int) -> dict:
     if len(values) == 0:
         values = np.zeros(1)
     at, to = _quantile_map(values) if transform == "quantile" else _standard_map(values)
-    edges = (
-        np.unique(np.interp(np.quantile(values, np.linspace(0, 1, bins + 1)), at, to))
-        if bins
-        else np.zeros(0)
-    )
+    edges = np.unique(np.interp(np.quantile(values, np.linspace(0, 1, bins + 1)), at, to)) if bins else np.zeros(0)
     return {
         "at": at.tolist(),
         "to": to.tolist(),

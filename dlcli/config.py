@@ -88,7 +88,9 @@ def merge(*, file: Path | None, assignments: list[str], flags: dict[str, Any]) -
             merged[name] = value
     merged["set"] = chosen
     if not merged.get("data"):
-        raise DlcliError("no data was named.", "dlcli train DATA, where DATA is a path or a built-in name such as shapes.")
+        raise DlcliError(
+            "no data was named.", "dlcli train DATA, where DATA is a path or a built-in name such as shapes."
+        )
     return checked(RunConfig, merged, "the configuration")
 
 
@@ -160,7 +162,9 @@ def _assignment(text: str) -> tuple[str, str, Any]:
     if not (equals and dot and option):
         raise DlcliError(f"--set {text!r} is not component.option=value.", "for example --set arch.depth=4.")
     if component not in COMPONENTS:
-        raise DlcliError(f"--set {text!r}: there is no component {component!r}.", registry.nearest(component, COMPONENTS))
+        raise DlcliError(
+            f"--set {text!r}: there is no component {component!r}.", registry.nearest(component, COMPONENTS)
+        )
     return component, option, value.strip()
 
 

@@ -53,4 +53,3 @@ def table(title: str, columns: list[str], rows: list[list[str]], *, numbers: int
 def say(text: str, *, style: str = "") -> None:
     """A line of result, on stdout."""
     results.print(escape(text), style=style, soft_wrap=True)
-

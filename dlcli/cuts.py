@@ -30,11 +30,7 @@ def by_time(whole: Examples, wanted, sizes, given, warnings) -> dict[str, Exampl
         rows = span.stop - span.start
         if sizes is None and horizon and wanted == ("train", "val"):
             # as long as what the test split asks for, if so much history is left
-            counts = (
-                {"train": rows - horizon, "val": horizon}
-                if rows >= 3 * horizon
-                else {"train": rows, "val": 0}
-            )
+            counts = {"train": rows - horizon, "val": horizon} if rows >= 3 * horizon else {"train": rows, "val": 0}
         else:
             shares = shares_of(sizes, wanted, "series")
             if sum(shares.values()) > 1 + 1e-9:
@@ -57,9 +53,7 @@ def by_time(whole: Examples, wanted, sizes, given, warnings) -> dict[str, Exampl
                 made[name].append(Span(span.values, begin, begin + counts[name], span.name, span.times))
             begin += counts[name]
     if short:
-        warnings.append(
-            f"{len(short)} of {len(whole)} series are too short to be validated on: {some(short)}"
-        )
+        warnings.append(f"{len(short)} of {len(whole)} series are too short to be validated on: {some(short)}")
     if unused:
         warnings.append(f"{unused} rows at the end of the series are in no split")
     return {name: Examples(x=spans, names=[span.name for span in spans]) for name, spans in made.items()}
@@ -73,9 +67,7 @@ def by_position(whole: Examples, wanted, sizes) -> dict[str, Examples]:
         if sum(shares.values()) > 1 + 1e-9:
             lengths = {name: int(share) for name, share in shares.items()}
             if sum(lengths.values()) > len(text):
-                raise DataError(
-                    f"document {i + 1} has {len(text)} characters, fewer than data.parts asks for."
-                )
+                raise DataError(f"document {i + 1} has {len(text)} characters, fewer than data.parts asks for.")
         else:
             lengths, begin = {}, 0.0
             for name, share in shares.items():

@@ -42,4 +42,6 @@ def model(path: Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DlcliError(f"{path} could not be read: {reason}", "is it whole, and of this version?", code=MODEL) from None
+        raise DlcliError(
+            f"{path} could not be read: {reason}", "is it whole, and of this version?", code=MODEL
+        ) from None

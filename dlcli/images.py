@@ -174,9 +174,7 @@ class _Arrays:
     def store(self, shape):
         if shape == self.array.shape[1:]:
             return Store(shape, self.array, np.ones(len(self), bool), self._load)
-        return self.stores.get(
-            shape, lambda: new_store(len(self), shape, self._load, parallel=self.large)
-        )
+        return self.stores.get(shape, lambda: new_store(len(self), shape, self._load, parallel=self.large))
 
     def fingerprint(self, i):
         return _hash(np.ascontiguousarray(self.array[i]))

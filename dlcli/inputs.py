@@ -35,7 +35,9 @@ def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples
 
 def _open(path: Path, spec: dict[str, Any], config: RunConfig) -> Data:
     own = registry.find("formats", spec["format"])
-    entry = own if own.load().matches(path) else plan.locate(config.model_copy(update={"data": str(path), "format": None}))
+    entry = (
+        own if own.load().matches(path) else plan.locate(config.model_copy(update={"data": str(path), "format": None}))
+    )
     options = {name: value for name, value in plan.data_options(config).items() if name in entry.options}
     if "unlabelled" in entry.options:
         options["unlabelled"] = True

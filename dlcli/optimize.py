@@ -24,7 +24,8 @@ def optimizer(fit: FitConfig, steps: int) -> keras.Optimizer:
     }
     made = kinds[fit.optimizer](
         learning_rate=schedule(fit, steps),
-        weight_decay=fit.weight_decay or None,
+        # AdamW takes no None, the others no 0
+        weight_decay=fit.weight_decay if fit.weight_decay or fit.optimizer == "adamw" else None,
         global_clipnorm=fit.clip_norm,
         use_ema=fit.ema is not None,
         ema_momentum=momentum(fit, steps) if fit.ema is not None else 0.99,

@@ -93,7 +93,9 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
     arch = registry.find("architectures", config.arch) if config.arch else None
     task = registry.find("tasks", config.task) if config.task else _task_of(data, arch)
     if data.kind not in task.literal("KINDS", ()):
-        possible = [name for name, other in registry.entries("tasks").items() if data.kind in other.literal("KINDS", ())]
+        possible = [
+            name for name, other in registry.entries("tasks").items() if data.kind in other.literal("KINDS", ())
+        ]
         raise DlcliError(
             f"{task.name} does not work on {data.kind} (found as {entry.name}).",
             f"these do: {', '.join(possible)}." if possible else "",
@@ -206,4 +208,3 @@ def _contents(path: Path) -> str:
         return f"a {path.suffix or 'nameless'} file of {path.stat().st_size} bytes"
     names = sorted(item.name for item in path.iterdir())
     return f"a folder with {', '.join(names[:3])}{'…' if len(names) > 3 else ''}" if names else "an empty folder"
-

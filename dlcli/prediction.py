@@ -4,6 +4,9 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from dlcli import console, finished, rundir
 from dlcli.data import Examples
 from dlcli.fit import outputs
@@ -18,9 +21,11 @@ def predict(run: Run, examples: Examples, *, out: Path | None) -> dict[str, Any]
     Returns: {"run", "task", "file", "predictions": [row, ...]}, as `--json` prints it.
     """
     opened = finished.load(run)
-    source = opened.task.source(examples, training=False)
-    rows = list(opened.task.rows(examples, outputs(opened.model, opened.task, source)))
+    measures = outputs(opened.model, opened.task, opened.task.asked(examples))
+    rows = list(opened.task.rows(examples, measures))
     target = out or run.path / "predict" / "predictions.csv"
+    if "picture" in measures:
+        _draw(measures["picture"], rows, target.with_suffix(""))
     rundir.commit(target, lambda temporary: _write(temporary, rows))
     columns = list(rows[0])
     console.table(
@@ -32,6 +37,15 @@ def predict(run: Run, examples: Examples, *, out: Path | None) -> dict[str, Any]
         console.say(f"… and {len(rows) - _SHOWN} more")
     console.say(f"{len(rows)} predictions: {target}")
     return {"run": str(run.path), "task": opened.spec["task"], "file": str(target), "predictions": rows}
+
+
+def _draw(pictures: np.ndarray, rows: list[dict[str, Any]], folder: Path) -> None:
+    """Each predicted picture, uint8 (n, H, W, C), as a PNG; its path goes into its row."""
+    for number, (pixels, row) in enumerate(zip(pictures, rows, strict=True)):
+        file = folder / f"{number:05d}-{Path(row['name']).stem}.png"
+        picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        rundir.commit(file, lambda temporary, picture=picture: picture.save(temporary, format="PNG"))
+        row["file"] = str(file)
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -33,9 +33,7 @@ def split(data: Data, *, seed: int = 0, parts: str | None = None) -> tuple[Data,
     if {"train", "val", "test"} <= set(given):
         how["method"] = "as given"
         if parts:
-            raise DataError(
-                f"data.parts={parts!r}, but the data brings its own train, val and test.", "leave it away."
-            )
+            raise DataError(f"data.parts={parts!r}, but the data brings its own train, val and test.", "leave it away.")
         done = given
     else:
         whole = given["all"] if "all" in given else given["train"]
@@ -50,9 +48,7 @@ def split(data: Data, *, seed: int = 0, parts: str | None = None) -> tuple[Data,
         warnings += _shared(done, data)
     how["sizes"] = {name: len(examples) for name, examples in done.items()}
     if data.kind == "series":
-        how["rows"] = {
-            name: sum(span.stop - span.start for span in examples.x) for name, examples in done.items()
-        }
+        how["rows"] = {name: sum(span.stop - span.start for span in examples.x) for name, examples in done.items()}
     return replace(data, splits=done, warnings=warnings), how
 
 
@@ -60,17 +56,13 @@ def check_labels(data: Data) -> None:
     """Raises: DataError when the labels cannot be learned as classes."""
     train = data.splits["train"]
     if train.y is None:
-        raise DataError(
-            "the examples have no labels.", "name the column with --target, or make class folders."
-        )
+        raise DataError("the examples have no labels.", "name the column with --target, or make class folders.")
     known = {str(label) for label in train.y}
     if len(known) < 2:
         message = f"all {len(train)} training examples have the same label: {some(known)}."
         raise DataError(message, "at least two classes are needed.")
     for name, examples in data.splits.items():
-        strange = (
-            [str(label) for label in examples.y if str(label) not in known] if examples.y is not None else []
-        )
+        strange = [str(label) for label in examples.y if str(label) not in known] if examples.y is not None else []
         if strange:
             raise DataError(
                 f"{len(strange)} of {len(examples)} {name} examples have labels that no training example has: "
@@ -84,9 +76,7 @@ def _parts(parts: str | None) -> tuple[float, ...] | None:
         return None
     pieces = [piece.strip() for piece in parts.split(",")]
     if len(pieces) != 3 or not all(re.fullmatch(r"\d+(\.\d*)?|\.\d+", piece) for piece in pieces):
-        raise DataError(
-            f"data.parts={parts!r} is not three numbers.", "for example 0.7,0.1,0.2 or 8640,2880,2880."
-        )
+        raise DataError(f"data.parts={parts!r} is not three numbers.", "for example 0.7,0.1,0.2 or 8640,2880,2880.")
     sizes = tuple(float(piece) for piece in pieces)
     if sizes[0] <= 0 or (sum(sizes) > 1 + 1e-9 and any(size % 1 for size in sizes)):
         hint = "fractions add up to at most 1; counts are whole numbers."
@@ -101,9 +91,7 @@ def _make(kind, whole, wanted, sizes, rng, given, warnings) -> tuple[dict[str, E
         return by_position(whole, wanted, sizes), "by position"
     counts = _counts(len(whole), wanted, sizes)
     groups = _groups(contents(kind, whole), len(whole), counts, warnings)
-    labels = (
-        None if whole.y is None or np.asarray(whole.y).dtype.kind == "f" else np.asarray(whole.y).astype(str)
-    )
+    labels = None if whole.y is None or np.asarray(whole.y).dtype.kind == "f" else np.asarray(whole.y).astype(str)
     sides = _assign(groups, labels, counts, rng, warnings)
     method = "by seed" if labels is None else "by seed, stratified by class"
     return {name: whole.take(np.flatnonzero(sides == name)) for name in wanted}, method
@@ -150,9 +138,7 @@ def _groups(found, n: int, counts, warnings) -> np.ndarray:
         warnings.append(f"one example stands {largest} times: duplicates were not kept on one side")
         return np.arange(n)
     if len(first) < n:
-        warnings.append(
-            f"{n - len(first)} of {n} examples are exact duplicates of others: kept on the same side"
-        )
+        warnings.append(f"{n - len(first)} of {n} examples are exact duplicates of others: kept on the same side")
     return groups
 
 
@@ -163,11 +149,7 @@ def _assign(groups, labels, counts, rng, warnings) -> np.ndarray:
     members = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[members], prepend=-1))
     weight = np.diff(np.append(starts, n))
-    kinds = (
-        np.zeros(len(starts), int)
-        if labels is None
-        else np.unique(labels, return_inverse=True)[1][members[starts]]
-    )
+    kinds = np.zeros(len(starts), int) if labels is None else np.unique(labels, return_inverse=True)[1][members[starts]]
     single = np.bincount(kinds)[kinds] == 1 if labels is not None else np.zeros(len(starts), bool)
     if single.any():
         alone = sorted(set(labels[members[starts[single]]]))

@@ -36,9 +36,7 @@ class Store:
     load(i, shape) makes one. Two threads that miss the same picture both make it, and alike.
     """
 
-    def __init__(
-        self, shape, records, filled: np.ndarray, load: Callable, *, parallel: bool = False
-    ):
+    def __init__(self, shape, records, filled: np.ndarray, load: Callable, *, parallel: bool = False):
         self.shape = shape
         self.records = records
         self.filled = filled
@@ -89,9 +87,7 @@ class _Scratch:
         self.bytes = int(np.prod(shape))
         needed, free = count * self.bytes, shutil.disk_usage(tempfile.gettempdir()).free
         if needed > free:
-            raise _full(
-                f"{needed / 1e9:.1f} GB of pictures do not fit into the {free / 1e9:.1f} GB"
-            )
+            raise _full(f"{needed / 1e9:.1f} GB of pictures do not fit into the {free / 1e9:.1f} GB")
         self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (lives as long as this)
         self.file.truncate(needed)
 

@@ -135,6 +135,10 @@ class Task:
         where y may be None."""
         raise NotImplementedError
 
+    def asked(self, examples: Examples) -> Source:
+        """The source for `predict`; y is None where only the answer would tell it."""
+        return self.source(examples, training=False)
+
     def describe(self) -> str:
         """The data in a few words: '10 classes, 3 000 images 32x32x3'."""
         raise NotImplementedError

@@ -22,9 +22,7 @@ KINDS = ("char", "word", "byte-pair")
 # Treebank's way with English: don't -> do n't, it's -> it 's. Chinese and Japanese have no spaces:
 # there each character is a word.
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(
-    rf"n't\b|'(?:s|re|ve|d|ll|m)\b|\d+(?:[.,]\d+)+|[{_CJK}]|[^\W{_CJK}]+(?=n't\b)|[^\W{_CJK}]+|[^\w\s]"
-)
+_WORD = re.compile(rf"n't\b|'(?:s|re|ve|d|ll|m)\b|\d+(?:[.,]\d+)+|[{_CJK}]|[^\W{_CJK}]+(?=n't\b)|[^\W{_CJK}]+|[^\w\s]")
 # What byte pairs are never merged across: a word with the space before it, a run of signs, of spaces.
 _PIECE = re.compile(r" ?\w+| ?[^\w\s]+|\s+(?!\S)|\s+")
 
@@ -101,8 +99,7 @@ class Tokenizer:
             while len(parts) > 1:
                 last = self.size
                 rank, at = min(
-                    (self._ids.get(left + right, last), i)
-                    for i, (left, right) in enumerate(pairwise(parts))
+                    (self._ids.get(left + right, last), i) for i, (left, right) in enumerate(pairwise(parts))
                 )
                 if rank == last:
                     break

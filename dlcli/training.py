@@ -118,7 +118,10 @@ def _resolved(config: RunConfig, chosen: Plan) -> RunConfig:
             "format": chosen.format.name,
             "task": chosen.task.name,
             "arch": chosen.arch.name,
-            "set": {part: {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()} for part, values in options.items()},
+            "set": {
+                part: {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+                for part, values in options.items()
+            },
         }
     )
 

@@ -47,7 +47,11 @@ def table(data, text: bytes):
 
 
 def missing_targets(data):
-    table(data, b"x,y,answer\n" + b"".join(b"%d,%d,%s\n" % (i, i * i % 7, b"" if i in (3, 5) else b"%d" % (i % 2)) for i in range(40)))
+    table(
+        data,
+        b"x,y,answer\n"
+        + b"".join(b"%d,%d,%s\n" % (i, i * i % 7, b"" if i in (3, 5) else b"%d" % (i % 2)) for i in range(40)),
+    )
     return "2"
 
 

@@ -46,7 +46,12 @@ def test_help_of_every_command_is_light(command):
         (["train", "no/such/folder"], 1, "no file, folder or built-in set 'no/such/folder'", "Known"),
         (["train", "shaps"], 1, "built-in set 'shaps'", "did you mean 'shapes'"),
         (["train", "shapes", "--task", "clasify"], 1, "no task named 'clasify'", "Known"),
-        (["train", "shapes", "--set", "arch.dept=3", "--arch", "resnet"], 1, "no option arch.dept", "did you mean 'depth'"),
+        (
+            ["train", "shapes", "--set", "arch.dept=3", "--arch", "resnet"],
+            1,
+            "no option arch.dept",
+            "did you mean 'depth'",
+        ),
         (["train", "shapes", "--set", "arch.depth=deep", "--arch", "resnet"], 1, "'deep' is not int", "default"),
         (["train", "shapes", "--set", "fit.epoch=3"], 1, "no option 'epoch'", "did you mean 'epochs'"),
         (["train", "shapes", "--set", "depth=3"], 1, "is not component.option=value", "--set arch.depth=4"),

@@ -74,7 +74,14 @@ def test_contract(task, kind, arch, tmp_path):
 
     names = [layer.name for layer in model.layers]
     assert len(names) == len(set(names))
-    anonymous = [name for name in names if re.fullmatch(r"(dense|conv1d|conv2d|lstm|gru|add|dropout|activation|layer_normalization|batch_normalization)(_[0-9]+)?", name)]
+    anonymous = [
+        name
+        for name in names
+        if re.fullmatch(
+            r"(dense|conv1d|conv2d|lstm|gru|add|dropout|activation|layer_normalization|batch_normalization)(_[0-9]+)?",
+            name,
+        )
+    ]
     assert not anonymous
 
     source = learned.source(data.splits["train"], training=True)

@@ -109,9 +109,7 @@ def test_files_that_are_not_used_are_named(tmp_path):
     os.mkfifo(tmp_path / "train/a/pipe.png")
     (tmp_path / "train/a/dangling.png").symlink_to("nowhere.png")
     text = "\n".join(image_folder.open(tmp_path).warnings)
-    assert (
-        "3 files are not images: train/a/dangling.png, train/a/notes.txt, train/a/pipe.png" in text
-    )
+    assert "3 files are not images: train/a/dangling.png, train/a/notes.txt, train/a/pipe.png" in text
     assert "1 images outside of class folders were not used: loose.png" in text
     assert "beside train that were not used: more" in text
 
@@ -129,9 +127,7 @@ def test_a_few_bad_files_are_named_and_left_out(tmp_path):
     tree(tmp_path, [f"{label}/{i}.png" for label in "ab" for i in range(10)])
     (tmp_path / "a/3.png").write_bytes(b"")
     data = image_folder.open(tmp_path)
-    assert data.warnings == [
-        "1 of 20 images could not be read: a/3.png (empty file); they were left out."
-    ]
+    assert data.warnings == ["1 of 20 images could not be read: a/3.png (empty file); they were left out."]
     assert data.about["counts"] == {"a": 9, "b": 10}
     assert firsts(data.splits["all"]) == [i for i in range(20) if i != 3]
     assert "a/3.png" not in data.splits["all"].names
@@ -140,9 +136,7 @@ def test_a_few_bad_files_are_named_and_left_out(tmp_path):
 def test_many_bad_files_are_an_error_unless_allowed(tmp_path):
     tree(tmp_path, ["a/1.png", "a/2.png", "b/1.png"])
     (tmp_path / "a/2.png").write_bytes(b"text")
-    with pytest.raises(
-        DataError, match=r"1 of 3 images could not be read: a/2.png \(not a pict"
-    ) as caught:
+    with pytest.raises(DataError, match=r"1 of 3 images could not be read: a/2.png \(not a pict") as caught:
         image_folder.open(tmp_path)
     assert "data.unreadable=0.34" in caught.value.hint
     assert len(image_folder.open(tmp_path, unreadable=0.34).splits["all"]) == 2
@@ -330,9 +324,7 @@ def saved(path, **arrays):
 
 def test_npz_of_images_with_splits(tmp_path, rng):
     x = rng.integers(0, 256, (12, 5, 4), dtype=np.uint8)
-    path = saved(
-        tmp_path, x_train=x[:8], y_train=np.arange(3, 11), x_test=x[8:], y_test=np.full(4, 3)
-    )
+    path = saved(tmp_path, x_train=x[:8], y_train=np.arange(3, 11), x_test=x[8:], y_test=np.full(4, 3))
     assert matching(path) == ["npz"]
     data = npz.open(path)
     assert data.kind == "images"
@@ -376,10 +368,7 @@ def test_npz_channels_first_and_alpha(tmp_path):
     assert data.splits["all"].x.prepare(8, 9, 3).read(np.arange(1))[0, 0, 0].tolist() == [0, 7, 0]
     assert "channels first" in data.warnings[0]
     rgba = np.zeros((1, 8, 9, 4), np.uint8)
-    assert (
-        npz.open(saved(tmp_path, x=rgba)).splits["all"].x.prepare(8, 9, 3).read(np.arange(1)).min()
-        == 255
-    )
+    assert npz.open(saved(tmp_path, x=rgba)).splits["all"].x.prepare(8, 9, 3).read(np.arange(1)).min() == 255
 
 
 def test_npz_medmnist_names(tmp_path):
@@ -408,9 +397,7 @@ def test_npz_square_fractions_are_images_unless_told(tmp_path):
     assert npz.open(path, kind="sequences").kind == "sequences"
 
 
-@pytest.mark.parametrize(
-    ("y", "target"), [(np.array([1, 0]), "label"), (np.array([1.5, 0]), "target")]
-)
+@pytest.mark.parametrize(("y", "target"), [(np.array([1, 0]), "label"), (np.array([1.5, 0]), "target")])
 def test_npz_of_a_table(tmp_path, y, target):
     data = npz.open(saved(tmp_path, x=np.array([[1.0, 2], [3, 4]]), y=y))
     assert data.kind == "table"

@@ -92,9 +92,7 @@ def test_spaces_are_stripped_and_quoted_cells_are_whole(tmp_path):
     assert data.splits["all"].x["note"][0] == 'one "two" three'
 
 
-@pytest.mark.parametrize(
-    "label", ["NA", "None", "null", "00501", "1e5", "True", "=cmd()", "a,b", 'q"q', "é\t", "🙂"]
-)
+@pytest.mark.parametrize("label", ["NA", "None", "null", "00501", "1e5", "True", "=cmd()", "a,b", 'q"q', "é\t", "🙂"])
 def test_labels_keep_their_spelling(tmp_path, label):
     frame = pl.DataFrame({"x": [i + 0.5 for i in range(20)], "label": ["other", label] * 10})
     frame.write_csv(tmp_path / "a.csv")
@@ -102,9 +100,7 @@ def test_labels_keep_their_spelling(tmp_path, label):
 
 
 def test_codes_with_leading_zeros_stay_text(tmp_path):
-    path = write(
-        tmp_path / "a.csv", "zip,x,label\n" + rows(20, lambda i: f"00{500 + i % 4},{i}.5,{'ab'[i % 2]}")
-    )
+    path = write(tmp_path / "a.csv", "zip,x,label\n" + rows(20, lambda i: f"00{500 + i % 4},{i}.5,{'ab'[i % 2]}"))
     data = table.open(path)
     assert columns(data)["zip"] == "category"
     assert data.splits["all"].x["zip"][1] == "00501"
@@ -187,9 +183,7 @@ def test_kinds_of_columns_are_found(tmp_path):
 
 
 def test_a_few_stray_values_in_a_numeric_column_count_as_missing(tmp_path):
-    text = "x,label\n" + rows(
-        1000, lambda i: f"{'oops' if i == 7 else 'inf' if i == 8 else i / 4},{'ab'[i % 2]}"
-    )
+    text = "x,label\n" + rows(1000, lambda i: f"{'oops' if i == 7 else 'inf' if i == 8 else i / 4},{'ab'[i % 2]}")
     data = table.open(write(tmp_path / "a.csv", text))
     assert columns(data) == {"x": "numeric"}
     assert any("2 of 1000 values of column 'x'" in warning and "oops" in warning for warning in data.warnings)
@@ -223,9 +217,7 @@ def test_numbers_are_told_from_classes(tmp_path):
 
 
 def test_missing_targets_are_an_error_or_left_out(tmp_path):
-    path = write(
-        tmp_path / "a.csv", "x,label\n" + rows(20, lambda i: f"{i}.5,{'' if i in (3, 5) else 'ab'[i % 2]}")
-    )
+    path = write(tmp_path / "a.csv", "x,label\n" + rows(20, lambda i: f"{i}.5,{'' if i in (3, 5) else 'ab'[i % 2]}"))
     with pytest.raises(
         DataError, match=r"2 of 20 values of the target 'label' are missing or no numbers \(rows 4, 6\)"
     ):
@@ -236,16 +228,12 @@ def test_missing_targets_are_an_error_or_left_out(tmp_path):
 
 
 def test_a_column_that_tells_the_target_is_reported(tmp_path):
-    path = write(
-        tmp_path / "a.csv", "x,spy,label\n" + rows(40, lambda i: f"{i * 0.5},{'uv'[i % 2]},{'ab'[i % 2]}")
-    )
+    path = write(tmp_path / "a.csv", "x,spy,label\n" + rows(40, lambda i: f"{i * 0.5},{'uv'[i % 2]},{'ab'[i % 2]}"))
     assert any("'spy' tells the target" in warning for warning in table.open(path).warnings)
 
 
 def test_labels_that_differ_only_in_case_are_reported(tmp_path):
-    path = write(
-        tmp_path / "a.csv", "x,label\n" + rows(20, lambda i: f"{i}.5,{('cat', 'Cat', 'dog')[i % 3]}")
-    )
+    path = write(tmp_path / "a.csv", "x,label\n" + rows(20, lambda i: f"{i}.5,{('cat', 'Cat', 'dog')[i % 3]}"))
     assert any("'Cat' and 'cat'" in warning for warning in table.open(path).warnings)
 
 
@@ -294,9 +282,7 @@ def test_a_label_and_a_text_per_line_are_texts(tmp_path):
 
 
 def test_one_column_of_texts_is_a_corpus(tmp_path):
-    path = write(
-        tmp_path / "a.jsonl", rows(30, lambda i: json.dumps({"text": f"story number {i} begins\nhere"}))
-    )
+    path = write(tmp_path / "a.jsonl", rows(30, lambda i: json.dumps({"text": f"story number {i} begins\nhere"})))
     data = table.open(path)
     assert (data.kind, data.splits["all"].y) == ("corpus", None)
     assert data.splits["all"].x[2] == "story number 2 begins\nhere"
@@ -321,9 +307,7 @@ def test_paths_of_pictures_are_images(tmp_path):
 
 def test_hourly_rows_are_a_series_and_missing_hours_are_gaps(tmp_path):
     hours = [f"2020-01-{1 + i // 24:02d} {i % 24:02d}:00:00" for i in range(96)]
-    text = "date,load,temp\n" + "".join(
-        f"{h},{i}.5,{i * 2}\n" for i, h in enumerate(hours) if i not in (10, 11)
-    )
+    text = "date,load,temp\n" + "".join(f"{h},{i}.5,{i * 2}\n" for i, h in enumerate(hours) if i not in (10, 11))
     data = table.open(write(tmp_path / "a.csv", text))
     span = data.splits["all"].x[0]
     assert (data.kind, data.about["frequency"], data.about["season"]) == ("series", "1 hour", 24)
@@ -437,9 +421,7 @@ def test_ucr_files_give_sequences_without_their_padding(tmp_path):
 def test_aeon_files_give_channels_and_gaps(tmp_path):
     folder = tmp_path / "Toy"
     folder.mkdir()
-    head = (
-        "# note\n@problemName Toy\n@timeStamps false\n@univariate false\n@classLabel true left right\n@data\n"
-    )
+    head = "# note\n@problemName Toy\n@timeStamps false\n@univariate false\n@classLabel true left right\n@data\n"
     write(folder / "Toy_TRAIN.ts", head + "1,2,3:4,5,6:left\n1,?:3,4:right\n")
     write(folder / "Toy_TEST.ts", head + "1,2:3,4:left\n")
     write(folder / "Toy_eq_TRAIN.ts", head + "9,9:9,9:left\n")

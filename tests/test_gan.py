@@ -212,9 +212,7 @@ def test_scores_tell_real_from_copies_from_noise(rng):
     other = spots[150:, ..., None] / 127.5 - 1
     copies = np.repeat(other[:5], 30, axis=0)
     noisy = np.clip(other + rng.normal(0, 0.5, other.shape), -1, 1)
-    coverage = [
-        density_coverage(task.compared(real), task.compared(fake))[1] for fake in (other, copies, noisy)
-    ]
+    coverage = [density_coverage(task.compared(real), task.compared(fake))[1] for fake in (other, copies, noisy)]
     assert coverage[0] > 0.8
     assert max(coverage[1:]) < 0.4
 

@@ -206,16 +206,12 @@ def test_resizing_squashes_to_height_and_width():
 def test_a_large_jpeg_is_drafted_and_looks_the_same():
     """Decoding at half the size must not change the colours or turn the picture."""
     ramp = np.linspace(0, 255, 1600).astype(np.uint8)
-    photo = Image.merge(
-        "RGB", [Image.fromarray(np.tile(ramp, (1200, 1))), *[Image.new("L", (1600, 1200), 80)] * 2]
-    )
+    photo = Image.merge("RGB", [Image.fromarray(np.tile(ramp, (1200, 1))), *[Image.new("L", (1600, 1200), 80)] * 2])
     exif = Image.Exif()
     exif[0x0112] = 6
     data = encoded(photo, "JPEG", quality=95, exif=exif)
     got = decode.decode(data, size=(100, 75)).astype(int)
-    truth = np.asarray(
-        photo.rotate(-90, expand=True).resize((75, 100), Image.Resampling.BOX)
-    ).astype(int)
+    truth = np.asarray(photo.rotate(-90, expand=True).resize((75, 100), Image.Resampling.BOX)).astype(int)
     assert np.abs(got - truth)[1:-1].max() <= 4
 
 
@@ -231,11 +227,7 @@ def test_damaged_files_raise_unreadable_and_nothing_else(rng):
                 data[i] = rng.integers(256)
             for use in (decode.decode, decode.check):
                 try:
-                    use(
-                        bytes(
-                            data[: rng.integers(1, len(data) + 1)] if rng.random() < 0.3 else data
-                        )
-                    )
+                    use(bytes(data[: rng.integers(1, len(data) + 1)] if rng.random() < 0.3 else data))
                 except Unreadable:
                     continue
 
@@ -279,9 +271,7 @@ def test_kept_streamed_and_in_memory_pictures_agree(folder, monkeypatch, shape, 
     kept = scan(paths).images.prepare(*shape).read(everything)
     fresh = FileImages(paths).prepare(*shape).read(everything)
     array = ArrayImages(pixels).prepare(*shape).read(everything)
-    truth = np.stack(
-        [decode.decode(decode.read(p), size=shape[:2], channels=shape[2]) for p in paths]
-    )
+    truth = np.stack([decode.decode(decode.read(p), size=shape[:2], channels=shape[2]) for p in paths])
     for got in (kept, fresh, array):
         assert np.array_equal(got, truth)
 

@@ -111,7 +111,9 @@ def test_predict_agrees_with_evaluate_example_by_example(tmp_path):
                 Image.fromarray(pixels).save(folder / f"{split}-{label}-{i}.png")
     run = tmp_path / "run"
     report = json.loads(
-        dlcli("train", tmp_path / "data", "--arch", "mlp", "--epochs", 3, "--set", "arch.width=8", "--out", run, "--json")
+        dlcli(
+            "train", tmp_path / "data", "--arch", "mlp", "--epochs", 3, "--set", "arch.width=8", "--out", run, "--json"
+        )
     )
     answers = json.loads(dlcli("predict", run, tmp_path / "data" / "test", "--json"))["predictions"]
     truth = np.array([row["name"].split("-")[1] if "-" in row["name"] else "" for row in answers])
@@ -138,7 +140,9 @@ def test_a_language_model_trains_and_writes(tmp_path):
 
 
 def test_time_is_a_budget(tmp_path):
-    report = json.loads(dlcli("train", "digits:300", "--arch", "mlp", "--time", "6s", "--out", tmp_path / "run", "--json"))
+    report = json.loads(
+        dlcli("train", "digits:300", "--arch", "mlp", "--time", "6s", "--out", tmp_path / "run", "--json")
+    )
     assert report["seconds"]["training"] < 12
     assert report["epochs"] >= 1
 

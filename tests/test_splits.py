@@ -17,9 +17,7 @@ def texts(labels, contents=None):
 
 def series(rows, count=1):
     values = np.arange(rows, dtype=np.float32)[:, None]
-    return Data(
-        kind="series", splits={"all": Examples(x=[Span(values, 0, rows, f"s{i}") for i in range(count)])}
-    )
+    return Data(kind="series", splits={"all": Examples(x=[Span(values, 0, rows, f"s{i}") for i in range(count)])})
 
 
 def sizes(data):
@@ -83,9 +81,7 @@ def test_duplicates_are_found_in_every_kind(kind):
         "sequences": list(values.astype(np.float32)),
     }[kind]
     names = [str(i) for i in range(100)]
-    done, _ = split(
-        Data(kind=kind, splits={"all": Examples(x=x, y=np.array(["a", "b"] * 50), names=names)}), seed=0
-    )
+    done, _ = split(Data(kind=kind, splits={"all": Examples(x=x, y=np.array(["a", "b"] * 50), names=names)}), seed=0)
     for examples in done.splits.values():
         pairs = {int(name) // 2 for name in examples.names}
         assert len(examples) == 2 * len(pairs)

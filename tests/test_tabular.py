@@ -110,9 +110,7 @@ def test_unknown_and_rare_categories_are_other():
 
 
 def test_times_are_cyclic():
-    cells = pl.DataFrame(
-        {"t": ["2021-01-01 00:00", "2021-01-01 12:00", "2021-06-30 00:00", "2021-01-08 00:00"]}
-    )
+    cells = pl.DataFrame({"t": ["2021-01-01 00:00", "2021-01-01 12:00", "2021-06-30 00:00", "2021-01-08 00:00"]})
     learned = columns.learn(cells, {"t": "time"}, **OPTIONS)
     found = columns.encode(cells, learned)["marks"]
     names = learned[0]["parts"]
@@ -144,9 +142,7 @@ def test_classes_are_learned_from_all_kinds_of_columns(width):
     task = tabular_classification.Task(**json.loads(json.dumps(dataclasses.asdict(task))))
     source = task.source(found.splits["train"], training=True)
     net = model(task, width)
-    assert all(
-        layer.name == layer.name.lower() and not layer.name[-2:].startswith("_1") for layer in net.layers
-    )
+    assert all(layer.name == layer.name.lower() and not layer.name[-2:].startswith("_1") for layer in net.layers)
     assert net.output_shape == (None, 2)
     net.compile(keras.optimizers.Adam(0.02), task.loss(), jit_compile=False)
     net.fit(source.x, source.y, batch_size=50, epochs=15, verbose=0)
@@ -218,9 +214,7 @@ def test_preparation_learns_from_training_rows_alone():
 def test_the_stem_stays_finite_where_texts_are_empty():
     found = data("label", "classes")
     task = tabular_classification.Task.learn(found.splits["train"], found)
-    empty = Examples(
-        x=frame(4).with_columns(note=pl.lit(""), age=pl.lit("?"), town=pl.lit("?"), when=pl.lit(""))
-    )
+    empty = Examples(x=frame(4).with_columns(note=pl.lit(""), age=pl.lit("?"), town=pl.lit("?"), when=pl.lit("")))
     x, _ = task.source(empty, training=False).batch(np.arange(4), np.random.default_rng(0))
     assert np.isfinite(model(task).predict(x, verbose=0)).all()
 

@@ -31,7 +31,7 @@ def test_byte_pairs_know_every_text():
 
 
 def test_the_most_frequent_pair_is_merged_first():
-    """"aaabdaaabac" is the example of the article on byte pairs: aa first, then with b."""
+    """ "aaabdaaabac" is the example of the article on byte pairs: aa first, then with b."""
     learned = Tokenizer.learn("byte-pair", ["aaabdaaabac"], size=259).vocabulary
     assert learned[256] == "aa"
     assert learned[257:] in (["ab", "aaab"], ["aab", "aaab"])

@@ -35,7 +35,9 @@ def data(kind: str, labels: str) -> Data:
     if kind in ("texts", "corpus"):
         words = ["red", "green", "blue", "sun", "moon", "rain", "wind"]
         x = [" ".join(rng.choice(words, 12)) + "." for _ in range(N)]
-        return Data(kind=kind, splits={"all": Examples(x=x, y=y if kind == "texts" else None, names=names)}, about=about)
+        return Data(
+            kind=kind, splits={"all": Examples(x=x, y=y if kind == "texts" else None, names=names)}, about=about
+        )
     if kind == "table":
         frame = pl.DataFrame(
             {

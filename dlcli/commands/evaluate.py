@@ -8,7 +8,9 @@ import typer
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    data: Annotated[Optional[str], typer.Option(help="Other data of the same kind; default: what it was trained on.")] = None,
+    data: Annotated[
+        Optional[str], typer.Option(help="Other data of the same kind; default: what it was trained on.")
+    ] = None,
     split: Annotated[Optional[str], typer.Option(help="train, val, test or all; default: test.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -29,7 +31,9 @@ def evaluate(
     from dlcli import splits
 
     parts, _ = splits.split(found, seed=config.seed, **plan.split_options(config))
-    name = split or ("all" if data is not None and "all" in found.splits else "test" if "test" in parts.splits else "val")
+    name = split or (
+        "all" if data is not None and "all" in found.splits else "test" if "test" in parts.splits else "val"
+    )
     examples = (found.splits | parts.splits).get(name)
     if examples is None:
         raise DlcliError(f"there is no split {name!r}.", f"there are: {', '.join(found.splits | parts.splits)}.")

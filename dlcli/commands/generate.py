@@ -12,7 +12,10 @@ def generate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     prompt: Annotated[Optional[str], typer.Option(help="Text to go on from.")] = None,
     label: Annotated[Optional[str], typer.Option(help="Class to draw, where the generator knows classes.")] = None,
-    set: Annotated[Optional[list[str]], typer.Option(metavar="OPTION=VALUE", help="Option of the task's generator, such as temperature=0.8.")] = None,
+    set: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="OPTION=VALUE", help="Option of the task's generator, such as temperature=0.8."),
+    ] = None,
     out: Annotated[Optional[Path], typer.Option(help="File to write; default RUN/generate/….")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -29,7 +32,9 @@ def generate(
     known = task.arguments("generate")
     if not known:
         able = [name for name, other in registry.entries("tasks").items() if other.arguments("generate")]
-        raise DlcliError(f"{run} was trained for {task.name}, which generates nothing.", f"these do: {', '.join(able)}.")
+        raise DlcliError(
+            f"{run} was trained for {task.name}, which generates nothing.", f"these do: {', '.join(able)}."
+        )
     given = {"n": n, "seed": seed, "prompt": prompt, "label": label}
     for text in set or []:
         name, equals, value = text.partition("=")

@@ -37,7 +37,9 @@ def _entry(entry: registry.Entry) -> dict:
         "name": entry.name,
         "family": entry.group,
         "summary": entry.summary,
-        "options": {option.name: {"type": option.annotation, "default": option.default} for option in entry.options.values()},
+        "options": {
+            option.name: {"type": option.annotation, "default": option.default} for option in entry.options.values()
+        },
         "offers": sorted(entry.literal("OFFERS", ())),
         "needs": sorted(entry.literal("NEEDS", ())),
     }

@@ -8,12 +8,15 @@ import typer
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Run directory.")],
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT...", help="Files or folders; for text also the text itself.")],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT...", help="Files or folders; for text also the text itself.")
+    ],
     out: Annotated[Optional[Path], typer.Option(help="CSV file to write; default RUN/predict/….csv.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    from dlcli import console, inputs as reading, rundir
+    from dlcli import console, rundir
+    from dlcli import inputs as reading
     from dlcli.config import RunConfig, checked
 
     if json:

@@ -7,7 +7,9 @@ import typer
 
 
 def train(
-    data: Annotated[Optional[str], typer.Argument(help="Path or built-in name (digits, shapes, shapes:10000, …).")] = None,
+    data: Annotated[
+        Optional[str], typer.Argument(help="Path or built-in name (digits, shapes, shapes:10000, …).")
+    ] = None,
     format: Annotated[Optional[str], typer.Option(help="How DATA lies on disk, when it is not clear.")] = None,
     task: Annotated[Optional[str], typer.Option(help="What to learn; see `dlcli list tasks`.")] = None,
     arch: Annotated[Optional[str], typer.Option(help="The network; see `dlcli list architectures`.")] = None,
@@ -15,15 +17,21 @@ def train(
     horizon: Annotated[Optional[int], typer.Option(min=1, help="Steps to forecast.")] = None,
     out: Annotated[Optional[Path], typer.Option(help="Run directory; default runs/DATE-TIME-ARCH-TASK.")] = None,
     epochs: Annotated[Optional[int], typer.Option(min=1, help="Passes over the training split.")] = None,
-    time: Annotated[Optional[str], typer.Option(help="Budget such as 90s, 10m or 2h; the schedule is fitted to it.")] = None,
+    time: Annotated[
+        Optional[str], typer.Option(help="Budget such as 90s, 10m or 2h; the schedule is fitted to it.")
+    ] = None,
     batch_size: Annotated[Optional[int], typer.Option(min=1)] = None,
     learning_rate: Annotated[Optional[float], typer.Option(help="At the peak of the schedule.")] = None,
     seed: Annotated[Optional[int], typer.Option(min=0, help="Of everything random; default 0.")] = None,
     precision: Annotated[Optional[str], typer.Option(help="float32, bfloat16 or float16 (mixed).")] = None,
     backend: Annotated[Optional[str], typer.Option(help="tensorflow or jax.")] = None,
     device: Annotated[Optional[str], typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = None,
-    config: Annotated[Optional[Path], typer.Option(help="TOML, YAML or JSON file; RUN/config.json repeats a run.")] = None,
-    set: Annotated[Optional[list[str]], typer.Option(metavar="COMPONENT.OPTION=VALUE", help="Option of arch, task, data or fit.")] = None,
+    config: Annotated[
+        Optional[Path], typer.Option(help="TOML, YAML or JSON file; RUN/config.json repeats a run.")
+    ] = None,
+    set: Annotated[
+        Optional[list[str]], typer.Option(metavar="COMPONENT.OPTION=VALUE", help="Option of arch, task, data or fit.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     import os

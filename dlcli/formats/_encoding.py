@@ -40,9 +40,7 @@ def decode(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
         odd = next((i for i, byte in enumerate(raw) if byte < 32 and byte not in b"\t\n\r\f\v\x1a\x1b"), None)
         if odd is not None:
             raise DataError(f"{path} is no text: byte {raw[odd]} at offset {odd}.")
-        return text, [
-            f"{path.name} is not UTF-8 (byte {raw[offset]:#04x} at offset {offset}): read as {candidate}"
-        ]
+        return text, [f"{path.name} is not UTF-8 (byte {raw[offset]:#04x} at offset {offset}): read as {candidate}"]
     raise AssertionError("latin-1 decodes everything")
 
 

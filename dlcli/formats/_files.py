@@ -16,9 +16,7 @@ PARTS = {
     "test": "test",
     "testing": "test",
 }
-TOKEN = re.compile(
-    r"(?<![A-Za-z])(" + "|".join(sorted(PARTS, key=len, reverse=True)) + r")(?![A-Za-z])", re.IGNORECASE
-)
+TOKEN = re.compile(r"(?<![A-Za-z])(" + "|".join(sorted(PARTS, key=len, reverse=True)) + r")(?![A-Za-z])", re.IGNORECASE)
 ORDER = ("train", "val", "test", "all")
 
 
@@ -46,9 +44,7 @@ def split_files(path: Path, accept: Callable[[Path], bool]) -> dict[str, Path]:
     if not path.is_dir():
         return {}
     candidates = [
-        file
-        for file in sorted(path.iterdir())
-        if file.is_file() and not file.name.startswith(".") and accept(file)
+        file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".") and accept(file)
     ]
     if len(candidates) == 1:
         return {"all": candidates[0]}

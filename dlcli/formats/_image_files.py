@@ -112,9 +112,7 @@ def load(found: list[Found], *, unreadable: float, warnings: list[str]) -> Data:
     left = [found[i] for i in good]
     _check_classes(found, left, bad)
 
-    order = [
-        split for split in ("train", "val", "test", "all") if any(f.split == split for f in left)
-    ]
+    order = [split for split in ("train", "val", "test", "all") if any(f.split == split for f in left)]
     parts = {split: good[[one.split == split for one in left]] for split in order}
     labels = np.array([one.label for one in found]) if found[0].label is not None else None
     examples = {
@@ -149,17 +147,13 @@ def _complaints(found, bad, animated, unreadable) -> list[str]:
         complaints.append(f"{what}; they were left out.")
     if animated:
         names = some(found[i].name for i in animated)
-        complaints.append(
-            f"{grouped(len(animated))} animated images: only the first frame: {names}."
-        )
+        complaints.append(f"{grouped(len(animated))} animated images: only the first frame: {names}.")
     return complaints
 
 
 def _check_classes(found, left, bad) -> None:
     kept = {(one.split, one.label) for one in left}
-    lost = sorted(
-        {(one.split, str(one.label)) for one in found if (one.split, one.label) not in kept}
-    )
+    lost = sorted({(one.split, str(one.label)) for one in found if (one.split, one.label) not in kept})
     if lost:
         _, label = lost[0]
         reasons = {reason for i, reason in bad.items() if str(found[i].label) == label}

@@ -35,10 +35,7 @@ def kind_of(name: str, cells: pl.Series) -> tuple[str, str]:
         return ("id" if _counts(name, values, cells.len()) else "numeric"), note
     if times(filled) is not None:
         return "time", ""
-    if (
-        sum(Path(cell).suffix.lower() in IMAGE for cell in filled.head(100))
-        > 90 * min(100, filled.len()) // 100
-    ):
+    if sum(Path(cell).suffix.lower() in IMAGE for cell in filled.head(100)) > 90 * min(100, filled.len()) // 100:
         return "image", ""
     if distinct > 0.5 * filled.len() and distinct > 2 and _words(filled) >= 3:
         return "text", ""

@@ -129,13 +129,9 @@ def reconcile(marked: dict, warnings: list[str]) -> dict:
     changed = {}
     for name, (frame, y) in marked.items():
         if y is not None and name != main:
-            odd = sorted(
-                label for label in set(y.tolist()) - known if label.endswith(".") and label[:-1] in known
-            )
+            odd = sorted(label for label in set(y.tolist()) - known if label.endswith(".") and label[:-1] in known)
             if odd:
-                warnings.append(
-                    f"{name}: labels {some(odd)} were read without their final dot, as {main} has them"
-                )
+                warnings.append(f"{name}: labels {some(odd)} were read without their final dot, as {main} has them")
                 y = np.array([label[:-1] if label in odd else label for label in y.tolist()], dtype=str)
         changed[name] = (frame, y)
     alike = {}
@@ -154,9 +150,7 @@ def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: 
         if frame.height < 20 or count < 2 or frame[name].n_unique() != count:
             continue
         if frame.select([name, target]).n_unique() == count:
-            warnings.append(
-                f"column {name!r} tells the target {target!r} in every row: is it known beforehand?"
-            )
+            warnings.append(f"column {name!r} tells the target {target!r} in every row: is it known beforehand?")
 
 
 def images(path: Path, frame: pl.DataFrame, column: str, y, warnings: list[str]) -> Examples:
@@ -175,6 +169,4 @@ def images(path: Path, frame: pl.DataFrame, column: str, y, warnings: list[str])
             raise DataError(message + ".", f"paths are looked up from {folder}.")
         warnings.append(message)
     kept = [names[i] for i in found]
-    return Examples(
-        x=FileImages([root / name for name in kept]), y=None if y is None else y[found], names=kept
-    )
+    return Examples(x=FileImages([root / name for name in kept]), y=None if y is None else y[found], names=kept)

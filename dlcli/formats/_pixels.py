@@ -53,9 +53,7 @@ def _channels_last(array: np.ndarray) -> np.ndarray:
         return array
     if array.ndim == 4 and array.shape[1] in (1, 3, 4):
         return array.transpose(0, 2, 3, 1)
-    raise DataError(
-        f"x has shape {array.shape}.", "images are (N, H, W) or (N, H, W, C) with C 1, 3 or 4."
-    )
+    raise DataError(f"x has shape {array.shape}.", "images are (N, H, W) or (N, H, W, C) with C 1, 3 or 4.")
 
 
 def _to_bytes(array: np.ndarray, scale: tuple[float, float]) -> np.ndarray:

@@ -46,9 +46,7 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
             moments = base.to_numpy().astype("datetime64[us]")
             if "hour" in lower:
                 used.append(lower["hour"])
-                moments = moments + numbers(frame[lower["hour"]]).fill_null(0).to_numpy().astype(
-                    "timedelta64[h]"
-                )
+                moments = moments + numbers(frame[lower["hour"]]).fill_null(0).to_numpy().astype("timedelta64[h]")
             return Clock(moments, used)
     for name, kind in kinds.items():
         if kind == "time":
@@ -174,9 +172,7 @@ def _cut(frame, clock: Clock, channels, key, name, warnings):
     if counts["inserted"]:
         warnings.append(f"{counts['inserted']} missing times were inserted as gaps")
     if counts["irregular"]:
-        warnings.append(
-            f"times have no regular step ({counts['steps']} different ones): rows are taken in order"
-        )
+        warnings.append(f"times have no regular step ({counts['steps']} different ones): rows are taken in order")
     return spans, frequency, counts["irregular"] > 0
 
 

@@ -32,9 +32,7 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read(
-    path: Path, *, header: str = "auto", delimiter: str | None = None, encoding: str | None = None
-) -> Sheet:
+def read(path: Path, *, header: str = "auto", delimiter: str | None = None, encoding: str | None = None) -> Sheet:
     """The table in one file. header: auto, yes or no."""
     if header not in ("auto", "yes", "no"):
         raise DataError(f"data.header={header!r} is not known.", "it is auto, yes or no.")
@@ -67,9 +65,7 @@ def find_delimiter(text: str) -> str:
     best = (0.0, 0, ",")
     for place, mark in enumerate(DELIMITERS):
         try:
-            rows = [
-                row for row in csv.reader(io.StringIO(head), delimiter=mark, skipinitialspace=True) if row
-            ][:200]
+            rows = [row for row in csv.reader(io.StringIO(head), delimiter=mark, skipinitialspace=True) if row][:200]
         except csv.Error:
             continue
         widths = [len(row) for row in rows]
@@ -95,9 +91,7 @@ def _parse(path: Path, text: str, delimiter: str, quoted: bool):
 
     csv.field_size_limit(10_000_000)
     quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(
-        io.StringIO(text), delimiter=delimiter, quoting=quoting, skipinitialspace=quoted, strict=True
-    )
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, quoting=quoting, skipinitialspace=quoted, strict=True)
     first, chunk, done, short = None, [], [], []
     start = 1  # line where the row begins: a quoted field may hold line ends
     try:
@@ -123,9 +117,7 @@ def _parse(path: Path, text: str, delimiter: str, quoted: bool):
             return _parse(path, mended, delimiter, quoted)
         unclosed = "unexpected end" in str(error)
         what = "a quote that is never closed" if unclosed else f"a row that cannot be read ({error})"
-        raise DataError(
-            f"{path}, line {start}: {what}.", "check the quote marks and the delimiter there."
-        ) from None
+        raise DataError(f"{path}, line {start}: {what}.", "check the quote marks and the delimiter there.") from None
     if first is None:
         raise DataError(f"{path} is empty.")
     if short:
@@ -146,10 +138,7 @@ def _frame(rows: list[list[str]]):
     import polars as pl
 
     return pl.DataFrame(
-        [
-            pl.Series(f"column_{i}", values, dtype=pl.String)
-            for i, values in enumerate(zip(*rows, strict=True))
-        ]
+        [pl.Series(f"column_{i}", values, dtype=pl.String) for i, values in enumerate(zip(*rows, strict=True))]
     )
 
 
@@ -165,9 +154,7 @@ def _named(path: Path, frame, first: list[str], header: str) -> Sheet:
         frame = pl.concat([top, frame])
         names = [f"column{i}" for i in range(1, len(first) + 1)]
         if header == "auto":
-            warnings.append(
-                f"{path.name} seems to have no header line: columns are called column1 to {names[-1]}"
-            )
+            warnings.append(f"{path.name} seems to have no header line: columns are called column1 to {names[-1]}")
     else:
         names = [cell or f"column{i}" for i, cell in enumerate(first, 1)]
         doubled = sorted({name for name in names if names.count(name) > 1})
@@ -196,9 +183,7 @@ def _json_lines(path: Path, text: str) -> Sheet:
             raise DataError(f"{path}, line {line} holds {type(row).__name__}, not a JSON object.")
         nested = [name for name, value in row.items() if isinstance(value, (dict, list))]
         if nested:
-            raise DataError(
-                f"{path}, line {line}: {some(nested)} is nested.", "only flat objects can be columns."
-            )
+            raise DataError(f"{path}, line {line}: {some(nested)} is nested.", "only flat objects can be columns.")
         names.update(dict.fromkeys(row))
         rows.append(row)
     columns = {name: [_plain(row.get(name)) for row in rows] for name in names}
@@ -224,14 +209,10 @@ def _parquet(path: Path) -> Sheet:
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}."
-        ) from None
+        raise DataError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}.") from None
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype == pl.Binary]
     if nested:
-        raise DataError(
-            f"{path} has nested or binary columns: {some(nested)}.", "only flat columns can be used."
-        )
+        raise DataError(f"{path} has nested or binary columns: {some(nested)}.", "only flat columns can be used.")
     if frame.height == 0:
         raise DataError(f"{path} has no rows.")
     return Sheet(frame.with_columns(pl.all().cast(pl.String).str.strip_chars().fill_null("")), True)

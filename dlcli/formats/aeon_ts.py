@@ -35,9 +35,7 @@ def open(path: Path) -> Data:
         raise DataError(f"{path}: series have different numbers of channels: {widths}.")
     if path.is_file() and len(splits) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
-    return Data(
-        kind="sequences", splits=splits, about={"target_kind": next(iter(kinds.values()))}, warnings=warnings
-    )
+    return Data(kind="sequences", splits=splits, about={"target_kind": next(iter(kinds.values()))}, warnings=warnings)
 
 
 def _files(path: Path) -> dict[str, Path]:

@@ -69,31 +69,23 @@ def read(path: Path) -> np.ndarray:
             dtype, shape = _header(file, path)
             size = math.prod(shape) * dtype.itemsize
             if size > min(MAX_BYTES, stored * (MAX_RATIO if packed else 1)):
-                raise DataError(
-                    f"{path.name} says it holds {size:,} bytes, but is a file of {stored:,}."
-                )
+                raise DataError(f"{path.name} says it holds {size:,} bytes, but is a file of {stored:,}.")
             data = bytearray(size)
             view, filled = memoryview(data), 0
             while filled < size and (got := file.readinto(view[filled:])):
                 filled += got
             if filled < size or file.read(1):
                 held = "fewer" if filled < size else "more"
-                raise DataError(
-                    f"{path.name} holds {held} than {size:,} bytes; its header says {shape}."
-                )
+                raise DataError(f"{path.name} holds {held} than {size:,} bytes; its header says {shape}.")
     except (OSError, EOFError, zlib.error) as error:  # how gzip speaks of damage
-        raise DataError(
-            f"{path.name} could not be read: {error}.", "fetch the file again."
-        ) from error
+        raise DataError(f"{path.name} could not be read: {error}.", "fetch the file again.") from error
     return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _header(file, path: Path) -> tuple[np.dtype, tuple[int, ...]]:
     start = file.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or not 1 <= start[3] <= 4:
-        raise DataError(
-            f"{path.name} is no IDX file: it begins with {start.hex(' ') or 'nothing'}."
-        )
+        raise DataError(f"{path.name} is no IDX file: it begins with {start.hex(' ') or 'nothing'}.")
     shape = file.read(4 * start[3])
     if len(shape) < 4 * start[3]:
         raise DataError(f"{path.name} ends within its header.")
@@ -123,11 +115,7 @@ def _pairs(path: Path) -> dict[str, tuple[Path, Path | None]]:
             "give each set a folder of its own, or name one file of images.",
         )
     order = [split for split in ("train", "val", "test") if split in found]
-    return (
-        {split: found[split] for split in order}
-        if "train" in found and len(found) > 1
-        else {"all": found[order[0]]}
-    )
+    return {split: found[split] for split in order} if "train" in found and len(found) > 1 else {"all": found[order[0]]}
 
 
 def _labels_of(images: Path) -> Path | None:
@@ -147,9 +135,7 @@ def _labels_of(images: Path) -> Path | None:
 def _pixels(path: Path) -> np.ndarray:
     pixels = read(path)
     if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or 0 in pixels.shape:
-        raise DataError(
-            f"{path.name} holds {pixels.dtype} of shape {pixels.shape}: no images of bytes."
-        )
+        raise DataError(f"{path.name} holds {pixels.dtype} of shape {pixels.shape}: no images of bytes.")
     if pixels.ndim == 4 and pixels.shape[3] not in (1, 3):
         raise DataError(f"{path.name} has {pixels.shape[3]} channels; 1 or 3 are possible.")
     return pixels
@@ -158,9 +144,7 @@ def _pixels(path: Path) -> np.ndarray:
 def _labels(path: Path, expected: int) -> np.ndarray:
     labels = read(path)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        raise DataError(
-            f"{path.name} holds {labels.dtype} of shape {labels.shape}, which are no labels."
-        )
+        raise DataError(f"{path.name} holds {labels.dtype} of shape {labels.shape}, which are no labels.")
     if len(labels) != expected:
         raise DataError(f"{path.name} holds {len(labels):,} labels for {expected:,} images.")
     return labels.astype(np.int64)

@@ -84,23 +84,17 @@ def _empty(empty: list[tuple[str, str]]) -> list[str]:
             f"delete what is no class, or let its name begin with a dot; images end in "
             f"{' '.join(image_files.SUFFIXES)}.",
         )
-    return (
-        [f"{len(empty)} empty class folders: {some(name for _, name in empty)}."] if empty else []
-    )
+    return [f"{len(empty)} empty class folders: {some(name for _, name in empty)}."] if empty else []
 
 
 def _loose(path: Path, foreign: list[str]) -> list[str]:
     root = _unwrapped(path)
     parts = image_files.splits(root)
     outside = [file for folder in [root, *parts.values()] for file in image_files.pictures(folder)]
-    beside = [
-        folder for folder in image_files.folders(root) if parts and folder not in parts.values()
-    ]
+    beside = [folder for folder in image_files.folders(root) if parts and folder not in parts.values()]
     warnings = []
     if foreign:
-        warnings.append(
-            f"{image_files.grouped(len(foreign))} files are not images: {some(foreign)}."
-        )
+        warnings.append(f"{image_files.grouped(len(foreign))} files are not images: {some(foreign)}.")
     if outside:
         names = some(image_files.readable(file.name) for file in outside)
         count = image_files.grouped(len(outside))

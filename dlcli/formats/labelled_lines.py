@@ -56,14 +56,10 @@ def _examples(file: Path, text: str, warnings: list[str]) -> Examples:
                 empty.append(number)
             continue
         if match[1].startswith("__label__") and match[2].startswith("__label__"):
-            raise DataError(
-                f"{file}, line {number} has several labels.", "one label per text can be learned."
-            )
+            raise DataError(f"{file}, line {number} has several labels.", "one label per text can be learned.")
         labels.append(match[1].removeprefix("__label__"))
         texts.append(match[2].strip())
         names.append(f"{file.name}:{number}")
     if empty:
-        warnings.append(
-            f"{len(empty)} lines of {file.name} have no label or no text and are left out: {some(empty)}"
-        )
+        warnings.append(f"{len(empty)} lines of {file.name} have no label or no text and are left out: {some(empty)}")
     return Examples(x=texts, y=np.array(labels, dtype=str), names=names)

@@ -65,9 +65,7 @@ def _arrays(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
                     continue
                 split, what = role
                 if what in found.setdefault(split, {}):
-                    raise DataError(
-                        f"{path.name} has two arrays for {what} of {split}: {name!r} and another."
-                    )
+                    raise DataError(f"{path.name} has two arrays for {what} of {split}: {name!r} and another.")
                 found[split][what] = _array(archive, member, path)
     except (*_BROKEN, NotImplementedError, RuntimeError) as error:  # the last two: encrypted
         raise DataError(f"{path.name} could not be read: {error}.") from error
@@ -85,9 +83,7 @@ def _arrays(path: Path) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
         if len(found) > 1:
             raise DataError(f"{path.name} has {some(found)} arrays, but no x_train.")
         return {"all": next(iter(found.values()))}, ignored
-    return {
-        split: found[split] for split in ("train", "val", "test", "all") if split in found
-    }, ignored
+    return {split: found[split] for split in ("train", "val", "test", "all") if split in found}, ignored
 
 
 def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
@@ -105,11 +101,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.
     with archive.open(member) as file:
         try:
             version = np.lib.format.read_magic(file)
-            read = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(file)
         except ValueError as error:
             raise DataError(f"{name} in {path.name} is no array: {error}.") from error
@@ -119,9 +111,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.
                 "save plain arrays; objects could run code when loaded.",
             )
         if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize > member.file_size:
-            raise DataError(
-                f"{name} in {path.name} says its shape is {shape}, more than the file holds."
-            )
+            raise DataError(f"{name} in {path.name} says its shape is {shape}, more than the file holds.")
     with archive.open(member) as file:
         try:
             return np.lib.format.read_array(file, allow_pickle=False)
@@ -153,9 +143,7 @@ def _kind(x: np.ndarray) -> tuple[str, list[str]]:
         square = x.shape[1] == x.shape[2] and x.shape[1] >= 8
         if square and (x.min() >= 0) and x.max() <= 255:
             shape = f"({x.shape[0]}, {x.shape[1]}, {x.shape[2]})"
-            return "images", [
-                f"x {shape} was read as grey images; for series: --set data.kind=sequences."
-            ]
+            return "images", [f"x {shape} was read as grey images; for series: --set data.kind=sequences."]
         return "sequences", []
     raise DataError(f"x has shape {x.shape}.", "images have rank 3 or 4, sequences 3, tables 2.")
 
@@ -176,9 +164,7 @@ def _sequences(x, y, warnings) -> Data:
             raise DataError(f"x of {split} has shape {array.shape}.", "sequences are (N, T, C).")
         if np.isinf(array).any():
             raise DataError(f"x of {split} has infinite values.")
-    splits = {
-        split: Examples(x=array.astype(np.float32), y=y.get(split)) for split, array in x.items()
-    }
+    splits = {split: Examples(x=array.astype(np.float32), y=y.get(split)) for split, array in x.items()}
     return Data(kind="sequences", splits=splits, about=_classes(y), warnings=warnings)
 
 
@@ -192,16 +178,12 @@ def _table(x, y, warnings) -> Data:
                 f"x of {split} has shape {array.shape}.",
                 "a table is (N, C), C the same in all splits.",
             )
-        frame = polars.DataFrame(
-            {f"x{i}": np.ascontiguousarray(array[:, i]) for i in range(array.shape[1])}
-        )
+        frame = polars.DataFrame({f"x{i}": np.ascontiguousarray(array[:, i]) for i in range(array.shape[1])})
         if split in y:
             target = "target" if y[split].dtype.kind == "f" else "label"
             frame = frame.with_columns(polars.Series(target, y[split].tolist()))
         splits[split] = Examples(x=frame)
-    return Data(
-        kind="table", splits=splits, about={"target": target, **_classes(y)}, warnings=warnings
-    )
+    return Data(kind="table", splits=splits, about={"target": target, **_classes(y)}, warnings=warnings)
 
 
 # ---- y ---------------------------------------------------------------------------------------
@@ -234,9 +216,7 @@ def _target(y: np.ndarray, split: str, expected: int) -> np.ndarray:
         raise DataError(f"y of {split} has {len(y):,} rows, x has {expected:,}.")
     if y.dtype.kind == "f":
         if not np.isfinite(y).all():
-            raise DataError(
-                f"{int((~np.isfinite(y)).sum()):,} values of y of {split} are NaN or infinite."
-            )
+            raise DataError(f"{int((~np.isfinite(y)).sum()):,} values of y of {split} are NaN or infinite.")
         return y.astype(np.float64)
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8", "backslashreplace")

@@ -58,9 +58,7 @@ def open(
     if kind == "series" or (kind is None and _may_be_series(sheets[main], kinds, target)):
         column = target if target in kinds else None
         found = {
-            name: _series.series_of(
-                frame, kinds, name=files[name].stem, target=column, forced=kind == "series"
-            )
+            name: _series.series_of(frame, kinds, name=files[name].stem, target=column, forced=kind == "series")
             for name, frame in sheets.items()
         }
         if all(found.values()):
@@ -148,9 +146,7 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
     features = {name: found for name, found in kinds.items() if name != target}
     unused = {name: USELESS[found] for name, found in features.items() if found in USELESS}
     features = {name: found for name, found in features.items() if name not in unused}
-    target_kind = (
-        "none" if target is None else _labels.target_kind(sheets[main][target], path, target, warnings)
-    )
+    target_kind = "none" if target is None else _labels.target_kind(sheets[main][target], path, target, warnings)
 
     marked = {}
     for name, frame in sheets.items():
@@ -167,28 +163,20 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
         if not features:
             raise DataError(f"{path} has no column to learn from besides {target!r}.")
         if unused:
-            warnings.append(
-                "columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items())
-            )
+            warnings.append("columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items()))
         if target_kind == "classes":
             _labels.leaks(marked[main][0], target, features, warnings)
-        splits = {
-            name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()
-        }
+        splits = {name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()}
     elif kind in ("texts", "corpus"):
         column = _only(path, features | dict.fromkeys(unused, "id"), "text", sheets[main])
         splits = {
-            name: Examples(
-                x=frame[column].to_list(), y=None if kind == "corpus" else y, names=_row_names(frame)
-            )
+            name: Examples(x=frame[column].to_list(), y=None if kind == "corpus" else y, names=_row_names(frame))
             for name, (frame, y) in marked.items()
         }
         about["column"] = column
     else:
         column = _only(path, features, "image", sheets[main])
-        splits = {
-            name: _labels.images(path, frame, column, y, warnings) for name, (frame, y) in marked.items()
-        }
+        splits = {name: _labels.images(path, frame, column, y, warnings) for name, (frame, y) in marked.items()}
         about["column"] = column
     return Data(kind=kind, splits=splits, about=about, warnings=warnings)
 

@@ -25,9 +25,7 @@ def open(path: Path, *, encoding: str | None = None) -> Data:
             warnings += notes
         splits[split] = Examples(x=texts, names=[file.name for file in files])
     if path.is_file() and len(splits) > 1:
-        warnings.append(
-            "used as one data set: " + ", ".join(files[0].name for files in _splits(path).values())
-        )
+        warnings.append("used as one data set: " + ", ".join(files[0].name for files in _splits(path).values()))
     return Data(kind="corpus", splits=splits, about={"target_kind": "none"}, warnings=warnings)
 
 

@@ -20,9 +20,7 @@ def open(path: Path, *, encoding: str | None = None) -> Data:
     splits, warnings = {}, []
     for split, classes in _files.required(_splits(path), path, "class folders of .txt files").items():
         splits[split] = _examples(path, classes, encoding, warnings)
-    return Data(
-        kind="texts", splits=splits, about={"target_kind": "classes"}, warnings=list(dict.fromkeys(warnings))
-    )
+    return Data(kind="texts", splits=splits, about={"target_kind": "classes"}, warnings=list(dict.fromkeys(warnings)))
 
 
 def _splits(path: Path) -> dict[str, dict[str, list[Path]]]:
@@ -53,9 +51,7 @@ def _folders(path: Path) -> list[Path]:
     return sorted(item for item in path.iterdir() if item.is_dir() and item.name[0] not in "._")
 
 
-def _examples(
-    path: Path, classes: dict[str, list[Path]], encoding: str | None, warnings: list[str]
-) -> Examples:
+def _examples(path: Path, classes: dict[str, list[Path]], encoding: str | None, warnings: list[str]) -> Examples:
     texts, labels, names, bad, other = [], [], [], {}, []
     for label, files in classes.items():
         for file in files:
@@ -75,7 +71,5 @@ def _examples(
             raise DataError(f"{message}; the first: {next(iter(bad.values()))}", "mend or remove them.")
         warnings.append(message)
     if other:
-        warnings.append(
-            f"{len(other)} of {total} texts are not UTF-8 and were read as Latin-1: {some(other)}"
-        )
+        warnings.append(f"{len(other)} of {total} texts are not UTF-8 and were read as Latin-1: {some(other)}")
     return Examples(x=texts, y=np.array(labels, dtype=str), names=names)

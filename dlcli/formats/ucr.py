@@ -66,9 +66,7 @@ def _read(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
         try:
             values = np.array([float(cell) for cell in cells], np.float32)
         except ValueError as error:
-            raise DataError(
-                f"{file}, line {number}: {error}.", "lines are a label and numbers, with tabs."
-            ) from None
+            raise DataError(f"{file}, line {number}: {error}.", "lines are a label and numbers, with tabs.") from None
         filled = np.flatnonzero(~np.isnan(values))
         if len(filled) == 0:
             raise DataError(f"{file}, line {number} holds no number.")

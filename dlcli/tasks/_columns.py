@@ -41,9 +41,7 @@ def answers(examples: Examples, target: str | None) -> np.ndarray | None:
     if target is None or target not in examples.x.columns:
         return None
     cells = examples.x[target]
-    return (
-        cells.to_numpy() if cells.dtype.is_float() else np.array(cells.cast(pl.String).to_list(), dtype=str)
-    )
+    return cells.to_numpy() if cells.dtype.is_float() else np.array(cells.cast(pl.String).to_list(), dtype=str)
 
 
 def inputs(columns: list[dict]) -> dict:
@@ -100,11 +98,7 @@ def _spread(width: int):
 
 def names(examples: Examples) -> list[str]:
     """What to call each row."""
-    return (
-        list(examples.names)
-        if examples.names is not None
-        else [f"row {i}" for i in range(1, len(examples) + 1)]
-    )
+    return list(examples.names) if examples.names is not None else [f"row {i}" for i in range(1, len(examples) + 1)]
 
 
 def summary(columns: list[dict]) -> str:

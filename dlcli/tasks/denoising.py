@@ -1,10 +1,11 @@
 """Take the noise out of pictures."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from dlcli import metrics, task
+from dlcli import metrics, pixels, task
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
 from dlcli.tasks import reconstruction
@@ -37,7 +38,13 @@ class Task(reconstruction.Task):
     def source(self, examples: Examples, *, training: bool) -> task.Source:
         return _Noisy(examples.x.prepare(*self.shape), self.noise, training)
 
+    def asked(self, examples: Examples) -> task.Source:
+        """The pictures as they are: the noise in them is their own."""
+        return pixels.Pictures(examples.x.prepare(*self.shape), None)
+
     def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
+        if y is None:
+            return {"picture": np.round(255 * np.clip(y_pred, 0, 1)).astype(np.uint8)}
         before = np.square(x / np.float32(255) - y).reshape(len(y), -1).mean(axis=1)
         return super().measure(x, y, y_pred) | {"mse_before": before}
 
@@ -49,6 +56,10 @@ class Task(reconstruction.Task):
         scores["psnr_gain"] = metrics.score(gained)
         formulas["psnr_gain"] = "mean of PSNR after - PSNR before, dB"
         return task.Report(scores=scores, formulas=formulas)
+
+    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
+        for name in pixels.names(examples):
+            yield {"name": name}
 
     def describe(self) -> str:
         return f"{super().describe().split(', ')[0]}, noise {self.noise:g}"

@@ -128,6 +128,10 @@ class Task(task.Task):
         mean, spread = sequences.statistics([span.values[: max(span.start, 1)]])
         return np.array(mean), np.array(spread)
 
+    def asked(self, examples: Examples) -> task.Source:
+        """The last window of each series: what comes after its rows is to be forecast."""
+        return self.source(self.future(examples), training=False)
+
     def future(self, examples: Examples) -> Examples:
         """The same series, with what comes after their last rows to be forecast."""
         spans = [

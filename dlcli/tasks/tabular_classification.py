@@ -114,9 +114,7 @@ class Task(task.Task):
         number |= {f"{label}.": i for i, label in enumerate(self.classes) if f"{label}." not in number}
         unknown = sorted(set(labels.astype(str).tolist()) - number.keys())
         if unknown:
-            raise DataError(
-                f"classes that no training row has: {some(unknown)}.", f"known: {some(self.classes, 10)}."
-            )
+            raise DataError(f"classes that no training row has: {some(unknown)}.", f"known: {some(self.classes, 10)}.")
         return np.array([number[label] for label in labels.astype(str).tolist()], np.int64)
 
     def flat(self, examples: Examples) -> np.ndarray:

@@ -47,9 +47,7 @@ class Task(task.Task):
         target = data.about.get("target") or "target"
         y = _numbers(_columns.answers(train, target), target)
         if y.std() == 0:
-            raise DataError(
-                f"all {len(y)} training rows have the same target: {y[0]:g}.", "there is nothing to learn."
-            )
+            raise DataError(f"all {len(y)} training rows have the same target: {y[0]:g}.", "there is nothing to learn.")
         return cls(
             target=target,
             mean=float(y.mean()),
@@ -96,9 +94,7 @@ class Task(task.Task):
 
     def describe(self) -> str:
         rows = f"{self.count:,} rows".replace(",", " ")
-        return (
-            f"{self.target} {self.mean:.4g} ± {self.deviation:.4g}, {rows}, {_columns.summary(self.columns)}"
-        )
+        return f"{self.target} {self.mean:.4g} ± {self.deviation:.4g}, {rows}, {_columns.summary(self.columns)}"
 
     def _restored(self, y) -> np.ndarray:
         return np.asarray(y, np.float64).reshape(-1) * self.deviation + self.mean

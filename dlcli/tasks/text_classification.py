@@ -129,9 +129,7 @@ class Task(task.Task):
         number = {name: i for i, name in enumerate(self.classes)}
         unknown = sorted({str(label) for label in examples.y} - number.keys())
         if unknown:
-            raise DataError(
-                f"classes that no training text has: {some(unknown)}.", f"known: {some(self.classes, 10)}."
-            )
+            raise DataError(f"classes that no training text has: {some(unknown)}.", f"known: {some(self.classes, 10)}.")
         return np.array([number[str(label)] for label in examples.y], np.int64)
 
 

@@ -31,9 +31,7 @@ def build(task, *, width: int = 24, dense: int = 256, dropout: float = 0.5, loca
 
 
 def _convolution(x, name: str, filters: int, size: int = 3):
-    return layers.Conv2D(
-        filters, size, padding="same", activation="relu", kernel_initializer="he_normal", name=name
-    )(x)
+    return layers.Conv2D(filters, size, padding="same", activation="relu", kernel_initializer="he_normal", name=name)(x)
 
 
 def _pool(x, name: str):

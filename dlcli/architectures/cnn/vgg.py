@@ -42,9 +42,7 @@ def build(
 
 
 def _convolution(x, name: str, filters: int, norm: bool):
-    x = layers.Conv2D(
-        filters, 3, padding="same", use_bias=not norm, kernel_initializer="he_normal", name=name
-    )(x)
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=not norm, kernel_initializer="he_normal", name=name)(x)
     if norm:
         # 0.9: the statistics that prediction uses must have caught up at the end of a short training
         x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)

@@ -57,9 +57,7 @@ def _discriminator(shape, width, classes, spectral):
     for stage in range(len(sides(*shape[:2])) - 1):
         name = f"discriminator_stage{stage}"
         batch = stage > 0 and not spectral  # not on the first: Radford et al. found it to oscillate
-        convolve = layers.Conv2D(
-            width * 2**stage, _KERNEL, 2, padding="same", use_bias=not batch, name=f"{name}_down"
-        )
+        convolve = layers.Conv2D(width * 2**stage, _KERNEL, 2, padding="same", use_bias=not batch, name=f"{name}_down")
         x = normed(convolve)(x)
         if batch:
             x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
@@ -83,9 +81,7 @@ def _discriminator(shape, width, classes, spectral):
 
 def _doubled(x, channels: int, size: tuple[int, int], *, name: str, use_bias: bool = True):
     """Twice the side, cut to the size asked for."""
-    x = layers.Conv2DTranspose(
-        channels, _KERNEL, 2, padding="same", use_bias=use_bias, name=name
-    )(x)
+    x = layers.Conv2DTranspose(channels, _KERNEL, 2, padding="same", use_bias=use_bias, name=name)(x)
     extra = [(0, have - want) for have, want in zip(x.shape[1:3], size, strict=True)]
     return layers.Cropping2D(extra, name=f"{name}_crop")(x) if extra != [(0, 0), (0, 0)] else x
 
@@ -98,7 +94,6 @@ def _hidden(x, name: str):
 
 def _logits(x):
     return layers.Activation("linear", dtype="float32", name="discriminator_logits")(x)
-
 
 
 @contextlib.contextmanager

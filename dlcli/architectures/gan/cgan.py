@@ -23,7 +23,5 @@ def build(task, *, width: int = 48, loss: str = "non-saturating", spectral: bool
     """Options as in dcgan. Labels go into the generator beside the noise (Mirza & Osindero, 2014);
     for pictures without classes it is a dcgan."""
     generator = task.wrap(generate(task.embed(task.latent), task.image, width))
-    judge = discriminator(
-        task.image, width, classes=len(task.classes), spectral=spectral, exact=spectral or r1 > 0
-    )
+    judge = discriminator(task.image, width, classes=len(task.classes), spectral=spectral, exact=spectral or r1 > 0)
     return Adversarial(generator, judge, loss=loss, r1=r1, name="model")
