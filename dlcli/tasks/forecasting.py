@@ -216,6 +216,7 @@ class Task(task.Task):
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         """For each series the steps after its known rows, one row per step, original units."""
+        examples = self.future(examples)
         source = self.source(examples, training=False)
         last = {int(number): i for i, number in enumerate(source.span)}
         for number, span in enumerate(examples.x):
