@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Optional, Union  # noqa: F401  annotations in entries may use them
+from typing import Any, Literal, Optional, Union, get_args  # noqa: F401  annotations in entries may use them
 
 import pydantic
 import yaml
@@ -42,7 +42,7 @@ class FitConfig(BaseModel):
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     patience: int | None = Field(None, ge=1, description="epochs without a better score before stopping")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    class_weights: Literal["none", "balanced"] = "none"
+    class_weights: Literal["equal", "balanced"] = "equal"
     mixup: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
     cutmix: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
     jit: Literal["auto"] | bool = Field("auto", description="compile with XLA")
@@ -141,7 +141,9 @@ def typed(known: dict[str, Option], options: dict[str, Any], owner: str, compone
             raise DlcliError(f"{owner} has no option {component}.{name}.", hint)
         annotation = known[name].annotation
         try:
-            values[name] = pydantic.TypeAdapter(eval(annotation, dict(globals()))).validate_python(_plain(value))
+            values[name] = pydantic.TypeAdapter(eval(annotation, dict(globals()))).validate_python(
+                _plain(value) if "None" in annotation else value
+            )
         except pydantic.ValidationError as error:
             reason = error.errors()[0]["msg"].lower()
             raise DlcliError(
@@ -184,7 +186,9 @@ def fit_config(entry: Entry, options: dict[str, Any]) -> FitConfig:
     own = dict(entry.literal("FIT", {}))
     if "epochs" in options:
         own.pop("steps", None)  # who names the epochs means them
-    return checked(FitConfig, {**own, **{name: _plain(value) for name, value in options.items()}}, "fit")
+    optional = {name for name, field in FitConfig.model_fields.items() if type(None) in get_args(field.annotation)}
+    given = {name: _plain(value) if name in optional else value for name, value in options.items()}
+    return checked(FitConfig, {**own, **given}, "fit")
 
 
 def dump(config: BaseModel) -> str:

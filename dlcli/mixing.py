@@ -16,7 +16,7 @@ def changes(fit: FitConfig, labels: np.ndarray | None, classes: int) -> Change |
     labels: class numbers (n,) of the training split, for class weights.  classes: 0 for none.
     Raises: DlcliError when something was asked for that needs classes.
     """
-    wanted = fit.class_weights != "none" or fit.label_smoothing or fit.mixup or fit.cutmix
+    wanted = fit.class_weights != "equal" or fit.label_smoothing or fit.mixup or fit.cutmix
     if not wanted:
         return None
     if not classes:

@@ -44,7 +44,7 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
             chosen.fit,
             train=source,
             val=task.source(val, training=False) if val is not None and len(val) else None,
-            labels=task.targets(parts["train"]) if chosen.fit.class_weights != "none" else None,
+            labels=task.targets(parts["train"]) if chosen.fit.class_weights != "equal" else None,
             classes=len(getattr(task, "classes", ())),
             run=run,
             seed=config.seed,
