@@ -9,7 +9,7 @@
 """
 
 import os
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -170,15 +170,16 @@ def stream(folder: Path, count: int) -> None:
 
     from dlcli.formats import image_folder
 
-    train = (
-        image_folder.open(folder).splits["train"].take(np.random.default_rng(0).permutation(10**9 % 7 + count)[:count])
-    )
+    train = image_folder.open(folder).splits["train"]
+    train = train.take(np.random.default_rng(0).permutation(len(train))[:count])
     images = train.x.prepare(*train.x.size())
     for epoch in range(2):
         order = np.random.default_rng(epoch).permutation(count)
         for start in range(0, count - BATCH, BATCH):
             images.read(order[start : start + BATCH])
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # Not getrusage: its peak is that of the parent process, where this one was forked from it.
+    peak = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
+    print(int(peak[1]) / 1024)
 
 
 if __name__ == "__main__":
