@@ -9,6 +9,7 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -133,19 +134,17 @@ def nearest(name: str, known) -> str:
 
 
 def _foreign(registry: str, name: str) -> Entry:
-    import sys
-
-    sys.path.insert(0, "")  # the user's working directory, as `python -m` has it
+    """A module of the user's own, looked for where they stand, as `python -m` does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         spec = None
-    finally:
-        sys.path.remove("")
     if spec is None or spec.origin is None:
         raise DlcliError(
             f"there is no module named {name!r}.",
             "a dotted name is a Python module of your own; run from the folder that holds it.",
         )
-    sys.path.insert(0, str(Path.cwd()))
     return Entry(name, registry, name.rpartition(".")[0], Path(spec.origin), name)

@@ -158,3 +158,34 @@ def test_a_run_that_diverges_stops_with_its_own_code(tmp_path):
     assert isinstance(result.exception, DlcliError)
     assert result.exception.code == DIVERGED
     assert "--learning-rate" in result.exception.hint
+
+
+def test_an_architecture_of_the_users_own_needs_no_fork(tmp_path, monkeypatch):
+    """The whole of one, as the README shows it."""
+    monkeypatch.chdir(tmp_path)
+    package = tmp_path / "my_nets"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "tiny.py").write_text(
+        '"""A net of one layer."""\n\nfrom keras import layers\n\nOFFERS = {"pixels"}\nTINY = {}\n\n\n'
+        "def build(task, *, width: int = 4):\n"
+        '    x = layers.Flatten(name="flat")(task.embed())\n'
+        '    return task.model(layers.Dense(width, name="dense")(x))\n'
+    )
+    report = json.loads(
+        dlcli(
+            "train",
+            "digits:100",
+            "--arch",
+            "my_nets.tiny",
+            "--epochs",
+            1,
+            "--set",
+            "arch.width=3",
+            "--out",
+            "run",
+            "--json",
+        )
+    )
+    assert report["architecture"] == "my_nets.tiny"
+    assert json.loads(dlcli("evaluate", "run", "--json"))["metrics"]["test"] == report["metrics"]["test"]

@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from dlcli import registry
+from dlcli import console, registry
 from dlcli.errors import DlcliError
 
 
@@ -14,9 +14,14 @@ def sample(
     folder: Annotated[Path, typer.Argument(help="Folder to make.")],
     n: Annotated[Optional[int], typer.Option("--n", min=1, help="How many examples; default: its own size.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed draws other examples.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     entry = registry.find("samples", name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DlcliError(f"{folder} exists and is not empty.", "name a new folder.")
-    entry.load().write(folder, n or entry.literal("SIZE"), seed=seed)
-    print(folder)
+    size = n or entry.literal("SIZE")
+    entry.load().write(folder, size, seed=seed)
+    if json:
+        console.document({"sample": entry.name, "folder": str(folder), "n": size, "seed": seed})
+    else:
+        print(folder)
