@@ -1,0 +1,100 @@
+"""The one training: every optimiser learns, the average of weights is what is kept, the best epoch is restored."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from dlcli import fit, optimize, task
+from dlcli.config import FitConfig
+from dlcli.rundir import Run
+from dlcli.task import Arrays
+
+
+class Line(task.Task):
+    """y = 2 x0 - x1, to be found by one linear layer."""
+
+    def loss(self):
+        return keras.losses.MeanSquaredError()
+
+
+def data(n=256, seed=0):
+    x = np.random.default_rng(seed).normal(size=(n, 2)).astype("float32")
+    return Arrays(x, (2 * x[:, :1] - x[:, 1:]).astype("float32"))
+
+
+def build():
+    inputs = keras.Input((2,), name="x")
+    return keras.Model(inputs, layers.Dense(1, name="line")(inputs))
+
+
+def trained(tmp_path, **settings):
+    return fit.train(
+        build,
+        Line(),
+        FitConfig(**{"epochs": 12, "batch_size": 32, "weight_decay": 0.0, "warmup": 0.0, **settings}),
+        train=data(),
+        val=data(64, seed=1),
+        labels=None,
+        classes=0,
+        run=Run(tmp_path),
+        seed=0,
+    )
+
+
+def val_losses(tmp_path):
+    return [json.loads(line)["val_loss"] for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [("adamw", 0.1), ("adam", 0.1), ("sgd", 0.1), ("lion", 0.03), ("muon", 0.1), ("rmsprop", 0.05), ("adadelta", 30.0)],
+)
+def test_every_optimiser_learns_with_and_without_decay(name, rate, tmp_path):
+    trained(tmp_path, optimizer=name, learning_rate=rate, weight_decay=1e-4)
+    losses = val_losses(tmp_path)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path):
+    """Four batches of 8 in one step of SGD are one batch of 32, as the mean of means."""
+    kept = {}
+    for name, settings in {"large": {"batch_size": 32}, "small": {"batch_size": 8, "accumulate": 4}}.items():
+        (tmp_path / name).mkdir()
+        done = trained(
+            tmp_path / name, optimizer="sgd", beta_1=0.0, clip_norm=None, schedule="constant", epochs=2, **settings
+        )
+        kept[name] = done.model.get_weights()[0]
+    np.testing.assert_allclose(kept["large"], kept["small"], rtol=1e-4)
+
+
+def test_the_averaged_weights_are_what_is_kept(tmp_path):
+    done = trained(tmp_path, optimizer="sgd", learning_rate=0.05, ema=0.9)
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_array_equal(loaded.get_weights()[0], done.model.get_weights()[0])
+    x, y = data(64, seed=1).x, data(64, seed=1).y
+    loss = float(np.mean((loaded.predict_on_batch(x) - y) ** 2))
+    assert loss == pytest.approx(min(val_losses(tmp_path)), rel=1e-3)
+
+
+def test_the_best_epoch_is_restored_when_later_ones_are_worse(tmp_path):
+    """A rate that explodes after a good start."""
+    done = trained(
+        tmp_path, optimizer="sgd", learning_rate=0.9, clip_norm=None, schedule="constant", patience=2, epochs=40
+    )
+    losses = val_losses(tmp_path)
+    x, y = data(64, seed=1).x, data(64, seed=1).y
+    kept = float(np.mean((done.model.predict_on_batch(x) - y) ** 2))
+    assert kept == pytest.approx(min(losses), rel=1e-3)
+
+
+def test_the_schedule_warms_up_and_ends_at_its_final_rate():
+    """Linear to the peak over a tenth, then half a cosine (Loshchilov & Hutter, 2017)."""
+    rate = optimize.schedule(FitConfig(learning_rate=1.0, warmup=0.1, final=0.1), 100)
+    values = np.array([float(rate(step)) for step in range(101)])
+    assert np.all(np.diff(values[:10]) > 0)
+    assert values[10] == pytest.approx(1.0, abs=1e-5)
+    expected = 0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * (np.arange(10, 101) - 10) / 90))
+    np.testing.assert_allclose(values[10:], expected, atol=1e-4)
