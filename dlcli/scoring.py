@@ -22,6 +22,10 @@ class Rival:
     seconds: float
 
 
+# Columns of a terminal that a score with its interval takes.
+_WIDTH = 19
+
+
 def score(task: Task, model: keras.Model, examples: Examples) -> Report:
     """The model's report on a split."""
     return task.report(outputs(model, task, task.source(examples, training=False)))
@@ -80,7 +84,9 @@ def document(report: Report) -> dict[str, Any]:
 def show(title: str, name: str, report: Report, found: list[Rival], last: str = "") -> None:
     """The table: one row per model, one column per score, the interval below each value; then the
     verdict as the last line."""
-    names = list(report.scores)[:6]
+    # As many scores as can be read whole; the others are in the report file.
+    left = max(len(label) for label in (name, *(rival.name for rival in found)))
+    names = list(report.scores)[: max(1, (console.results.width - left - 5) // _WIDTH)]
     rows = [[name, *(_cell(report.scores.get(key)) for key in names)]]
     rows += [[rival.name, *(_cell(rival.report.scores.get(key)) for key in names)] for rival in found]
     console.table(title, ["model", *(key.replace("_", " ") for key in names)], rows)
