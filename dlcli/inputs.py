@@ -29,8 +29,16 @@ def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples
         found = _open(Path(text), spec, config)
         if found.kind != spec["kind"] and {found.kind, spec["kind"]} != {"texts", "corpus"}:
             raise DataError(f"{text} holds {found.kind}; the run was trained on {spec['kind']}.")
-        parts += found.splits.values()
+        parts += _meant(Path(text), found)
     return _joined(parts)
+
+
+def _meant(path: Path, found: Data) -> list[Examples]:
+    """All that was found; of a file that brought its siblings along (X_TEST.ts and X_TRAIN.ts) its own part."""
+    from dlcli.formats._files import part_of
+
+    part = part_of(path.name)[0]
+    return [found.splits[part]] if path.is_file() and part in found.splits else [*found.splits.values()]
 
 
 def _open(path: Path, spec: dict[str, Any], config: RunConfig) -> Data:

@@ -130,7 +130,7 @@ def test_one_class_and_unknown_classes_are_errors(coloured):
     with pytest.raises(DataError, match="of class 8"):
         learned(image_classification, x, ["8"] * 60)
     task, examples = learned(image_classification, x, y)
-    with pytest.raises(DataError, match="no training picture has: x"):
+    with pytest.raises(DataError, match="no training example has: x"):
         task.source(Examples(x=examples.x, y=["x"] * 60), training=False)
 
 

@@ -85,7 +85,7 @@ def test_labels_that_cannot_be_learned_are_errors():
     """One class, and a class that training does not have."""
     with pytest.raises(DataError, match="all training texts are of class spam"):
         classification(Examples(x=["a", "b"], y=["spam", "spam"]))
-    with pytest.raises(DataError, match="no training text has: 11"):
+    with pytest.raises(DataError, match="no training example has: 11"):
         classification().targets(Examples(x=["a"], y=["11"]))
 
 

@@ -1,29 +1,25 @@
 """Which class a picture belongs to."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-from keras import layers
 
 from dlcli import augment as augmentation
-from dlcli import metrics, pixels, task
+from dlcli import pixels, task
+from dlcli.classification import Classification, in_order
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
 
 
 @dataclass(kw_only=True)
-class Task(task.Task):
+class Task(Classification):
     """Pictures (H, W, C) -> one of K classes. `augment` holds the kinds that were settled on."""
 
     KINDS = {"images"}
     LABELS = "classes"
     NEEDS = {"pixels"}
     PREFERS = ("resnet", "convnext", "lenet")
-    headline = "accuracy"
 
-    classes: list[str]
     image: list[int]
     mean: list[float]
     deviation: list[float]
@@ -39,7 +35,7 @@ class Task(task.Task):
         if train.y is None:
             raise DataError("the training pictures have no classes.", "make one folder for each class.")
         image = pixels.shape(train.x, size)
-        classes = sorted({str(label) for label in train.y}, key=_natural)
+        classes = in_order(train.y)
         if len(classes) < 2:
             raise DataError(
                 f"all {len(train)} training pictures are of class {some(classes)}.",
@@ -72,31 +68,6 @@ class Task(task.Task):
     def stem(self, inputs, width: int | None):
         return pixels.stem(inputs, self.mean, self.deviation, self.augment)
 
-    def head(self, features):
-        x = task.pooled(features)
-        x = layers.Dense(len(self.classes), name="head_logits")(x)
-        return layers.Activation("softmax", dtype="float32", name="head_softmax")(x)
-
-    def loss(self):
-        return keras.losses.CategoricalCrossentropy()
-
-    def metrics(self) -> list:
-        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
-
-    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
-        measures = {"p": np.asarray(y_pred, np.float32)}
-        if y is not None:
-            measures["y"] = np.argmax(y, axis=-1)
-        return measures
-
-    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
-        return metrics.classification(measures["y"], measures["p"], self.classes)
-
-    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
-        for name, p in zip(pixels.names(examples), outputs["p"], strict=True):
-            best = int(np.argmax(p))
-            yield {"name": name, "prediction": self.classes[best], "probability": float(p[best])}
-
     def describe(self) -> str:
         height, width, channels = self.image
         count = f"{self.count:,}".replace(",", " ")
@@ -105,24 +76,6 @@ class Task(task.Task):
 
     # ---- for the baselines -------------------------------------------------------------------
 
-    def targets(self, examples: Examples) -> np.ndarray:
-        """Class numbers (n,)."""
-        number = {name: i for i, name in enumerate(self.classes)}
-        unknown = sorted({str(label) for label in examples.y} - number.keys())
-        if unknown:
-            raise DataError(
-                f"classes that no training picture has: {some(unknown)}.", f"known: {some(self.classes, 10)}."
-            )
-        return np.array([number[str(label)] for label in examples.y], np.int64)
-
     def flat(self, examples: Examples) -> np.ndarray:
         """Pixels as rows (n, H * W * C), black 0 and white 1."""
         return pixels.flat(examples, self.image)
-
-
-def _natural(name: str):
-    """Class names that are numbers in their order: "2" before "10"."""
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)

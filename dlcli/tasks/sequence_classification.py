@@ -1,19 +1,18 @@
 """Which class a whole series belongs to."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import keras
 import numpy as np
-from keras import layers
 
-from dlcli import metrics, sequences, task
+from dlcli import sequences, task
+from dlcli.classification import Classification, in_order
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
 
 
 @dataclass(kw_only=True)
-class Task(task.Task):
+class Task(Classification):
     """Series (T, C), lengths and gaps as they come -> one of K classes.
 
     Gaps are interpolated. When the training series have one length, so has the model, and others
@@ -26,9 +25,7 @@ class Task(task.Task):
     NEEDS = {"series"}
     LABELS = "classes"
     PREFERS = ("inception-time", "resnet-1d", "lstm")
-    headline = "accuracy"
 
-    classes: list[str]
     length: int
     channels: int
     ragged: bool
@@ -43,7 +40,7 @@ class Task(task.Task):
         between the patches that recurrent networks and transformers read (default: at most 64 patches)."""
         if len(train) == 0:
             raise DataError("there are no training series.", "check the path and the split.")
-        classes = sorted({str(label) for label in train.y}, key=_natural)
+        classes = in_order(train.y)
         if len(classes) < 2:
             raise DataError(
                 f"all training series are of class {some(classes)}.", "a classifier needs at least two classes."
@@ -81,48 +78,12 @@ class Task(task.Task):
     def stem(self, inputs, width: int | None):
         return sequences.stem(inputs, width, mean=self.mean, spread=self.spread, ragged=self.ragged, patch=self.patch)
 
-    def head(self, features):
-        x = task.pooled(features)
-        x = layers.Dense(len(self.classes), name="head_logits")(x)
-        return layers.Activation("softmax", dtype="float32", name="head_softmax")(x)
-
-    def loss(self):
-        return keras.losses.CategoricalCrossentropy()
-
-    def metrics(self) -> list:
-        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
-
-    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
-        measures = {"p": np.asarray(y_pred, np.float32)}
-        if y is not None:
-            measures["y"] = np.argmax(y, axis=-1)
-        return measures
-
-    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
-        return metrics.classification(measures["y"], measures["p"], self.classes)
-
-    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
-        for i, p in enumerate(outputs["p"]):
-            best = int(np.argmax(p))
-            name = examples.names[i] if examples.names is not None else str(i)
-            yield {"name": name, "prediction": self.classes[best], "probability": float(p[best])}
-
     def describe(self) -> str:
         steps = f"up to {self.length}" if self.ragged else f"{self.length}"
         count = f"{self.count:,}".replace(",", " ")
         return f"{len(self.classes)} classes, {count} series of {steps} steps x {self.channels}"
 
     # ---- for the baselines -------------------------------------------------------------------
-
-    def targets(self, examples: Examples) -> np.ndarray:
-        """Class numbers (n,)."""
-        number = {name: i for i, name in enumerate(self.classes)}
-        unknown = sorted({str(label) for label in examples.y} - number.keys())
-        if unknown:
-            raise DataError(
-                f"classes that no training series has: {some(unknown)}.", f"known: {some(self.classes, 10)}."
-            )
-        return np.array([number[str(label)] for label in examples.y], np.int64)
 
     def flat(self, examples: Examples) -> np.ndarray:
         """All series standardised, resampled to one length and laid out as rows (n, length * C)."""
@@ -149,11 +110,3 @@ def _count_gaps(data: Data) -> None:
         with_gaps += sum(not np.isfinite(sequences.trimmed(x)).all() for x in examples.x)
     if with_gaps:
         data.warnings.append(f"{with_gaps} of {total} series have gaps; they were interpolated")
-
-
-def _natural(name: str):
-    """Class names that are numbers in their order: "2" before "10"."""
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)

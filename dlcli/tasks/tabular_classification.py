@@ -3,27 +3,24 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-from keras import layers
 
 from dlcli import columns as prepared
-from dlcli import metrics, task
+from dlcli import task
+from dlcli.classification import Classification, in_order
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError, some
+from dlcli.errors import DataError
 from dlcli.tasks import _columns
 
 
 @dataclass(kw_only=True)
-class Task(task.Task):
+class Task(Classification):
     KINDS = {"table"}
     LABELS = "classes"
     NEEDS = {"columns"}
     PREFERS = ("mlp",)
-    headline = "accuracy"
 
     target: str
-    classes: list[str]
     columns: list[dict]
     category_width: int
     count: int
@@ -45,7 +42,7 @@ class Task(task.Task):
         y = _columns.answers(train, data.about.get("target"))
         if y is None:
             raise DataError("the table has no target.", "name its column with --target.")
-        classes = _in_order(set(y.astype(str).tolist()))
+        classes = in_order(y.astype(str).tolist())
         if len(classes) < 2:
             message = f"all {len(y)} training rows have the same target: {classes[0]}."
             raise DataError(message, "at least two classes are needed.")
@@ -73,58 +70,24 @@ class Task(task.Task):
     def stem(self, inputs, width: int | None):
         return _columns.stem(inputs, self.columns, category_width=self.category_width, width=width)
 
-    def head(self, features):
-        x = layers.Dense(len(self.classes), name="head_logits")(task.pooled(features))
-        return layers.Activation("softmax", dtype="float32", name="head_softmax")(x)
-
-    def loss(self):
-        return keras.losses.CategoricalCrossentropy()
-
-    def metrics(self) -> list:
-        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
-
-    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
-        measures = {"p": np.asarray(y_pred, np.float32)}
-        if y is not None:
-            measures["y"] = np.argmax(y, axis=-1)
-        return measures
-
-    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
-        return metrics.classification(measures["y"], measures["p"], self.classes)
-
-    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
-        for name, p in zip(_columns.names(examples), outputs["p"], strict=True):
-            best = int(np.argmax(p))
-            row = {"name": name, "prediction": self.classes[best], "probability": float(p[best])}
-            if len(self.classes) <= 10:
-                row |= {f"p({label})": float(value) for label, value in zip(self.classes, p, strict=True)}
-            yield row
-
     def describe(self) -> str:
         rows = f"{self.count:,} rows".replace(",", " ")
         return f"{len(self.classes)} classes of {self.target}, {rows}, {_columns.summary(self.columns)}"
 
     # ---- for the baselines -------------------------------------------------------------------
 
-    def targets(self, examples: Examples) -> np.ndarray:
-        """Class numbers (n,)."""
-        labels = _columns.answers(examples, self.target)
-        number = {label: i for i, label in enumerate(self.classes)}
+    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
+        named = Examples(x=examples.x, names=_columns.names(examples))
+        for row, p in zip(super().rows(named, outputs), outputs["p"], strict=True):
+            if len(self.classes) <= 10:
+                row |= {f"p({label})": float(value) for label, value in zip(self.classes, p, strict=True)}
+            yield row
+
+    def labels(self, examples: Examples) -> list[str]:
+        found = [str(label) for label in _columns.answers(examples, self.target)]
         # The test file of the Adult data ends its labels in a dot.
-        number |= {f"{label}.": i for i, label in enumerate(self.classes) if f"{label}." not in number}
-        unknown = sorted(set(labels.astype(str).tolist()) - number.keys())
-        if unknown:
-            raise DataError(f"classes that no training row has: {some(unknown)}.", f"known: {some(self.classes, 10)}.")
-        return np.array([number[label] for label in labels.astype(str).tolist()], np.int64)
+        return [label.removesuffix(".") if label not in self.classes else label for label in found]
 
     def flat(self, examples: Examples) -> np.ndarray:
         """Numbers, one-hot categories and words (n, d)."""
         return prepared.flat(prepared.encode(examples.x, self.columns), self.columns)
-
-
-def _in_order(labels: set[str]) -> list[str]:
-    """Sorted; whole numbers by value."""
-    try:
-        return sorted(labels, key=int)
-    except ValueError:
-        return sorted(labels)

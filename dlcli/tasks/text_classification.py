@@ -1,6 +1,5 @@
 """Which class a text belongs to."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +7,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from dlcli import metrics, task, text
+from dlcli import task, text
+from dlcli.classification import Classification, in_order
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
 
@@ -17,16 +17,14 @@ _LONGEST = 512
 
 
 @dataclass(kw_only=True)
-class Task(task.Task):
+class Task(Classification):
     """Texts -> one of K classes. The model sees token ids (B, T), right-padded with 0 and masked."""
 
     KINDS = {"texts"}
     LABELS = "classes"
     NEEDS = {"tokens"}
     PREFERS = ("textcnn", "encoder", "bilstm")
-    headline = "accuracy"
 
-    classes: list[str]
     tokenizer: str
     vocabulary: list[str]
     length: int
@@ -51,7 +49,7 @@ class Task(task.Task):
             raise DataError("there are no training texts.", "check the path and the split.")
         if any(label is None for label in train.y):
             raise DataError("some training texts have no class.", "fill the labels in, or take those texts out.")
-        classes = sorted({str(label) for label in train.y}, key=_natural)
+        classes = in_order(train.y)
         if len(classes) < 2:
             raise DataError(
                 f"all training texts are of class {some(classes)}.", "a classifier needs at least two classes."
@@ -93,44 +91,10 @@ class Task(task.Task):
         # mask: padding is neither attended to nor in the mean
         return layers.Embedding(self.tokens.size, width or 128, mask_zero=True, name="stem_embedding")(inputs)
 
-    def head(self, features):
-        x = task.pooled(features)
-        x = layers.Dense(len(self.classes), name="head_logits")(x)
-        return layers.Activation("softmax", dtype="float32", name="head_softmax")(x)
-
-    def loss(self):
-        return keras.losses.CategoricalCrossentropy()
-
-    def metrics(self) -> list:
-        return [keras.metrics.CategoricalAccuracy(name="accuracy")]
-
-    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
-        measures = {"p": np.asarray(y_pred, np.float32)}
-        if y is not None:
-            measures["y"] = np.argmax(y, axis=-1)
-        return measures
-
-    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
-        return metrics.classification(measures["y"], measures["p"], self.classes)
-
-    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
-        for i, p in enumerate(outputs["p"]):
-            best = int(np.argmax(p))
-            name = examples.names[i] if examples.names is not None else str(i)
-            yield {"name": name, "prediction": self.classes[best], "probability": float(p[best])}
-
     def describe(self) -> str:
         known = f"{len(self.vocabulary):,}".replace(",", " ")
         count = f"{self.count:,}".replace(",", " ")
         return f"{len(self.classes)} classes, {count} texts of up to {self.length} tokens, {known} known"
-
-    def targets(self, examples: Examples) -> np.ndarray:
-        """Class numbers (n,)."""
-        number = {name: i for i, name in enumerate(self.classes)}
-        unknown = sorted({str(label) for label in examples.y} - number.keys())
-        if unknown:
-            raise DataError(f"classes that no training text has: {some(unknown)}.", f"known: {some(self.classes, 10)}.")
-        return np.array([number[str(label)] for label in examples.y], np.int64)
 
 
 @dataclass(frozen=True)
@@ -143,11 +107,3 @@ class Forgetful(task.Arrays):
         x, y = super().batch(indices, rng)
         forgotten = (rng.random(x.shape, dtype=np.float32) < self.share) & (x != text.PADDING)
         return np.where(forgotten, np.int32(text.UNKNOWN), x), y
-
-
-def _natural(name: str):
-    """Class names that are numbers in their order: "2" before "10"."""
-    try:
-        return (0, float(name), name)
-    except ValueError:
-        return (1, 0.0, name)
