@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 
 def first_block() -> list[str]:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.search(r"```bash\n(.*?)```", text, re.S).group(1).strip().splitlines()
+    return re.search(r"```\w*\n(.*?)```", text, re.S).group(1).strip().splitlines()
 
 
 def test_the_first_block_holds_two_commands_and_ci_runs_the_second():
