@@ -5,6 +5,12 @@ from keras import layers, ops
 
 
 @keras.saving.register_keras_serializable("dlcli")
+def gelu_tanh(x):
+    """GELU by its tanh formula (Hendrycks & Gimpel, 2016), as GPT-2 has it: it exports everywhere."""
+    return ops.gelu(x, approximate=True)
+
+
+@keras.saving.register_keras_serializable("dlcli")
 class MaskedConv1D(layers.Conv1D):
     """A Conv1D, stride 1, to which masked (padding) steps are zeros, and which hands the mask on."""
 

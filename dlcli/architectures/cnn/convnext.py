@@ -1,7 +1,8 @@
 """ConvNeXt (Liu et al., 2022): a convolutional network with the proportions of a vision transformer."""
 
-import keras
-from keras import initializers, layers, ops
+from keras import initializers, layers
+
+from dlcli.layers import gelu_tanh
 
 OFFERS = {"pixels"}
 TINY = {"width": 8, "depth": 1}
@@ -47,9 +48,3 @@ def _block(x, name: str, kernel: int, blocks: int):
 
 def _norm(x, name: str):
     return layers.LayerNormalization(epsilon=1e-6, name=name)(x)
-
-
-@keras.saving.register_keras_serializable("dlcli")
-def gelu_tanh(x):
-    """GELU by its tanh formula (Hendrycks & Gimpel, 2016): the exact one cannot be exported to ONNX."""
-    return ops.gelu(x, approximate=True)

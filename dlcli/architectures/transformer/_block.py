@@ -6,9 +6,10 @@ sqrt(2 depth) (GPT-2), so the sum does not grow with the number of blocks: 100 o
 """
 
 import keras
-from keras import initializers, layers, ops
+from keras import initializers, layers
 
 from dlcli.errors import DlcliError
+from dlcli.layers import gelu_tanh
 
 
 def stack(x, *, depth: int, heads: int, mlp_ratio=4, dropout=0.1, causal=False):
@@ -68,12 +69,6 @@ def block(x, *, name: str, heads: int, mlp_ratio=4, dropout=0.1, causal=False, d
 
 def _normal(fan_in: int, scale=1.0):
     return initializers.RandomNormal(stddev=scale * fan_in**-0.5)
-
-
-@keras.saving.register_keras_serializable("dlcli")
-def gelu_tanh(x):
-    """GELU by its tanh formula (Hendrycks & Gimpel, 2016), as GPT-2 has it: it exports everywhere."""
-    return ops.gelu(x, approximate=True)
 
 
 @keras.saving.register_keras_serializable("dlcli")
