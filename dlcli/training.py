@@ -32,7 +32,7 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
     run.write("config.json", config.model_dump(mode="json"))
     run.write("spec.json", _spec(chosen, task, data, how_split))
     run.write("environment.json", _environment())
-    console.note(f"settings: {_settings(chosen)}; all of them in {run.path / 'config.json'}")
+    console.note(f"{_settings(config)}\n  saved in {run.path / 'config.json'}")
 
     val = parts.get("val")
     source = task.source(parts["train"], training=True)
@@ -126,14 +126,12 @@ def _resolved(config: RunConfig, chosen: Plan) -> RunConfig:
     )
 
 
-def _settings(chosen: Plan) -> str:
-    """The settings that people ask about first, in one line."""
-    settings = chosen.fit
-    arch = {name: option.default for name, option in chosen.arch.options.items()} | chosen.arch_options
-    own = " ".join(f"{name}={value}" for name, value in arch.items())
-    return (
-        f"{chosen.arch.name} {own} · {settings.optimizer} {settings.learning_rate:g} · "
-        f"{settings.epochs} epochs of batches of {settings.batch_size}"
+def _settings(config: RunConfig) -> str:
+    """The merged configuration, a line per component."""
+    return "\n".join(
+        f"  {part}: " + " ".join(f"{name}={value}" for name, value in options.items())
+        for part, options in config.set.items()
+        if options
     )
 
 
