@@ -13,9 +13,10 @@ import pydantic
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from dlcli import registry
+from dlcli import registry, rundir
 from dlcli.errors import DlcliError
 from dlcli.registry import Entry, Option
+from dlcli.rundir import Run
 
 COMPONENTS = ("arch", "data", "fit", "task")
 
@@ -206,3 +207,13 @@ def seconds(text: str) -> float:
     if total <= 0:
         raise DlcliError(f"--time {text!r} is not a length of time.", "for example 90s, 10m or 2h.")
     return total
+
+
+def recorded(path: Path) -> tuple[Run, RunConfig]:
+    """The trained run that lies there, and the configuration it was trained with.
+
+    Raises: DlcliError when there is no run, or no model in it yet (exit code 4).
+    """
+    run = rundir.find(path)
+    run.model_file()
+    return run, checked(RunConfig, run.read("config.json"), "config.json")

@@ -15,15 +15,13 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    from dlcli import console, plan, rundir
-    from dlcli.config import RunConfig, checked
+    from dlcli import console, plan
+    from dlcli.config import recorded
     from dlcli.errors import DlcliError
 
     if json:
         console.quiet()
-    opened = rundir.find(run)
-    opened.model_file()
-    config = checked(RunConfig, opened.read("config.json"), "config.json")
+    opened, config = recorded(run)
     if data is not None:
         config = config.model_copy(update={"data": data})
     entry = plan.locate(config)

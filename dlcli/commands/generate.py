@@ -21,13 +21,12 @@ def generate(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     from dlcli import config as configuration
-    from dlcli import console, registry, rundir
+    from dlcli import console, registry
     from dlcli.errors import DlcliError
 
     if json:
         console.quiet()
-    opened = rundir.find(run)
-    opened.model_file()
+    opened, config = configuration.recorded(run)
     task = registry.find("tasks", opened.read("spec.json")["task"])
     known = task.arguments("generate")
     if not known:
@@ -43,7 +42,6 @@ def generate(
         given[name] = value
     given = {name: value for name, value in given.items() if value is not None}
     options = configuration.typed(known, given, task.name, "generate")
-    config = configuration.checked(configuration.RunConfig, opened.read("config.json"), "config.json")
 
     from dlcli import backend
 

@@ -15,15 +15,13 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    from dlcli import console, rundir
+    from dlcli import console
     from dlcli import inputs as reading
-    from dlcli.config import RunConfig, checked
+    from dlcli.config import recorded
 
     if json:
         console.quiet()
-    opened = rundir.find(run)
-    opened.model_file()
-    config = checked(RunConfig, opened.read("config.json"), "config.json")
+    opened, config = recorded(run)
     spec = opened.read("spec.json")
     examples = reading.read(spec, config, inputs)
 
