@@ -1,0 +1,1 @@
+"""Open up a network: what each layer is, and what it has learned, measured."""
