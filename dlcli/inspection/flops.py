@@ -1,0 +1,205 @@
+"""Floating-point operations of every layer for one example at inference: a multiply-add counts as two.
+
+What multiplies by weights, or activations by activations:
+  convolution      2 · taps · channels in / groups · values out; transposed: the same with values in
+  dense            2 · channels in · values out, at every position; einsum: 2 · summed sizes · values out
+  attention        four projections and 4 · T · S · d for scores and mixture of S steps, seen from T
+  LSTM, GRU, RNN   8, 6 and 2 · T (d + h) h
+For all else, operations per value (PER_VALUE below). Biases, activations inside a layer and moving data count
+nothing; a Dense with an activation layer in it counts that too. What nobody can count is None, never 0.
+"""
+
+import math
+
+import keras
+from keras import layers, tree
+
+from dlcli.inspection import operations, seen
+from dlcli.inspection.nesting import is_activation, shape
+
+# Operations per value of the output. Batch norm at inference is one multiply-add; layer norm takes the
+# mean, the deviation, its square, and scales; a softmax exponentiates, sums and divides.
+PER_VALUE = (
+    ((layers.BatchNormalization, layers.Normalization, layers.Rescaling), 2),
+    ((layers.LayerNormalization, layers.GroupNormalization), 5),
+    ((layers.RMSNormalization, layers.UnitNormalization), 4),
+    ((layers.Softmax,), 3),
+    ((layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU), 1),
+)
+# The attention layers' own parts are counted with them; a wrapped layer is called at every step.
+WHOLE = (
+    *(layers.MultiHeadAttention, layers.GroupQueryAttention, layers.Attention, layers.AdditiveAttention),
+    *(layers.Bidirectional, layers.TimeDistributed, layers.RNN),
+)
+_GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1, "LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
+_GLOBAL_POOLINGS = (
+    *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
+    *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D),
+)
+
+
+def flops(layer, inputs, output) -> int | None:
+    """For one row of the batch; None if unknown. inputs: the tensors that went in, flat; output: what came out.
+
+    With all that the layer calls. inputs and output may be without data.
+    """
+    given = [shape(x) for x in inputs if is_activation(x)]
+    made = [shape(x) for x in tree.flatten(output) if hasattr(x, "shape")]
+    if not given or not made or any(None in sizes[1:] for sizes in [given[0], made[0]]):
+        return None
+    if isinstance(layer, (*seen.KNOWN, *WHOLE)) or not isinstance(layer, layers.Layer):
+        return _counted(layer, given, made[0])
+    return _inside(layer, [x for x in inputs if is_activation(x)], with_layers=True)
+
+
+def between_layers(layer, inputs, output) -> int | None:
+    """What a layer calculates besides the layers that it calls: 0 for a model that is a graph of layers."""
+    if isinstance(layer, seen.KNOWN):
+        return flops(layer, inputs, output)
+    graph = isinstance(layer, keras.Sequential) or (isinstance(layer, keras.Model) and hasattr(layer, "operations"))
+    if graph or isinstance(layer, layers.SpectralNormalization):
+        return 0
+    return _inside(layer, [x for x in inputs if is_activation(x)], with_layers=False)
+
+
+def _counted(layer, given: list[tuple], made: tuple) -> int | None:
+    values = math.prod(made[1:])
+    if isinstance(layer, layers.Dense):
+        return 2 * values * given[0][-1]
+    if isinstance(layer, layers.EinsumDense):
+        return 2 * values * _summed(layer)
+    if isinstance(layer, (*seen.CONVOLUTIONS, *seen.TRANSPOSED)):
+        return _convolution(layer, given[0], made)
+    if isinstance(layer, WHOLE):
+        return _whole(layer, given, made)
+    if isinstance(layer, seen.POOLINGS):
+        return values * math.prod(_tuple(layer.pool_size, len(made) - 2))
+    if isinstance(layer, _GLOBAL_POOLINGS):
+        return math.prod(given[0][1:])
+    if isinstance(layer, seen.MERGES):
+        return values * (len(given) - 1)
+    if isinstance(layer, layers.Dot):
+        axes = layer.axes if isinstance(layer.axes, int) else layer.axes[0]
+        return 2 * values * given[0][axes]
+    for kinds, count in PER_VALUE:
+        if isinstance(layer, kinds):
+            return values * (3 if _softmax(layer) else count)
+    if isinstance(layer, layers.Layer):
+        return 0  # dropout, reshaping, padding: nothing is calculated
+    return _operation(layer, [(*sizes,) for sizes in given], made)
+
+
+def _softmax(layer) -> bool:
+    return isinstance(layer, layers.Activation) and layer.activation is keras.activations.softmax
+
+
+def _summed(layer) -> int:
+    """How many products make one value of an EinsumDense: the sizes of its kernel that the output lacks."""
+    equation = layer.equation.replace(" ", "")
+    left, out = equation.split("->")
+    kernel = left.split(",")[1]
+    return math.prod(size for letter, size in zip(kernel, layer.kernel.shape, strict=True) if letter not in out)
+
+
+def _convolution(layer, given: tuple, made: tuple) -> int:
+    first = layer.data_format == "channels_first"
+    channels, positions = (given[1], math.prod(made[2:])) if first else (given[-1], math.prod(made[1:-1]))
+    taps = math.prod(layer.kernel_size)
+    if isinstance(layer, (layers.SeparableConv1D, layers.SeparableConv2D)):
+        between = channels * layer.depth_multiplier
+        return 2 * positions * (taps * between + between * layer.filters)
+    if isinstance(layer, seen.TRANSPOSED):
+        return 2 * math.prod(given[1:]) * taps * layer.filters
+    if isinstance(layer, (layers.DepthwiseConv1D, layers.DepthwiseConv2D)):
+        return 2 * positions * taps * channels * layer.depth_multiplier
+    return 2 * positions * taps * (channels // layer.groups) * layer.filters
+
+
+def _whole(layer, given: list[tuple], made: tuple) -> int | None:
+    if isinstance(layer, layers.TimeDistributed):
+        rows = given[0][1]
+        one = [keras.KerasTensor((sizes[0], *sizes[2:])) for sizes in (given[0], made)]
+        step = flops(layer.layer, one[:1], one[1])
+        return None if step is None else rows * step
+    if isinstance(layer, layers.Bidirectional):
+        both = [_recurrent(half, given[0]) for half in (layer.forward_layer, layer.backward_layer)]
+        return None if None in both else sum(both)
+    if isinstance(layer, layers.RNN):
+        return _recurrent(layer, given[0])
+    return _attention(layer, given)
+
+
+def _recurrent(layer, given: tuple) -> int | None:
+    """2 (d + h) h for every gate and step; stacked cells one after the other."""
+    if None in given[1:] or len(given) != 3:
+        return None
+    cells = getattr(layer.cell, "cells", [layer.cell])
+    total, size = 0, given[2]
+    for cell in cells:
+        if type(cell).__name__ not in _GATES:
+            return None
+        total += 2 * _GATES[type(cell).__name__] * given[1] * (size + cell.units) * cell.units
+        size = cell.units
+    return total
+
+
+def _attention(layer, given: list[tuple]) -> int | None:
+    query, value = given[0], given[1] if len(given) > 1 else given[0]
+    if None in value[1:]:
+        return None
+    if isinstance(layer, (layers.Attention, layers.AdditiveAttention)):
+        per_pair = (3 if isinstance(layer, layers.AdditiveAttention) else 2) + 2  # scores, then the mixture
+        return query[1] * value[1] * query[-1] * per_pair
+    rows, steps = math.prod(query[1:-1]), math.prod(value[1:-1])
+    if isinstance(layer, layers.GroupQueryAttention):
+        heads, key_size, value_size = layer.num_query_heads, layer.head_dim, layer.head_dim
+        from_query = [layer._query_dense, *([layer._gate_dense] if getattr(layer, "use_gate", False) else [])]
+    else:
+        heads, key_size, value_size = layer.num_heads, layer.key_dim, layer.value_dim
+        from_query = [layer._query_dense]
+        if len(query) > 3 and len(layer._attention_axes) < len(query) - 2:
+            return None  # attention along some axes only
+    from_value = [layer._key_dense, layer._value_dense]
+    projected = rows * sum(_weights(x) for x in [*from_query, layer._output_dense])
+    projected += steps * sum(_weights(x) for x in from_value)
+    return 2 * projected + 2 * rows * steps * heads * (key_size + value_size)
+
+
+def _weights(layer) -> int:
+    return math.prod(layer.kernel.shape)
+
+
+def _inside(layer, inputs: list, *, with_layers: bool) -> int | None:
+    """Somebody's own layer: the sum over the operations of keras.ops that it is made of."""
+    found = operations.inside(layer, inputs)
+    if found is None:
+        return None
+    total = 0
+    for operation, given, made in found.steps:
+        if isinstance(operation, layers.Layer):
+            count = flops(operation, given, made) if with_layers else 0
+        else:
+            count = _operation(operation, [shape(x) for x in given], shape(made[0]))
+        if count is None:
+            return None
+        total += count
+    return total
+
+
+def _operation(operation, given: list[tuple], made: tuple) -> int | None:
+    name = type(operation).__name__
+    if name in operations.MOVES or name in ("Cast", "Copy", "Identity", "StopGradient", "ZerosLike", "OnesLike"):
+        return 0
+    if name in operations.ELEMENTWISE:
+        return math.prod(made[1:])
+    if name in operations.REDUCTIONS:
+        return math.prod(given[0][1:])
+    if name in operations.OVER_CHANNELS:
+        return (5 if "Norm" in name else 3) * math.prod(made[1:])
+    if name == "Matmul":
+        return 2 * math.prod(made[1:]) * given[0][-1]
+    return None
+
+
+def _tuple(value, count: int) -> tuple:
+    return tuple(value) if isinstance(value, tuple | list) else (value,) * count
