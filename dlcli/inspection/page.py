@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable
 from importlib import resources
 
 from dlcli.inspection.page_cka import similarity
 from dlcli.inspection.page_layers import layer_cards, layer_table
 from dlcli.inspection.page_levels import level_map
 from dlcli.inspection.page_markup import Markup, join, name_of, raw, tag
+from dlcli.inspection.page_methods import gates, methods
 from dlcli.inspection.page_wording import amount, bytes_of, count, number, shape
 from dlcli.rundir import finite
 
@@ -17,14 +17,21 @@ LIMIT = 5_000_000
 
 TABLE_ROWS = 500
 
+# What goes, one after another, from a page that is too large even without pictures.
+FIRST_TO_GO = ("document", "cards", "similarity", "map", "tables", "layers")
+
+LEFT_OUT = "Left out to keep this page small; the document of --json has it."
+
 
 def write(document: dict, *, limit: int = LIMIT) -> str:
-    """The page of a document, at most `limit` bytes in UTF-8: pictures that do not fit are left out, and said so."""
+    """The page of a document, at most `limit` bytes in UTF-8: what does not fit is left out, and said so where it
+    would stand. Pictures go first, then the parts of FIRST_TO_GO."""
     document = finite(document)
-    data = _data(document)
-    bare = _size(_page(document, set(), data))
-    if bare > limit:
-        data, bare = None, _size(_page(document, set(), None))
+    for parts in range(len(FIRST_TO_GO) + 1):
+        left_out = FIRST_TO_GO[:parts]
+        bare = _size(_page(document, set(), left_out))
+        if bare <= limit:
+            break
     kept = set()
     for entry in _pictures(document):
         size = len(entry.get("png") or "") + len(entry.get("alt") or entry.get("title") or "") * 6 + 100
@@ -32,13 +39,13 @@ def write(document: dict, *, limit: int = LIMIT) -> str:
             kept.add(id(entry))
             bare += size
     # a lone surrogate, as in a path that is not UTF-8, cannot be written to a file
-    return _page(document, kept, data).encode("utf-8", "replace").decode("utf-8")
+    return _page(document, kept, left_out).encode("utf-8", "replace").decode("utf-8")
 
 
-def _page(document: dict, kept: set[int], data: Markup | None) -> str:
+def _page(document: dict, kept: set[int], left_out: tuple[str, ...]) -> str:
     title = f"{(document.get('model') or {}).get('name') or 'model'} – layers"
     style = raw(resources.files("dlcli.inspection").joinpath("page.css").read_text(encoding="utf-8"))
-    sections = [part for part in _sections(document, kept) if part[2]]
+    sections = [part for part in _sections(document, kept, left_out) if part[2]]
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -61,7 +68,7 @@ def _page(document: dict, kept: set[int], data: Markup | None) -> str:
             id="results",
             tabindex=-1,
         ),
-        data,
+        None if "document" in left_out else _data(document),
     )
     return "<!doctype html>\n" + tag("html", head, body, lang="en")
 
@@ -72,7 +79,7 @@ def _policy(style: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def _sections(document: dict, kept: set[int]) -> list[tuple[str, str, Markup | None]]:
+def _sections(document: dict, kept: set[int], left_out: tuple[str, ...]) -> list[tuple[str, str, Markup | None]]:
     """(id, heading, content or None) in the order of the page."""
 
     def picture(entry: dict) -> Markup:
@@ -80,14 +87,19 @@ def _sections(document: dict, kept: set[int]) -> list[tuple[str, str, Markup | N
 
     pictures = join([picture(entry) for entry in document.get("pictures") or []])
     tables = join([_table(entry) for entry in document.get("tables") or []])
-    return [
+    sections = [
         ("map", "What each layer knows", level_map(document)),
         ("layers", "Layers", layer_table(document)),
         ("cards", "Layer by layer", layer_cards(document, picture)),
         ("similarity", "How alike the layers are", similarity(document.get("cka"))),
         ("pictures", "Pictures of the whole model", pictures or None),
         ("tables", "Tables", tables or None),
-        ("methods", "How this was measured", _methods(document)),
+        ("methods", "How this was measured", methods(document, embedded="document" not in left_out)),
+    ]
+    note = tag("p", LEFT_OUT, class_="note")
+    return [
+        (identity, heading, note if content and identity in left_out else content)
+        for identity, heading, content in sections
     ]
 
 
@@ -113,7 +125,7 @@ def _header(document: dict) -> Markup:
         tag("p", "dlcli inspect-layers", class_="tool"),
         tag("h1", name_of(model.get("name") or "model")),
         tag("p", document["verdict"], class_="verdict") if document.get("verdict") else None,
-        [_alert(gate) for gate in _gates(document, passed=False)],
+        [_alert(gate) for gate in gates(document, passed=False)],
         tag("p", tag("a", f"{len(warnings)} warning{'s' * (len(warnings) != 1)}", href="#warnings"))
         if warnings
         else None,
@@ -131,16 +143,12 @@ def _alert(gate: dict) -> Markup:
     )
 
 
-def _gates(document: dict, *, passed: bool) -> list[dict]:
-    return [gate for gate in document.get("gates") or [] if bool(gate.get("passed")) is passed]
-
-
 def _picture(entry: dict, *, shown: bool) -> Markup:
     title, alt = entry.get("title") or "picture", entry.get("alt") or entry.get("title") or "picture"
     if not entry.get("png"):
         drawn = tag("p", "This picture was not made.", class_="note")
     elif not shown:
-        drawn = tag("p", "Left out to keep this page small; the document of --json has it.", class_="note")
+        drawn = tag("p", LEFT_OUT, class_="note")
     else:
         drawn = tag("img", src=f"data:image/png;base64,{entry['png']}", alt=alt)
     caption = tag("figcaption", tag("b", title), f" – {entry['caption']}" if entry.get("caption") else None)
@@ -164,92 +172,6 @@ def _table(entry: dict) -> Markup:
 def _value(value) -> str:
     text = number(value)
     return "–" if text is None else text
-
-
-def _methods(document: dict) -> Markup:
-    """Everything that is needed to judge the numbers, or to get them again."""
-    model, seconds = document.get("model") or {}, document.get("seconds") or {}
-    known = [
-        ("model", model.get("source")),
-        ("data", document.get("data") or "none was given"),
-        ("seed", number(document.get("seed"))),
-        *[(f"seconds: {key}", number(value)) for key, value in (seconds.items() if isinstance(seconds, dict) else ())],
-        *[(key, number(value)) for key, value in (document.get("versions") or {}).items()],
-        ("version of the document", number(document.get("schema_version"))),
-    ]
-    missing = _missing(document)
-    return join(
-        _warnings(document.get("warnings") or []),
-        tag("p", f"Not measured in this run: {', '.join(missing)}.") if missing else None,
-        _checks(document),
-        _formulas(document.get("methods") or []),
-        tag("h3", "Run"),
-        tag(
-            "dl",
-            [tag("div", tag("dt", title), tag("dd", name_of(text))) for title, text in known if text],
-            class_="facts",
-        ),
-        tag(
-            "p",
-            "A linear reader that can tell something shows that it is there, not that the network uses it.",
-            class_="note",
-        ),
-    )
-
-
-def _missing(document: dict) -> list[str]:
-    layers = document.get("layers") or []
-
-    def somewhere(key: str) -> bool:
-        return any(layer.get(key) for layer in layers)
-
-    parts: list[tuple[str, Callable[[], bool]]] = [
-        ("levels", lambda: somewhere("levels")),
-        ("probe of your labels", lambda: somewhere("probe")),
-        ("units", lambda: somewhere("units")),
-        ("geometry", lambda: somewhere("geometry")),
-        ("similarity of layers", lambda: bool((document.get("cka") or {}).get("layers"))),
-    ]
-    return [title for title, measured in parts if not measured()]
-
-
-def _warnings(warnings: list[str]) -> Markup | None:
-    if not warnings:
-        return None
-    return tag(
-        "div",
-        tag("h3", "Warnings"),
-        tag("ul", [tag("li", warning) for warning in warnings]),
-        id="warnings",
-        class_="alert",
-    )
-
-
-def _checks(document: dict) -> Markup | None:
-    """Gates, failed ones first."""
-    gates = [*_gates(document, passed=False), *_gates(document, passed=True)]
-    if not gates:
-        return None
-    items = [
-        tag("li", tag("b", f"{'passed' if gate.get('passed') else 'FAILED'}: {gate.get('name', '')}"),
-            f" ({gate['subject']})" if gate.get("subject") else None, f" – {gate.get('message') or ''}")
-        for gate in gates
-    ]  # fmt: skip
-    return join(tag("h3", "Checks"), tag("ul", items))
-
-
-def _formulas(methods: list[dict]) -> Markup | None:
-    if not methods:
-        return None
-    items = [
-        join(
-            tag("dt", method.get("name", "")),
-            tag("dd", tag("code", method["formula"])) if method.get("formula") else None,
-            tag("dd", method["source"], class_="note") if method.get("source") else None,
-        )
-        for method in methods
-    ]
-    return join(tag("h3", "Formulas and sources"), tag("dl", items, class_="meanings"))
 
 
 def _data(document: dict) -> Markup:

@@ -1,11 +1,16 @@
 """The page's matrix of how alike the layers are (debiased linear CKA; Kornblith et al., 2019)."""
 
+from itertools import groupby
+
 from dlcli.inspection.page_levels import step
 from dlcli.inspection.page_markup import Markup, join, name_of, tag
 from dlcli.inspection.page_wording import fraction, is_number
 
 # more columns than this do not fit with numbers on a phone
 WITH_NUMBERS = 12
+
+# more rows than this are thinner than a pixel on a phone, and large to store
+AT_MOST = 128
 
 CELL = 10
 
@@ -48,7 +53,7 @@ def _table(names: list[str], matrix: list[list]) -> Markup:
     rows = [
         tag(
             "tr",
-            tag("th", tag("span", i, class_="position"), name_of(name), scope="row"),
+            tag("th", tag("div", tag("span", i, class_="position"), " ", name_of(name)), scope="row", title=name),
             [_cell(value) for value in row],
         )
         for i, (name, row) in enumerate(zip(names, matrix, strict=True), 1)
@@ -62,32 +67,60 @@ def _cell(value) -> Markup:
 
 
 def _drawing(names: list[str], matrix: list[list]) -> Markup:
-    """One square per pair; each says its names and number when pointed at. The list below says which number is which."""
-    margin = 26
-    side = margin + CELL * len(names)
-    squares = [
-        tag(
-            "rect",
-            tag("title", f"{names[i]} – {names[j]}: {fraction(value) or 'not measured'}"),
-            x=margin + j * CELL, y=margin + i * CELL, width=CELL, height=CELL, class_=step(value),
-        )
-        for i, row in enumerate(matrix)
-        for j, value in enumerate(row)
-    ]  # fmt: skip
-    ticks = [_tick(i, margin) for i in range(len(names)) if i == 0 or (i + 1) % 5 == 0]
+    """Squares by number; the list below says which number is which. Of very many layers, every second, third, …"""
+    stride = -(-len(names) // AT_MOST)
+    places = range(0, len(names), stride)
+    side = CELL * len(places)
+    margin = 0.08 * side
+    every = max(1, len(places) // 10)
     drawing = tag(
-        "svg", ticks, squares, viewBox=f"0 0 {side} {side}", role="img", class_="cka",
+        "svg",
+        [_tick(k, i + 1, margin) for k, i in enumerate(places) if k % every == 0],
+        [_runs(k, i, [matrix[i][j] for j in places], places, margin) for k, i in enumerate(places)],
+        viewBox=f"0 0 {margin + side:.0f} {margin + side:.0f}",
+        role="img",
+        class_="cka",
         aria_label=f"Similarity matrix of {len(names)} layers; the sentence above names the biggest change",
-    )  # fmt: skip
+    )
+    said = tag("p", f"Drawn: one layer in {stride}.", class_="note") if stride > 1 else None
     items = [tag("li", name_of(name)) for name in names]
     return join(
-        drawing, tag("details", tag("summary", "Which number is which layer"), tag("ol", items, class_="columns"))
+        drawing, said, tag("details", tag("summary", "Which number is which layer"), tag("ol", items, class_="columns"))
     )
 
 
-def _tick(i: int, margin: int) -> Markup:
-    middle = margin + (i + 0.5) * CELL
+def _runs(k: int, i: int, row: list, places: range, margin: float) -> list[Markup]:
+    """Row k of the drawing, that of layer i. Neighbours of one colour are one rectangle: most of a smooth matrix is."""
+    runs = []
+    for colour, run in groupby(enumerate(row), key=lambda item: step(item[1])):
+        found = list(run)
+        first, last, values = found[0][0], found[-1][0], [value for _, value in found if is_number(value)]
+        columns = f"{places[first] + 1}" if first == last else f"{places[first] + 1} to {places[last] + 1}"
+        bounds = " to ".join(sorted({fraction(min(values)), fraction(max(values))})) if values else "not measured"
+        runs.append(
+            tag(
+                "rect",
+                tag("title", f"{i + 1} and {columns}: {bounds}"),
+                x=f"{margin + first * CELL:.1f}",
+                y=f"{margin + k * CELL:.1f}",
+                width=(last - first + 1) * CELL,
+                height=CELL,
+                class_=colour,
+            )
+        )
+    return runs
+
+
+def _tick(k: int, text: int, margin: float) -> Markup:
+    middle, size = margin + (k + 0.5) * CELL, 0.36 * margin
     return join(
-        tag("text", i + 1, x=margin - 4, y=middle + 4, text_anchor="end"),
-        tag("text", i + 1, x=middle, y=margin - 6, text_anchor="middle"),
+        tag(
+            "text",
+            text,
+            x=f"{0.85 * margin:.1f}",
+            y=f"{middle + 0.36 * size:.1f}",
+            font_size=f"{size:.1f}",
+            text_anchor="end",
+        ),
+        tag("text", text, x=f"{middle:.1f}", y=f"{0.75 * margin:.1f}", font_size=f"{size:.1f}", text_anchor="middle"),
     )

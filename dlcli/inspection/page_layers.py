@@ -35,7 +35,7 @@ def facts(document: dict) -> list[Fact]:
             _field,
         ),
         Fact("calls", "How often the model uses the layer in one pass.", lambda layer: count(layer.get("calls")), False),
-        Fact("new level", "What a linear reader can tell here that it could not tell before.", lambda layer: layer.get("label")),
+        Fact("new level", "What a linear reader can tell here that it could not tell before.", _label),
         Fact(
             "probe (control)",
             "Accuracy of a linear reader of your labels on samples it has not seen; in brackets the same for labels "
@@ -95,10 +95,9 @@ def _row(position: int, layer: dict, shown: list[Fact]) -> Markup:
 def _card(position: int, layer: dict, known: list[Fact], picture: Callable) -> Markup:
     said = [(fact, fact.cell(layer)) for fact in known]
     missing = [fact.title for fact, text in said if not text]
-    summary = [tag("b", name_of(layer.get("name", ""))), tag("span", layer.get("type") or "", class_="type")]
-    label = layer.get("label")
-    if label and label != "–":
-        summary.append(tag("span", label, class_="label"))
+    summary = [tag("b", name_of(layer.get("name", ""))), " ", tag("span", layer.get("type") or "", class_="type")]
+    if _label(layer):
+        summary += [" ", tag("span", _label(layer), class_="label")]
     return tag(
         "details",
         tag("summary", summary),
@@ -108,7 +107,7 @@ def _card(position: int, layer: dict, known: list[Fact], picture: Callable) -> M
             _folded(layer),
             tag(
                 "dl",
-                [tag("div", tag("dt", fact.title), tag("dd", text)) for fact, text in said if text],
+                [tag("div", tag("dt", fact.title), tag("dd", name_of(text))) for fact, text in said if text],
                 class_="facts",
             ),
             tag("p", f"Not measured: {', '.join(missing)}.", class_="note") if missing else None,
@@ -191,6 +190,12 @@ def _levels(levels: dict | None) -> Markup | None:
 
 def _in(layer: dict, part: str, key: str):
     return (layer.get(part) or {}).get(key)
+
+
+def _label(layer: dict) -> str | None:
+    if layer.get("label") in (None, "", "–", "-"):
+        return "nothing new" if layer.get("levels") else None
+    return layer["label"]
 
 
 def _field(layer: dict) -> str | None:

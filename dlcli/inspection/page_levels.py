@@ -23,6 +23,8 @@ VIEWS = {
     ),
 }
 
+TAU = "tau: 1 is exactly that order, 0 no order, −1 the reverse. p: how often chance alone would give so good an order."
+
 
 def view(scores: dict | None, name: str) -> float | None:
     """A, b or D of one layer and level. b = max(input, untrained, control, 0); no b where none was measured."""
@@ -42,7 +44,8 @@ def step(value) -> str:
 def level_map(document: dict) -> Markup | None:
     """The map with its switch, legend and markers; None when no level was measured."""
     hierarchy = document.get("hierarchy") or {}
-    layers = [layer for layer in document.get("layers") or [] if layer.get("levels")]
+    # the card of a layer is named by its place among all layers
+    layers = [layer | {"card": i} for i, layer in enumerate(document.get("layers") or [], 1) if layer.get("levels")]
     levels = [level for level in hierarchy.get("levels") or [] if any(level in layer["levels"] for layer in layers)]
     shown = [
         name for name in VIEWS if any(is_number(view(layer["levels"].get(t), name)) for layer in layers for t in levels)
@@ -74,6 +77,7 @@ def _lead(hierarchy: dict) -> Markup:
         if order
         else None,
         tag("p", "Does that order follow the levels from low to high? ", tag("strong", said), ".") if said else None,
+        tag("p", TAU, class_="note") if said and is_number(hierarchy.get("tau")) else None,
     )
 
 
@@ -123,12 +127,18 @@ def _depth(found: dict | None) -> Markup:
         return tag("td", tag("span", "–", aria_hidden="true"), tag("span", "does not emerge", class_="unseen"))
     low, high = found.get("low"), found.get("high")
     known = is_number(low) and is_number(high)
-    return tag("td", tag("b", f"{found['value']:.1f}"), tag("small", f"{low:.1f}–{high:.1f}") if known else None)
+    return tag(
+        "td",
+        tag("b", f"{found['value']:.1f}"),
+        tag("small", f"{low:.1f}–", tag("wbr"), f"{high:.1f}") if known else None,
+    )
 
 
 def _row(position: int, layer: dict, levels: list[str], name: str, emergence: dict) -> Markup:
     cells = [_cell(position, layer["levels"].get(level), name, emergence.get(level)) for level in levels]
-    head = tag("th", tag("span", position, class_="position"), name_of(layer.get("name", "")), scope="row")
+    link = tag("a", name_of(layer.get("name", "")), href=f"#layer-{layer['card']}")
+    named = tag("div", tag("span", position, class_="position"), " ", link)
+    head = tag("th", named, scope="row", title=layer.get("path") or layer.get("name"))
     return tag("tr", head, cells)
 
 

@@ -1,8 +1,9 @@
 """HTML from functions: every text is escaped unless it was made by `tag`."""
 
+import re
 from html import escape
 
-VOID = {"br", "img", "input", "link", "meta"}
+VOID = {"br", "img", "input", "link", "meta", "wbr"}
 
 
 class Markup(str):
@@ -31,8 +32,9 @@ def raw(text: str) -> Markup:
 
 
 def name_of(text) -> Markup:
-    """A name from outside. Its writing direction cannot reach the text around it."""
-    return tag("bdi", str(text))
+    """A name from outside: it may break after _ / and :, and its writing direction stays within it."""
+    parts = [part for part in re.split(r"(?<=[_/:])", str(text)) if part]
+    return tag("bdi", [join(part, tag("wbr") if i < len(parts) - 1 else None) for i, part in enumerate(parts)])
 
 
 def _child(child) -> str:

@@ -8,8 +8,9 @@ def amount(value) -> str | None:
     if not is_number(value):
         return None
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {letter}" if abs(value) < 999.5 * size else f"{value / size:.0f} {letter}"
+        # 999,700 is 1 M, not 1000 k
+        if abs(value) >= 0.9995 * size:
+            return f"{value / size:.3g} {letter}"
     return f"{value:.3g}"
 
 
