@@ -182,3 +182,19 @@ def test_rows_moved_into_the_batch_count_for_their_example():
     row = rows(model)["conv"]
     assert row.flops == 7 * 2 * 20 * 3 * 2
     assert row.memory_bytes == 7 * 20 * 2 * 4
+
+
+class Penalised(keras.layers.Layer):
+    """Hands twice its input on, and adds a loss for training."""
+
+    def call(self, x):
+        self.add_loss(ops.sum(x))
+        return 2 * x
+
+
+def test_a_loss_inside_a_layer_does_not_hide_its_cost():
+    """Counted, and no loss without data stays in the model."""
+    model = sequential((20,), Penalised(name="penalised"))
+    assert rows(model)["penalised"].flops == 20
+    model(np.ones((1, 20), "float32"))
+    assert [float(loss) for loss in model.losses] == [20.0]

@@ -48,12 +48,15 @@ def inside(layer, inputs) -> Inside | None:
 
 
 def _run(layer, tensors: list, arguments: list) -> Inside | None:
+    layer.__dict__["add_loss"] = lambda loss: None  # Keras refuses a loss without data; only training needs it
     try:
         # Losses and updates of the call must not stay in the model.
         with keras.StatelessScope(collect_losses=True):
             outputs = tree.flatten(layer.call(*arguments))
     except Exception:  # somebody else's code: whatever it raises, the answer is "unknown"
         return None
+    finally:
+        del layer.__dict__["add_loss"]
     done: dict[int, tuple] = {}
     known = {id(x) for x in tensors}
     if not all(_collect(x, known, done) for x in outputs):

@@ -49,7 +49,8 @@ class Row:
 def layers(model, visits) -> list[Row]:
     """A row for every call of a layer, in the order in which the calls begin; the model itself has none.
 
-    Operations that are no layers have a row where they merge paths (x + y in a functional model).
+    Operations that are no layers have a row where they merge paths (x + y in a functional model) or where
+    nobody can count them; others, such as x * 2, count nothing.
     visits: of one pass over `model`, with data or without, as tap.Tap leaves them.
     """
     roots = nesting.nested(visits)
@@ -96,7 +97,7 @@ class _Builder:
 
     def rows(self, node: Node, depth: int) -> tuple[list[Row], int | None]:
         """The rows of a call and of all that it calls, and its operations."""
-        if not isinstance(node.layer, keras.layers.Layer) and len({id(x) for x in node.inputs}) < 2:
+        if not isinstance(node.layer, keras.layers.Layer) and not _has_row(node):
             return [], 0
         fresh = [weight for weight in _weights(node.layer) if id(weight) not in self._counted]
         below, parts = [], []
@@ -148,6 +149,13 @@ class _Builder:
             rows = sizes[0] // self._batch if sizes and sizes[0] and self._batch else 1
             total += max(rows, 1) * math.prod(sizes[1:]) * _bytes(x)
         return total
+
+
+def _has_row(node: Node) -> bool:
+    """Whether an operation that is no layer joins paths – two masks are none – or costs nobody knows what."""
+    masks = all(keras.backend.standardize_dtype(x.dtype) == "bool" for x in node.outputs)
+    joins = len({id(x) for x in node.inputs}) > 1 and not masks
+    return joins or flops(node.layer, node.inputs, node.visit.output) is None
 
 
 def _weights(layer) -> list:
