@@ -8,7 +8,7 @@ from importlib import resources
 from dlcli.inspection.page_cka import similarity
 from dlcli.inspection.page_layers import layer_cards, layer_table
 from dlcli.inspection.page_levels import level_map
-from dlcli.inspection.page_markup import Markup, join, name_of, raw, tag
+from dlcli.inspection.page_markup import Markup, cell, join, name_of, raw, tag
 from dlcli.inspection.page_methods import gates, methods
 from dlcli.inspection.page_wording import amount, bytes_of, count, number, shape
 from dlcli.rundir import finite
@@ -158,7 +158,7 @@ def _picture(entry: dict, *, shown: bool) -> Markup:
 def _table(entry: dict) -> Markup:
     rows, columns = entry.get("rows") or [], entry.get("columns") or []
     head = tag("thead", tag("tr", [tag("th", column, scope="col") for column in columns])) if columns else None
-    body = tag("tbody", [tag("tr", [tag("td", _value(value)) for value in row]) for row in rows[:TABLE_ROWS]])
+    body = tag("tbody", [tag("tr", [cell(_value(value)) for value in row]) for row in rows[:TABLE_ROWS]])
     left = len(rows) - TABLE_ROWS
     title = entry.get("title") or "table"
     return join(

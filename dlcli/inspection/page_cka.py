@@ -75,7 +75,7 @@ def _drawing(names: list[str], matrix: list[list]) -> Markup:
     every = max(1, len(places) // 10)
     drawing = tag(
         "svg",
-        [_tick(k, i + 1, margin) for k, i in enumerate(places) if k % every == 0],
+        [_tick(k, i + 1, margin) for k, i in enumerate(places) if k == 0 or (k + 1) % every == 0],
         [_runs(k, i, [matrix[i][j] for j in places], places, margin) for k, i in enumerate(places)],
         viewBox=f"0 0 {margin + side:.0f} {margin + side:.0f}",
         role="img",

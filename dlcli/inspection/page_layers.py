@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dlcli.inspection.page_levels import view
-from dlcli.inspection.page_markup import Markup, join, name_of, tag
+from dlcli.inspection.page_markup import Markup, cell, join, name_of, tag
 from dlcli.inspection.page_wording import amount, bytes_of, count, fraction, interval, is_number, number, shape
 
 
@@ -89,7 +89,7 @@ def _row(position: int, layer: dict, shown: list[Fact]) -> Markup:
     depth = min(int(layer.get("depth") or 0), 6)
     name = tag("a", name_of(layer.get("name", "")), href=f"#layer-{position}", class_=f"depth{depth}")
     folded = tag("small", f" ×{count(layer['folded'])}") if is_number(layer.get("folded")) else None
-    return tag("tr", tag("th", name, folded, scope="row"), [tag("td", fact.cell(layer) or "–") for fact in shown])
+    return tag("tr", tag("th", name, folded, scope="row"), [cell(fact.cell(layer) or "–") for fact in shown])
 
 
 def _card(position: int, layer: dict, known: list[Fact], picture: Callable) -> Markup:

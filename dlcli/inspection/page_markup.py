@@ -3,6 +3,9 @@
 import re
 from html import escape
 
+# characters; numbers with their interval are shorter
+LONG = 40
+
 VOID = {"br", "img", "input", "link", "meta", "wbr"}
 
 
@@ -35,6 +38,12 @@ def name_of(text) -> Markup:
     """A name from outside: it may break after _ / and :, and its writing direction stays within it."""
     parts = [part for part in re.split(r"(?<=[_/:])", str(text)) if part]
     return tag("bdi", [join(part, tag("wbr") if i < len(parts) - 1 else None) for i, part in enumerate(parts)])
+
+
+def cell(text) -> Markup:
+    """A cell of a table. Short text stays on one line, long text is broken."""
+    written = str(text)
+    return tag("td", written, class_="long" if len(written) > LONG else None)
 
 
 def _child(child) -> str:
