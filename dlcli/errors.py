@@ -8,6 +8,7 @@ DIVERGED = 6
 MEMORY = 7
 LOCKED = 8
 MISMATCH = 9
+CHECK = 10  # a check of inspect-layers failed
 STOPPED = 130
 
 

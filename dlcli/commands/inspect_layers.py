@@ -1,0 +1,94 @@
+"""Open up a MODEL: what every layer is, and what it has learned, measured."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+
+class Budget(StrEnum):
+    """How much work may be done."""
+
+    static = "static"
+    fast = "fast"
+    standard = "standard"
+    deep = "deep"
+
+
+def inspect_layers(
+    model: Annotated[
+        str, typer.Argument(help="Run directory, .keras or .h5 file, or keras:NAME[,OPTION=VALUE][:WEIGHTS].")
+    ],
+    data: Annotated[
+        Optional[str], typer.Option(help="Data to measure on; default: what the run was trained on.")
+    ] = None,
+    target: Annotated[Optional[str], typer.Option(help="Column of DATA with the labels.")] = None,
+    split: Annotated[Optional[str], typer.Option(help="train, val, test or all; default: val.")] = None,
+    budget: Annotated[
+        Budget,
+        typer.Option(
+            help="static: no data. fast: one pass. standard: levels, against an untrained twin. deep: also what is used."
+        ),
+    ] = Budget.standard,
+    samples: Annotated[int, typer.Option(min=32, help="Examples of the data to look at.")] = 2000,
+    layer: Annotated[
+        Optional[list[str]], typer.Option(metavar="GLOB", help="Measure only layers of this name.")
+    ] = None,
+    expand: Annotated[bool, typer.Option("--expand", help="Show every layer; do not fold blocks.")] = False,
+    html: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Also write one self-contained page.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    compare: Annotated[
+        Optional[str], typer.Option(metavar="MODEL2", help="Also measure another model, and compare.")
+    ] = None,
+    timeline: Annotated[
+        bool, typer.Option("--timeline", help="Which level came at which epoch: over the checkpoints of a run.")
+    ] = False,
+    pixels: Annotated[
+        Optional[str], typer.Option(help="Scale of a foreign model's pixels: 0..255, 0..1, -1..1, imagenet or caffe.")
+    ] = None,
+    ascii: Annotated[bool, typer.Option("--ascii", help="No block characters.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of stimuli, twin and sample.")] = 0,
+    backend: Annotated[Optional[str], typer.Option(help="tensorflow or jax; default: the run's.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
+) -> None:
+    import os
+
+    from dlcli import console, reference
+    from dlcli.errors import CHECK, DlcliError
+
+    if json:
+        console.quiet()
+    if html is not None and not html.absolute().parent.is_dir():
+        raise DlcliError(f"there is no folder {html.absolute().parent} to write {html.name} into.")
+    opened = reference.parse(model)
+    other = reference.parse(compare) if compare else None
+    if timeline and opened.kind != "run":
+        raise DlcliError(f"--timeline needs a run directory, and {model!r} is none.", "name the run.")
+    from dlcli import materials
+
+    found = materials.gather(opened, data=data, target=target, split=split)
+    engine = backend or found.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+
+    from dlcli import backend as engines
+
+    engines.start(engine, device=device, seed=seed)
+    from dlcli import inspecting
+    from dlcli.inspection.show import show
+
+    options = {"budget": budget.value, "samples": samples, "only": layer or [], "seed": seed, "pixels": pixels}
+    if timeline:
+        document = inspecting.timeline(opened, found, **options)
+    elif other is not None:
+        document = inspecting.compared(opened, other, found, **options)
+    else:
+        document = inspecting.one(opened, found, **options)
+    show(document, expand=expand, plain=ascii)
+    if html is not None:
+        inspecting.write_page(html, document)
+    if opened.kind == "run":
+        inspecting.keep(opened.path, document)
+    if json:
+        console.document(document)
+    if any(not gate["passed"] for gate in document["gates"]):
+        raise typer.Exit(CHECK)

@@ -1,0 +1,280 @@
+"""Inspect a subject on a budget: from the table of its layers to what each of them has learned."""
+
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from dlcli import __version__, registry
+from dlcli.errors import DlcliError
+from dlcli.inspection import gates, geometry, methods, strip, tap, taps, tree
+from dlcli.inspection.rows import DataPass, data_pass
+from dlcli.inspection.strip import Strip
+from dlcli.inspection.subject import Subject, batch_size, batches
+from dlcli.inspection.view import Finding, View
+from dlcli.inspection.watch import Watch, timed
+
+SCHEMA_VERSION = 1
+BUDGETS = ("static", "fast", "standard", "deep")
+
+
+def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> dict[str, Any]:
+    """The document of a model (its fields: README, "What inspect-layers prints").
+
+    only: patterns of layer names; without any, all layers are measured.
+    """
+    begun = time.perf_counter()
+    visits = tap.traced(subject.model)
+    rows = tree.layers(subject.model, visits)
+    document = _static(subject, rows, budget, seed)
+    seconds = document["seconds"]
+    if budget == "static":
+        seconds["total"] = time.perf_counter() - begun
+        return document
+    places = _places(visits, rows, only)
+    size = batch_size(visits)
+    watch = Watch(subject.model, [place.key for place in places])
+    depth = BUDGETS.index(budget)
+    data = _data(subject, watch, places, visits, size, seed, seconds)
+    levels = None
+    if depth >= 2 and subject.stimuli is not None:
+        started = time.perf_counter()
+        keys = [place.key for place in places]
+        levels = strip.strip(subject.model, subject.stimuli, watch, keys, n=strip.STIMULI, size=size, seed=seed)
+        seconds["stimuli"] = time.perf_counter() - started
+    view = View(
+        subject=subject,
+        visits=visits,
+        places=places,
+        watch=watch,
+        data=data,
+        strip=levels,
+        batch_size=size,
+        seed=seed,
+    )
+    started = time.perf_counter()
+    findings = [
+        entry.load().look(view)
+        for entry in registry.entries("lenses").values()
+        if BUDGETS.index(entry.literal("BUDGET", "deep")) <= depth
+        and subject.family in entry.literal("FAMILIES", (subject.family,))
+    ]
+    seconds["lenses"] = time.perf_counter() - started
+    _measured(document, view, [finding for finding in findings if finding is not None])
+    seconds["total"] = time.perf_counter() - begun
+    return document
+
+
+def _static(subject: Subject, rows: list[tree.Row], budget: str, seed: int) -> dict[str, Any]:
+    flops, unknown = tree.total_flops(rows)
+    model = subject.model
+    known = [row.memory_bytes for row in rows if row.memory_bytes is not None]
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "model": {
+            "name": subject.title,
+            "source": subject.source,
+            "family": subject.family,
+            "parameters": model.count_params(),
+            "trainable": int(sum(np.prod(w.shape) for w in model.trainable_weights)),
+            "flops": flops,
+            "memory_bytes": sum(known),
+            "input_shape": [list(x.shape) for x in model.inputs]
+            if len(model.inputs) > 1
+            else list(model.inputs[0].shape),
+            "output_shape": _shape(keras.tree.flatten(model.outputs)) if getattr(model, "outputs", None) else None,
+            "unit": {"pictures": "pixels", "series": "steps", "text": "tokens"}.get(
+                subject.stimuli.entry if subject.stimuli else ""
+            ),
+        },
+        "budget": budget,
+        "seed": seed,
+        "data": subject.data,
+        "samples": subject.count,
+        "stimuli": 0,
+        "seconds": {},
+        "verdict": "",
+        "hierarchy": None,
+        "gates": [],
+        "layers": [_row(row) for row in rows],
+        "lost": [],
+        "cka": None,
+        "pictures": [],
+        "tables": [],
+        "methods": list(methods.STATIC),
+        "versions": {
+            "dlcli": __version__,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "numpy": np.__version__,
+        },
+        "warnings": [*subject.warnings],
+    }
+    if unknown:
+        document["warnings"].append(
+            f"the work of {len(unknown)} layers of unknown kind is not counted: {', '.join(unknown[:3])}"
+        )
+    return document
+
+
+def _shape(outputs) -> list:
+    return list(outputs[0].shape) if len(outputs) == 1 else [list(x.shape) for x in outputs]
+
+
+def _row(row: tree.Row) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "path": row.key,
+        "depth": row.depth,
+        "type": row.type,
+        "output_shape": list(row.output_shape),
+        "parameters": row.parameters,
+        "trainable": row.trainable,
+        "flops": row.flops,
+        "memory_bytes": row.memory_bytes,
+        "receptive_field": row.receptive_field,
+        "calls": row.calls,
+        "measured": False,
+    }
+
+
+def _places(visits, rows, only: list[str]) -> list[taps.Place]:
+    from fnmatch import fnmatch
+
+    places = taps.chosen(visits)
+    if only:
+        names = [row.path for row in rows]
+        places = [
+            p for p in places if any(fnmatch(p.name, f"*{pattern}") or fnmatch(p.name, pattern) for pattern in only)
+        ]
+        if not places:
+            raise DlcliError(
+                f"no measured layer is called {', '.join(only)}.", f"layers are: {', '.join(names[:8])}, …"
+            )
+    if not places:
+        raise DlcliError("this model has no layer whose output could be measured.", "use --budget static.")
+    return places
+
+
+def _data(subject: Subject, watch, places, visits, size: int, seed: int, seconds) -> DataPass | None:
+    if subject.read is None:
+        return None
+    started = time.perf_counter()
+    shapes = {visit.key: visit.output.shape for visit in visits if hasattr(visit.output, "shape")}
+    channels = {place.key: int(shapes[place.key][-1]) for place in places}
+    found = data_pass(watch, batches(subject.read, subject.count, None, size), subject.labels, channels, seed=seed)
+    seconds["data"] = time.perf_counter() - started
+    return found
+
+
+def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> None:
+    """Put what was measured into the rows of the layers and the parts of the document."""
+    rows = {row["path"]: row for row in document["layers"]}
+    times = _times(view)
+    for number, place in enumerate(view.places):
+        row = rows[place.name]
+        row["measured"] = True
+        row["milliseconds"] = times.get(place.name)
+        if view.data is not None:
+            row.update(view.data.measured[place.key])
+        if view.strip is not None and view.strip.levels:
+            row["levels"] = {level.name: _level(level, number) for level in view.strip.hierarchy.levels}
+            row["label"] = view.strip.hierarchy.labels[number]
+        for finding in findings:
+            row.setdefault("own", {}).update(finding.own.get(place.name, {}))
+            row.setdefault("pictures", []).extend(finding.pictures.get(place.name, []))
+    if view.data is not None:
+        document["methods"] += methods.FAST
+        kept = [view.data.kept[place.key] for place in view.places]
+        document["cka"] = {
+            "layers": [rows[place.name]["name"] for place in view.places],
+            "matrix": geometry.cka_matrix([values[:512] for values in kept]).round(4).tolist(),
+        }
+    if view.strip is not None and view.strip.levels:
+        document["methods"] += methods.STANDARD
+        document["stimuli"] = sum(len(level.y) for level in view.strip.levels)
+        document["hierarchy"] = _hierarchy(view.strip)
+        document["lost"] = _lost(view)
+    document["gates"] = gates.checked(view) + [gate for finding in findings for gate in finding.gates]
+    for finding in findings:
+        document["pictures"] += finding.pictures.get("", [])
+        document["tables"] += finding.tables
+        document["methods"] += finding.methods
+        document["warnings"] += finding.warnings
+    document["verdict"] = _verdict(document, view)
+
+
+def _times(view: View) -> dict[str, float]:
+    x = view.examples(4)
+    return {} if x is None else timed(view.subject.model, x)
+
+
+def _level(level, number: int) -> dict[str, float]:
+    return {
+        "trained": float(level.trained[number]),
+        "untrained": float(level.untrained[number]),
+        "input": float(level.input),
+        "control": None if level.control is None else float(level.control[number]),
+        "baseline": float(level.baseline[number]),
+        "learned": float(level.learned[number]),
+        "low": float(level.low[number]),
+        "high": float(level.high[number]),
+        "gain": float(level.gain[number]),
+    }
+
+
+def _hierarchy(found: Strip) -> dict[str, Any]:
+    measured = found.hierarchy
+    return {
+        "levels": [level.name for level in measured.levels],
+        "emergence": {
+            level.name: None
+            if level.emergence is None
+            else {
+                "value": level.emergence.value,
+                "low": level.emergence.low,
+                "high": level.emergence.high,
+                "gain": level.emergence.gain,
+            }
+            for level in measured.levels
+        },
+        "tau": measured.tau,
+        "p": measured.p,
+        "order": list(measured.order),
+        "said": measured.said,
+    }
+
+
+def _lost(view: View) -> list[dict[str, Any]]:
+    """Levels that can be read worse off the last layers than off the best, by 0.2 and more."""
+    lost = []
+    for level in view.strip.hierarchy.levels:
+        best, last = int(np.argmax(level.trained)), float(level.trained[-1])
+        if level.trained[best] - last >= 0.2:
+            lost.append(
+                {
+                    "level": level.name,
+                    "from": float(level.trained[best]),
+                    "to": last,
+                    "layer": view.places[best].name.rpartition("/")[2],
+                }
+            )
+    return lost
+
+
+def _verdict(document: dict[str, Any], view: View) -> str:
+    hierarchy = document["hierarchy"]
+    if hierarchy is None:
+        if view.subject.stimuli is None:
+            return "No stimuli fit this model's input: its levels were not measured."
+        return "Levels were not measured: that takes --budget standard."
+    said, order = hierarchy["said"], " > ".join(hierarchy["order"])
+    absent = [name for name, found in hierarchy["emergence"].items() if found is None]
+    never = f" Not learned beyond the input and an untrained twin: {', '.join(absent)}." if absent else ""
+    if said.startswith("tau"):
+        return f"A measurable hierarchy ({said}): {order}.{never}"
+    if said == "too few to test":
+        learned = f" Learned, in order of depth: {order}." if order else ""
+        return f"Too few levels or layers to test for a hierarchy.{learned}{never}"
+    return f"No measurable hierarchy (tau = {hierarchy['tau']:.2f}, p = {hierarchy['p']:.3f}); in order of depth: {order}.{never}"

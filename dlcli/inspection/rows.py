@@ -1,0 +1,163 @@
+"""What the data passes measure: of every place its units, its geometry, and how well labels are read off it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlcli.inspection import geometry, probes, units
+from dlcli.inspection.probes import Ridge
+from dlcli.inspection.watch import Watch
+
+# Rows that probes and geometry are computed from; a factorisation grows with the cube of them.
+KEPT = 768
+# Rows that similarities are computed from; they grow with the square, for every pair of layers.
+COMPARED = 512
+
+
+@dataclass
+class Units:
+    """Sums over all rows of one place: all that is kept of them beyond the first KEPT."""
+
+    count: int = 0
+    total: Any = 0.0
+    squares: Any = 0.0
+    highest: Any = -np.inf
+    lowest: Any = np.inf
+
+    def add(self, means: np.ndarray, deviations: np.ndarray) -> None:
+        """means and deviations over positions, (B, d) each."""
+        self.count += len(means)
+        means, deviations = means.astype(np.float64), deviations.astype(np.float64)
+        self.total = self.total + means.sum(axis=0)
+        self.squares = self.squares + (means**2 + deviations**2).sum(axis=0)
+        self.highest = np.maximum(self.highest, (means + deviations).max(axis=0))
+        self.lowest = np.minimum(self.lowest, (means - deviations).min(axis=0))
+
+    def dead(self) -> np.ndarray:
+        """bool (d,)"""
+        variance = np.maximum(self.squares / self.count - (self.total / self.count) ** 2, 0)
+        # a deviation above the mean means a value below 0 only where values are signed
+        lowest = np.where((self.lowest < 0) & (self.total >= 0), 0, self.lowest) if self._rectified() else self.lowest
+        return units.dead(self.highest, lowest, variance)
+
+    def _rectified(self) -> bool:
+        """Whether the means of a whole layer are never negative: then its values are taken to be so too."""
+        return bool(np.all(np.asarray(self.total) >= 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPass:
+    """kept: rows (n <= KEPT, d) of every place; input: rows of the raw input; measured: the documents'
+    "units", "geometry" and "probe" by place."""
+
+    kept: dict[str, np.ndarray]
+    input: np.ndarray
+    labels: np.ndarray | None
+    measured: dict[str, dict[str, Any]]
+
+
+def data_pass(watch: Watch, batches, labels: np.ndarray | None, channels: dict[str, int], *, seed: int) -> DataPass:
+    """Run over all batches once; memory does not grow with their number.
+
+    labels: class numbers in the order of the batches, or None.  channels: features of each place
+    (its rows hold their means first, then their deviations).
+    """
+    kept: dict[str, list[np.ndarray]] = {}
+    inputs, sums, seen = [], {key: Units() for key in channels}, 0
+    for batch in batches:
+        rows = watch.rows(*batch)
+        for key, values in rows.items():
+            d = channels[key]
+            spread = values[:, d : 2 * d] if values.shape[1] >= 2 * d else np.zeros_like(values[:, :d])
+            sums[key].add(values[:, :d], spread)
+            if seen < KEPT:
+                kept.setdefault(key, []).append(values)
+        if seen < KEPT:
+            inputs.append(raw(batch[0], batch[2]))
+        seen += batch[2]
+    rows = {key: np.concatenate(parts)[:KEPT] for key, parts in kept.items()}
+    raw_rows = np.concatenate(inputs)[:KEPT]
+    known = None if labels is None else labels[: len(raw_rows)]
+    control = None if known is None else probes.control_labels(probes.control_types(raw_rows), known, seed)
+    similarity = _Similarity(raw_rows[:COMPARED], None if known is None else known[:COMPARED])
+    measured = {
+        key: {
+            "units": _units(sums[key], values, known, channels[key]),
+            "geometry": _geometry(values, known, similarity),
+            "probe": None if known is None else _probe(values, known, control),
+        }
+        for key, values in rows.items()
+    }
+    return DataPass(kept=rows, input=raw_rows, labels=known, measured=measured)
+
+
+def raw(x, count: int) -> np.ndarray:
+    """The input itself as rows (count, d): what a linear reader has before any layer. Large pictures by every k-th pixel."""
+    import keras
+
+    parts = []
+    for values in keras.tree.flatten(x):
+        values = np.asarray(values[:count])
+        if values.ndim == 4:
+            step = max(1, values.shape[1] // 48)
+            values = values[:, ::step, ::step]
+        parts.append(values.reshape(count, -1).astype(np.float32))
+    return np.concatenate(parts, axis=1)
+
+
+class _Similarity:
+    """U-centred Gram matrices of the input and of the labels, to be compared with each layer's."""
+
+    def __init__(self, inputs: np.ndarray, labels: np.ndarray | None):
+        self.input = geometry.grams(inputs)
+        self.labels = None
+        if labels is not None:
+            self.labels = geometry.grams(np.eye(labels.max() + 1)[labels])
+
+    def of(self, values: np.ndarray) -> dict[str, float | None]:
+        gram = geometry.grams(values[: len(self.input)])
+        return {
+            "cka_input": geometry.cka(gram, self.input),
+            "cka_labels": None if self.labels is None else geometry.cka(gram, self.labels),
+        }
+
+
+def _units(sums: Units, values: np.ndarray, labels: np.ndarray | None, d: int) -> dict[str, Any]:
+    dead = sums.dead()
+    selectivity = None
+    if labels is not None:
+        means = np.stack([values[labels == c, :d].mean(axis=0) for c in np.unique(labels)])
+        indices = units.class_selectivity(means)
+        selectivity = float(np.nanmean(indices)) if np.isfinite(indices).any() else None
+    return {
+        "count": d,
+        "dead": int(dead.sum()),
+        "dead_units": np.flatnonzero(dead).tolist()[:100],
+        "dead_bound": units.dead_bound(sums.count),
+        "duplicates": int(units.duplicates(values[:, :d], dead)),
+        "selectivity": selectivity,
+    }
+
+
+def _geometry(values: np.ndarray, labels: np.ndarray | None, similarity: _Similarity) -> dict[str, Any]:
+    return {
+        "effective_rank": geometry.effective_rank(values),
+        "intrinsic_dimension": geometry.intrinsic_dimension(values),
+        **similarity.of(values),
+        "nc1": None if labels is None else geometry.nc1(values, labels),
+    }
+
+
+def _probe(values: np.ndarray, labels: np.ndarray, control: np.ndarray) -> dict[str, Any]:
+    ridge = Ridge(values)
+    correct = ridge.correct(labels)
+    low, high = probes.interval(correct)
+    return {
+        "accuracy": float(correct.mean()),
+        "low": low,
+        "high": high,
+        "control": float(ridge.correct(control).mean()),
+        "chance": probes.majority(labels),
+        "n": len(labels),
+    }

@@ -1,0 +1,103 @@
+"""The level strip: how well each level can be read off each layer, of the network and of its untrained twin."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlcli import registry
+from dlcli.inspection import hierarchy
+from dlcli.inspection.hierarchy import Hierarchy, LevelCounts
+from dlcli.inspection.probes import Ridge, control_labels
+from dlcli.inspection.rows import raw
+from dlcli.inspection.subject import Stimuli, batches
+from dlcli.inspection.twin import untrained
+from dlcli.inspection.watch import Watch
+from dlcli.stimuli._level import Level
+
+# Stimuli of each level. With all levels twice, for the network and its twin, these are the larger
+# part of the work.
+STIMULI = 300
+# Examples that the twin's batch normalisation learns its statistics from.
+_SETTLING = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strip:
+    """hierarchy: what was measured.  rows: of the network, by level and place.  levels: the stimuli."""
+
+    hierarchy: Hierarchy
+    levels: list[Level]
+    rows: dict[str, dict[str, np.ndarray]]
+
+
+def strip(model, stimuli: Stimuli, watch: Watch, keys: list[str], *, n: int, size: int, seed: int) -> Strip:
+    """Every level on the network, its untrained twin and the bare input. keys: the places, in order."""
+    levels = registry.find("stimuli", stimuli.entry).load().levels(n=n, seed=seed, **stimuli.make)
+    fed = [stimuli.feed(level) for level in levels]
+
+    def passed():
+        return [
+            watch.gathered(batches(read, len(level.y), at, size)) for level, (read, at) in zip(levels, fed, strict=True)
+        ]
+
+    trained = passed()
+    if not levels:
+        return Strip(hierarchy=hierarchy.measure([], np.arange(len(keys)) + 1.0), levels=[], rows={})
+    settling = np.concatenate([np.full(_SETTLING // len(levels) + 1, i) for i in range(len(levels))])
+    with untrained(model, _mixed([read for read, _ in fed], settling), seed=seed):
+        twin = passed()
+    counts = [
+        _counts(level, fed_level, trained[i], twin[i], keys, seed)
+        for i, (level, fed_level) in enumerate(zip(levels, fed, strict=True))
+    ]
+    measured = hierarchy.measure(counts, np.arange(len(keys)) + 1.0, seed=seed)
+    return Strip(
+        hierarchy=measured,
+        levels=levels,
+        rows={level.name: rows for level, rows in zip(levels, trained, strict=True)},
+    )
+
+
+def _mixed(reads, which: np.ndarray):
+    """A batch with stimuli of all levels."""
+    import keras
+
+    parts = [reads[i](np.arange(int((which == i).sum()))) for i in np.unique(which)]
+    return keras.tree.map_structure(lambda *values: np.concatenate(values), *parts)
+
+
+def _counts(level: Level, fed, trained, twin, keys: list[str], seed: int) -> LevelCounts:
+    control = control_labels(level.control, level.y, seed)
+    ridges = [Ridge(trained[key]) for key in keys]
+    return LevelCounts(
+        name=level.name,
+        trained=np.stack([_correct(ridge, level) for ridge in ridges]),
+        untrained=np.stack([_correct(Ridge(twin[key]), level) for key in keys]),
+        input=_correct(Ridge(_input(fed, len(level.y))), level),
+        labels=level.y,
+        control=np.stack([ridge.correct(control) for ridge in ridges]),
+        control_labels=control,
+    )
+
+
+def _correct(ridge: Ridge, level: Level) -> np.ndarray:
+    return ridge.correct(level.y) if level.group is None else ridge.correct(level.y, level.group)
+
+
+def _input(fed, n: int) -> np.ndarray:
+    """The bare input as rows: pixels; the values of a series, or of its one step that is asked for;
+    which token stands at the position and which before it."""
+    read, at = fed
+    x = read(np.arange(n))
+    rows = raw(x, n)
+    values = np.asarray(x) if not isinstance(x, dict | list) else None
+    if values is not None and "int" in str(values.dtype) and values.ndim == 2 and at is not None:
+        return _one_hot(values[np.arange(n), at])
+    if values is not None and values.ndim == 3 and at is not None:
+        return values[np.arange(n), at]
+    return rows
+
+
+def _one_hot(tokens: np.ndarray) -> np.ndarray:
+    _, codes = np.unique(tokens, return_inverse=True)
+    return np.eye(codes.max() + 1, dtype=np.float32)[codes]

@@ -1,0 +1,84 @@
+"""The untrained twin: the same network with the weights that it might have begun with.
+
+What an untrained network lets a linear reader see is no merit of training (a random transformer
+tells topics apart), so every level is measured on the twin as well.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+from keras import layers
+
+from dlcli.inspection.tap import Tap
+
+
+@contextmanager
+def untrained(model: keras.Model, x, *, seed: int) -> Iterator[keras.Model]:
+    """The model itself with fresh weights; its own come back at the end.
+
+    Weights are drawn by their layer's own initialisers; those that have none keep their values in
+    another order. Batch normalisation learns its statistics from the batch x, layer by layer, as an
+    untrained network would have them: without that the twin would be unfairly weak.
+    """
+    kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.variables]
+    try:
+        _renew(model, np.random.default_rng([seed, 7]))
+        _settle(model, x)
+        yield model
+    finally:
+        for variable, value in zip(model.variables, kept, strict=True):
+            variable.assign(value)
+
+
+def _renew(model: keras.Model, rng: np.random.Generator) -> None:
+    done = set()
+    for layer in [model, *model._flatten_layers(include_self=False)]:
+        own = layer._trainable_variables + layer._non_trainable_variables
+        for variable in own:
+            if id(variable) in done or "float" not in str(variable.dtype):
+                continue
+            done.add(id(variable))
+            if isinstance(layer, layers.Normalization):  # what it learned is the scale of the data
+                continue
+            variable.assign(_fresh(layer, variable, rng))
+
+
+def _fresh(layer, variable, rng: np.random.Generator):
+    initializer = getattr(layer, f"{_kind(variable.name)}_initializer", None)
+    if initializer is None:
+        values = keras.ops.convert_to_numpy(variable)
+        return rng.permutation(values.reshape(-1)).reshape(values.shape)
+    config = initializer.get_config()
+    if "seed" in config:
+        config["seed"] = int(rng.integers(2**31))
+    return type(initializer).from_config(config)(variable.shape, dtype=variable.dtype)
+
+
+def _kind(name: str) -> str:
+    """The word that a weight's initialiser is named by in its layer."""
+    return {"depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise", "moving_var": "moving_variance"}.get(
+        name, name
+    )
+
+
+def _settle(model: keras.Model, x) -> None:
+    """Run once with every batch normalisation taking the batch's statistics for good."""
+    norms = [layer for layer in model._flatten_layers() if isinstance(layer, layers.BatchNormalization)]
+    if not norms:
+        return
+    before = [(layer.momentum, layer.trainable) for layer in norms]
+    try:
+        for layer in norms:
+            layer.momentum = 0.0
+            layer.trainable = True  # a frozen one would not take any
+
+        def training(layer, arguments):
+            return {**arguments, "training": True} if isinstance(layer, layers.BatchNormalization) else arguments
+
+        with Tap(arguments=training):
+            model(x, training=False)
+    finally:
+        for layer, (momentum, trainable) in zip(norms, before, strict=True):
+            layer.momentum, layer.trainable = momentum, trainable

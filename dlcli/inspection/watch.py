@@ -1,0 +1,133 @@
+"""One pass over examples that keeps, of every layer, a short row of numbers for each example.
+
+A layer's output for one example becomes: the mean and the standard deviation of each feature over
+all positions (and the last step's values, for sequences); or its values at one given position. What
+is kept grows with the number of rows and not with the size of pictures or the length of texts.
+"""
+
+import time
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+from keras import ops
+
+from dlcli.inspection.tap import Tap
+
+
+class Watch:
+    """A model seen at some of its places; `rows` runs a batch. Compiled once."""
+
+    def __init__(self, model: keras.Model, keys: list[str]):
+        self._watched = {kind: _Watched(model, keys, kind) for kind in ("all", "at")}
+
+    def rows(self, x, positions, count: int) -> dict[str, np.ndarray]:
+        """Rows (count, d) float32 of every place for one batch.
+
+        positions (B,): the step of the input at which sequences are read, or None for all of them.
+        Only the first `count` examples are counted; the others fill the batch up to one shape.
+        """
+        if positions is None:
+            seen = self._watched["all"].predict_on_batch({"x": x})
+        else:
+            # as a share of the length: a layer may have fewer steps than the input
+            steps = np.asarray(keras.tree.flatten(x)[0]).shape[1]
+            share = ((np.asarray(positions) + 0.5) / steps).astype(np.float32)
+            seen = self._watched["at"].predict_on_batch({"x": x, "at": share})
+        return {key: np.asarray(values[:count], np.float32) for key, values in seen.items()}
+
+    def gathered(self, batches: Iterable[tuple]) -> dict[str, np.ndarray]:
+        """Rows (n, d) of every place for all batches (x, positions, count)."""
+        parts: dict[str, list[np.ndarray]] = {}
+        for batch in batches:
+            for key, values in self.rows(*batch).items():
+                parts.setdefault(key, []).append(values)
+        return {key: np.concatenate(many) for key, many in parts.items()}
+
+
+class _Watched(keras.Model):
+    """{"x": the model's inputs, "at": (B,) positions as shares of the length} -> {key: (B, d)}."""
+
+    def __init__(self, model: keras.Model, keys: list[str], kind: str):
+        super().__init__(name=f"watched_{kind}")
+        self.model = model
+        self.keys = keys
+        self.built = True
+
+    def call(self, inputs):
+        seen = {}
+
+        def look(visit):
+            if visit.key in wanted:
+                seen[visit.key] = pooled(visit.output, inputs.get("at"))
+
+        wanted = set(self.keys)
+        with Tap(change=look):
+            self.model(inputs["x"], training=False)
+        return {key: seen[key] for key in self.keys if key in seen}
+
+
+def pooled(x, at=None):
+    """One row per example, in float32.
+
+    (B, C) as it is; (B, T, C) -> values at `at` (B,), a share of the length, (B, C), or mean, deviation
+    and last step (B, 3 C), masked steps not counted; (B, ..., C) -> mean and deviation (B, 2 C).
+    """
+    mask = getattr(x, "_keras_mask", None)
+    x = ops.cast(x, "float32")
+    if len(x.shape) == 2:
+        return x
+    if len(x.shape) == 3:
+        if at is not None:
+            return _taken(x, ops.floor(at * x.shape[1]))
+        return ops.concatenate([*_moments(x, mask), _last(x, mask)], axis=-1)
+    return ops.concatenate(_moments(ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1])), None), axis=-1)
+
+
+def _moments(x, mask):
+    """Mean and deviation over the positions of (B, P, C)."""
+    if mask is None:
+        # not by einsum: on TensorFlow's CPU that is five times slower
+        mean, square = ops.mean(x, axis=1), ops.mean(ops.square(x), axis=1)
+    else:
+        weight = ops.cast(mask, "float32")[:, None]  # (B, 1, P)
+        weight = weight / ops.maximum(ops.sum(weight, axis=2, keepdims=True), 1.0)
+        mean, square = (ops.matmul(weight, values)[:, 0] for values in (x, ops.square(x)))
+    # rounding can leave a hair less than nothing
+    return [mean, ops.sqrt(ops.maximum(square - mean * mean, 0.0))]
+
+
+def _last(x, mask):
+    if mask is None:
+        return x[:, -1]
+    steps = ops.sum(ops.cast(mask, "int32"), axis=1)
+    return _taken(x, ops.maximum(steps - 1, 0))
+
+
+def _taken(x, at):
+    """(B, T, C) at steps (B,) -> (B, C)."""
+    # one-hot and not a gather: it is as quick at these sizes and alike on both backends
+    return ops.einsum("bt,btc->bc", ops.one_hot(ops.cast(at, "int32"), x.shape[1], dtype="float32"), x)
+
+
+def timed(model: keras.Model, x, *, repeats: int = 3) -> dict[str, float]:
+    """Milliseconds of each call for the batch x, eagerly (a compiled graph has no time per layer): medians.
+
+    A layer's time holds that of the layers inside it.
+    """
+    taken: dict[str, list[float]] = {}
+    begun: list[float] = []
+
+    def begin(layer, kwargs):
+        begun.append(time.perf_counter())
+        return kwargs
+
+    def end(visit):
+        for tensor in keras.tree.flatten(visit.output):
+            ops.convert_to_numpy(tensor)  # wait for it
+        taken.setdefault(visit.key, []).append(1000 * (time.perf_counter() - begun.pop()))
+
+    for _ in range(repeats + 1):
+        with Tap(arguments=begin, change=end):
+            model(x, training=False)
+    return {key: float(np.median(values[1:])) for key, values in taken.items() if len(values) > 1}

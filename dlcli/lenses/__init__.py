@@ -1,0 +1,1 @@
+"""Lenses: one file, one way to look at layers."""

@@ -1,0 +1,57 @@
+"""The data that a model is to be looked at with: the run's own, or what the user names."""
+
+from dataclasses import dataclass
+
+from dlcli import plan, splits
+from dlcli.config import RunConfig, recorded
+from dlcli.data import Data
+from dlcli.errors import DlcliError
+from dlcli.reference import Reference
+from dlcli.rundir import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Materials:
+    """run, config: of a run, else None.  data: in splits, or None.  part: the split to use."""
+
+    run: Run | None = None
+    config: RunConfig | None = None
+    data: Data | None = None
+    part: str = ""
+    backend: str | None = None
+
+
+def gather(reference: Reference, *, data: str | None, target: str | None, split: str | None) -> Materials:
+    """Open the data before Keras is imported. The validation split is the default: the model has not
+    learned it by heart, and the test split is for one look at the end.
+
+    Raises: DlcliError when there is no such data or split.
+    """
+    run = config = None
+    if reference.kind == "run":
+        run, config = recorded(reference.path)
+    settings = config if data is None else _asked(config, data, target)
+    if settings is None:
+        return Materials()
+    entry = plan.locate(settings)
+    found = plan.open_data(entry, settings)
+    parts, _ = splits.split(found, seed=settings.seed, **plan.split_options(settings))
+    name = split or next(name for name in ("val", "test", "train") if name in parts.splits)
+    every = found.splits | parts.splits
+    if name not in every:
+        raise DlcliError(f"there is no split {name!r}.", f"there are: {', '.join(every)}.")
+    return Materials(
+        run=run,
+        config=settings,
+        data=Data(kind=found.kind, splits=every, about=found.about, warnings=parts.warnings),
+        part=name,
+        backend=config.backend if config else None,
+    )
+
+
+def _asked(config: RunConfig | None, data: str, target: str | None) -> RunConfig:
+    """Other data: with the run's own options where there is a run."""
+    if config is not None:
+        return config.model_copy(update={"data": data})
+    options = {"data": {"target": target}} if target else {}
+    return RunConfig(data=data, set=options)

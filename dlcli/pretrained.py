@@ -1,0 +1,138 @@
+"""Open a model that nobody here trained: Keras' own architectures and model files of others."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from dlcli import finished
+from dlcli.errors import MODEL, DlcliError
+from dlcli.reference import Reference
+from dlcli.registry import nearest
+
+# Ways to scale bytes; "given" leaves them, for models that scale by themselves.
+RANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "0..255": lambda x: x,
+    "0..1": lambda x: x / np.float32(255),
+    "-1..1": lambda x: x / np.float32(127.5) - 1,
+    "imagenet": lambda x: (x / np.float32(255) - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225]),
+    "caffe": lambda x: x[..., ::-1] - np.float32([103.939, 116.779, 123.68]),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrained:
+    """A model and what its pixels must look like: bytes 0..255 (B, H, W, C) -> its input."""
+
+    model: keras.Model
+    scale: Callable[[np.ndarray], np.ndarray]
+    scaled: str
+
+
+def load(reference: Reference, *, pixels: str | None = None) -> Pretrained:
+    """Build or read the model. pixels: one of RANGES, where the model does not tell.
+
+    Raises: DlcliError (exit code 4) with the reason when it cannot be read.
+    """
+    if pixels is not None and pixels not in RANGES:
+        raise DlcliError(f"{pixels!r} is no known scale of pixels.", f"known: {', '.join(RANGES)}.")
+    if reference.kind == "keras":
+        model, own = _application(reference)
+    else:
+        model, own = finished.model(reference.path), None
+    if pixels is None and own is not None:
+        return Pretrained(model=model, scale=own, scaled="by its own preprocess_input")
+    chosen = pixels or ("0..255" if _scales_itself(model) else "0..1")
+    return Pretrained(model=model, scale=RANGES[chosen], scaled=chosen)
+
+
+def _application(reference: Reference) -> tuple[keras.Model, Callable]:
+    classes = {name: maker for name, maker in vars(keras.applications).items() if inspect.isfunction(maker)}
+    by_lower = {name.lower(): name for name in classes}
+    name = by_lower.get(reference.name.lower())
+    if name is None:
+        raise DlcliError(f"keras.applications has no {reference.name!r}.", nearest(reference.name, classes))
+    maker = classes[name]
+    options = _options(maker, reference)
+    weights = reference.weights
+    if weights == "imagenet":
+        model = _downloaded(maker, name, options)
+    else:
+        model = _with_weights(maker, options, weights, reference.text)
+    return model, _preprocessing(name)
+
+
+def _options(maker, reference: Reference) -> dict[str, Any]:
+    """The constructor's options in their types; `input` is the side of the pictures."""
+    known = inspect.signature(maker).parameters
+    options: dict[str, Any] = {}
+    for key, value in reference.options.items():
+        if key == "input":
+            side = _number(key, value)
+            options["input_shape"] = (side, side, 3)
+        elif key in known:
+            options[key] = _number(key, value)
+        else:
+            raise DlcliError(f"{reference.name} has no option {key!r}.", f"it has: input, {', '.join(sorted(known))}.")
+    return options
+
+
+def _number(key: str, text: str):
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        raise DlcliError(f"{key}={text!r} is no number.") from None
+
+
+def _downloaded(maker, name: str, options: dict[str, Any]) -> keras.Model:
+    try:
+        return maker(weights="imagenet", **options)
+    except Exception as error:  # whatever the network, or its absence, raises
+        reason = " ".join(str(error).split())[:160]
+        raise DlcliError(
+            f"the ImageNet weights of {name} could not be fetched: {reason}.",
+            f"name a file instead: keras:{name}:PATH.",
+            code=MODEL,
+        ) from None
+
+
+def _with_weights(maker, options: dict[str, Any], weights: str | None, text: str) -> keras.Model:
+    """The whole network, or the one without its top where the weights hold none."""
+    try:
+        model = maker(weights=None, **options)
+    except (ValueError, TypeError) as error:
+        raise DlcliError(f"{text!r} cannot be built: {' '.join(str(error).split())[:200]}") from None
+    if weights is None:
+        return model
+    reasons = []
+    for built in (lambda: model, lambda: maker(weights=None, include_top=False, **options)):
+        try:
+            candidate = built()
+            candidate.load_weights(weights)
+            return candidate
+        except (ValueError, OSError, KeyError, TypeError) as error:
+            reasons.append(" ".join(str(error).split())[:160])
+    raise DlcliError(
+        f"the weights {weights} do not fit {text.split(':')[1]}: {reasons[0]}",
+        "name the options that they were made with, as in keras:MobileNet,alpha=0.25,input=128:PATH.",
+        code=MODEL,
+    )
+
+
+def _preprocessing(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    for module in vars(keras.applications).values():
+        if inspect.ismodule(module) and hasattr(module, name) and hasattr(module, "preprocess_input"):
+            return lambda x: np.asarray(module.preprocess_input(np.array(x, np.float32)), np.float32)
+    return RANGES["0..255"]
+
+
+def _scales_itself(model: keras.Model) -> bool:
+    """Whether one of its first layers brings pixels to scale."""
+    first = [layer for layer in model._flatten_layers() if not isinstance(layer, layers.InputLayer | keras.Model)][:4]
+    return any(isinstance(layer, layers.Rescaling | layers.Normalization) for layer in first)

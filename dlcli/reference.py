@@ -1,0 +1,74 @@
+"""What a user may name as MODEL: a run directory, a model file, or one of Keras' own architectures."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlcli.errors import MODEL, DlcliError
+
+_FILES = (".keras", ".h5", ".hdf5")
+FORMS = "a run directory, a .keras or .h5 file, or keras:NAME[,OPTION=VALUE…][:WEIGHTS]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """kind "run": path is a run directory.  "file": path is a model file.  "keras": `name` of
+    keras.applications, `options` of its constructor (and `input`, the side in pixels), `weights`
+    "imagenet", a path, or None for none."""
+
+    text: str
+    kind: str
+    path: Path | None = None
+    name: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    weights: str | None = None
+
+
+def parse(text: str) -> Reference:
+    """Read MODEL. Raises: DlcliError for what is none of the three."""
+    if text.startswith("keras:"):
+        return _keras(text)
+    path = Path(text)
+    if path.is_dir():
+        if (path / "spec.json").is_file():
+            return Reference(text=text, kind="run", path=path)
+        if (path / "saved_model.pb").is_file():
+            raise DlcliError(
+                f"{path} is a TensorFlow SavedModel: it holds a graph without layers, and Keras 3 reads none of it.",
+                "save the model as .keras with the Keras that made it (model.save('model.keras')).",
+                code=MODEL,
+            )
+        raise DlcliError(f"{path} is no run directory: it has no spec.json.", f"MODEL is {FORMS}.")
+    if not path.exists():
+        raise DlcliError(f"there is no model {text!r}.", f"MODEL is {FORMS}.")
+    if path.name.endswith(".weights.h5"):
+        raise DlcliError(
+            f"{path} holds weights and no architecture.",
+            f"name the architecture that they belong to: keras:NAME:{path}.",
+            code=MODEL,
+        )
+    if path.suffix not in _FILES:
+        raise DlcliError(f"{path} is not a model file that Keras reads.", f"MODEL is {FORMS}.", code=MODEL)
+    return Reference(text=text, kind="file", path=path)
+
+
+def _keras(text: str) -> Reference:
+    """keras:MobileNet,alpha=0.25,input=128:weights.h5"""
+    described, _, weights = text.removeprefix("keras:").partition(":")
+    name, *pairs = described.split(",")
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise DlcliError(
+                f"{pair!r} in {text!r} is not OPTION=VALUE.", "as in keras:MobileNet,alpha=0.25,input=128."
+            )
+        options[key] = value
+    if not name:
+        raise DlcliError(f"{text!r} names no architecture.", "as in keras:ResNet50 or keras:ResNet50:imagenet.")
+    if weights and weights not in ("imagenet", "none") and not Path(weights).is_file():
+        raise DlcliError(
+            f"there is no weights file {weights!r}.", "weights are a path, imagenet (downloaded by Keras), or none."
+        )
+    return Reference(
+        text=text, kind="keras", name=name, options=options, weights=None if weights in ("", "none") else weights
+    )
