@@ -175,7 +175,7 @@ def _plain(sheet, rows, kind, size, turn, phases):
 
 def _relation(sheet, y, draws):
     """A disc beside a square; sizes, colours and the place of the pair are free."""
-    low, high = max(0.13, 2.4 / sheet.side), max(0.18, 2.9 / sheet.side)
+    low, high = max(0.11, 2.4 / sheet.side), max(0.16, 2.9 / sheet.side)
     large = [draws.index(2) for _ in range(2)]
     disc, box = (sheet.side * (low + (high - low) / 2 * (half + draws.uniform())) for half in large)
     box = box * 0.886

@@ -190,7 +190,7 @@ def _balanced(y, token, classes, n, rng, *, spread=None):
     rank[order] = np.arange(len(rows)) - np.searchsorted(cell[order], cell[order], side="left")
     room = np.bincount(cell, minlength=len(tokens) * classes).reshape(len(tokens), classes).min(axis=1)
     quota = _shares(room, n // classes, rng)
-    if quota.sum() < FEWEST:
+    if quota.sum() < max(1, min(FEWEST, n // classes)):
         return rows[:0]
     return rng.permutation(rows[rank < quota[kind]])
 
