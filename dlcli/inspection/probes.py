@@ -31,18 +31,23 @@ class Ridge:
         self.basis = z @ (vectors[:, kept] / np.sqrt(self.values)) if d < n else vectors[:, kept]  # (n, rank)
         self.strengths = STRENGTHS * (self.values.sum() / max(1, min(d, n - 1)))
 
-    def correct(self, labels: np.ndarray) -> np.ndarray:
+    def correct(self, labels: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
         """Whether the class predicted for each held-out example is its label.  labels (n,) -> bool (n,).
 
         Ridge on one-hot labels, the largest prediction wins.  Without any column that varies: the majority.
+        groups (n,): examples of one group are held out together.
         """
         classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
         if len(classes) == 1 or not len(self.values):
             return codes == counts.argmax()
         targets = np.eye(len(classes))[codes]
-        folds = _folds(codes)
-        strength = self.strengths[self._errors(targets).sum(axis=1).argmin()]
-        predictions = self.held_out(targets, folds, strength)
+        folds = _folds(codes, groups)
+        if groups is None:
+            strength = self.strengths[self._errors(targets).sum(axis=1).argmin()]
+            predictions = self.held_out(targets, folds, strength)
+        else:  # leaving out one alone would leave its partners in
+            tried = [self.held_out(targets, folds, strength) for strength in self.strengths]
+            predictions = min(tried, key=lambda found: ((found - targets) ** 2).sum())
         # The shares of all labels and not of the training folds: a class with one example more in the held-out fold
         # has one fewer in training, which would count against exactly those examples.
         predictions += targets.mean(axis=0) - _means_without(targets, folds)
@@ -139,8 +144,14 @@ def _scored(x: np.ndarray) -> np.ndarray:
     return (x[:, live] - x[:, live].mean(axis=0)) / spread[live]
 
 
-def _folds(codes: np.ndarray) -> np.ndarray:
-    """Fold of each example, the classes spread evenly; the same for the same labels.  codes (n,) -> (n,)"""
+def _folds(codes: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:
+    """Fold of each example, the classes spread evenly; the same for the same labels.  codes (n,) -> (n,)
+
+    groups (n,): each goes whole into one fold, with the class of its first example.
+    """
+    if groups is not None:
+        _, firsts, members = np.unique(groups, return_index=True, return_inverse=True)
+        return _folds(codes[firsts])[members]
     # Shuffled first: stimuli often come in cycles, and a cycle of five would put one nuisance into one fold.
     shuffled = np.random.default_rng(0).permutation(len(codes))
     order = shuffled[np.argsort(codes[shuffled], kind="stable")]
