@@ -24,6 +24,7 @@ MAKERS = {
     "baselines": "fit",
     "formats": "open",
     "samples": "make",
+    "stimuli": "levels",
     "tasks": "learn",
 }
 

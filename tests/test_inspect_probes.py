@@ -1,5 +1,6 @@
 """Probes, erasure and the hierarchy: against refits, closed forms, and data with nothing in it."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -12,7 +13,7 @@ from dlcli.errors import DlcliError
 from dlcli.inspection.erasure import erase, leace, random_erasure
 from dlcli.inspection.hierarchy import LevelCounts, measure
 from dlcli.inspection.kendall import kendall
-from dlcli.inspection.probes import Ridge, control_labels, control_types, interval, normalised
+from dlcli.inspection.probes import Ridge, control_labels, control_types, guessed, interval, normalised
 
 LAYERS, STIMULI, CLASSES = 8, 400, 5
 
@@ -181,11 +182,12 @@ def steps(at, height=0.8):
 
 
 def test_the_formulas_on_a_step():
-    """b is the largest of input, twin and control; D, G and E by hand."""
+    """b is the largest of input and twin, control labels are only reported; D, G and E by hand."""
     nothing = [0.0] * LAYERS
     (found,) = measure(
-        [level("edge", steps(4), [0.5, *nothing[1:]], before=0.2, control=[0.1] * LAYERS)], np.arange(1, 9)
+        [level("edge", steps(4), [0.5, *nothing[1:]], before=0.2, control=[0.4] * LAYERS)], np.arange(1, 9)
     ).levels
+    np.testing.assert_allclose(found.control, 0.4, atol=1e-9)
     np.testing.assert_allclose(found.baseline, [0.5] + [0.2] * 7, atol=1e-9)
     np.testing.assert_allclose(found.learned, [0, 0, 0] + [0.75] * 5, atol=1e-9)
     np.testing.assert_allclose(found.gain, [0, 0, 0, 0.75, 0, 0, 0, 0], atol=1e-9)
@@ -206,7 +208,21 @@ def test_levels_in_order_are_a_hierarchy_and_reversed_they_are_not():
     assert found.labels[3] == "shape .80"
     assert found.labels[4].startswith("refines")
     assert measure(levels[::-1], np.arange(1, 9)).said == "no measurable hierarchy"
-    assert measure(levels[:4], np.arange(1, 9)).said == "too few to test"
+    assert measure(levels[:4], np.arange(1, 9)).said == "tau = 1.00, p = 0.042"
+    assert measure(levels[:3], np.arange(1, 9)).said == "too few to test"
+
+
+def test_what_the_nuisances_tell_is_not_learned():
+    """Labels that follow their type in 9 of 10 cases: the baseline is what the types tell, far above chance."""
+    rng = np.random.default_rng(0)
+    types = rng.integers(0, 6, 300)
+    labels = np.where(rng.random(300) < 0.9, types % 3, rng.integers(0, 3, 300))
+    assert 0.85 < guessed(types, labels).mean() <= 1
+    balanced = np.arange(300) % 3
+    assert guessed(np.repeat(np.arange(10), 30), balanced).mean() < 0.4
+    counts = level("edge", [0.8] * LAYERS, [0.0] * LAYERS)
+    known = replace(counts, nuisance=exact(0.2 + 0.8 * 0.6, 7))
+    assert measure([known], np.arange(1, 9)).levels[0].baseline[0] == pytest.approx(0.6)
 
 
 def test_two_levels_gained_alike_are_both_named():

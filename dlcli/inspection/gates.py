@@ -10,7 +10,8 @@ from dlcli.inspection.view import View
 LEAK = 0.10
 # Levels that a linear reader may read off pixels: colour is there already; so is the identity of a token.
 OPEN = {"colour", "step", "character", "word"}
-FEW = 200
+# Examples in all, and of each class, below which numbers are noise.
+FEW, FEW_OF_A_CLASS = 100, 10
 # Stimuli that lie so many times farther out than the data: a full grating is unlike any photograph, and
 # lies 1.3 to 2.2 times as far out in the layers of a network trained on photographs.
 FAR = 2.0
@@ -24,7 +25,7 @@ def checked(view: View) -> list[dict[str, Any]]:
     if view.data is not None:
         found.append(_samples(view))
         if view.strip is not None:
-            found += [_distance(view, name) for name in view.strip.rows]
+            found += [gate for name in view.strip.rows if (gate := _distance(view, name))]
     return found
 
 
@@ -41,18 +42,30 @@ def _leak(level) -> dict[str, Any]:
 
 
 def _samples(view: View) -> dict[str, Any]:
-    n = len(view.data.input)
+    n, labels = len(view.data.input), view.data.labels
+    fewest = None if labels is None else n / max(1, len(np.unique(labels)))
+    passed = n >= FEW and (fewest is None or fewest >= FEW_OF_A_CLASS)
+    classes = "" if fewest is None else f", {fewest:.0f} of each class on average"
     return {
         "name": "samples",
-        "passed": n >= FEW,
+        "passed": bool(passed),
         "subject": "data",
-        "message": f"{n} examples of the data were looked at" + ("" if n >= FEW else f"; fewer than {FEW} say little."),
+        "message": f"layers were measured on {n} examples{classes}"
+        + (
+            "."
+            if passed
+            else f": fewer than {FEW}, or {FEW_OF_A_CLASS} of a class, say little (--split train has more)."
+        ),
     }
 
 
-def _distance(view: View, level: str) -> dict[str, Any]:
+def _distance(view: View, level: str) -> dict[str, Any] | None:
+    """None for stimuli that are read at one step: they are cut out of the user's own data, or not comparable."""
     ratios = [outside(view.data.kept[place.key], view.strip.rows[level][place.key]) for place in view.places]
-    ratio = float(np.median([value for value in ratios if value is not None] or [0.0]))
+    known = [value for value in ratios if value is not None]
+    if not known:
+        return None
+    ratio = float(np.median(known))
     passed = ratio <= FAR
     return {
         "name": "distance",

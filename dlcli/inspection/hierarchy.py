@@ -3,7 +3,7 @@
 For layer l and level t, from held-out correctness, with the majority as 0 and perfect as 1:
 
     A = (accuracy - majority) / (1 - majority)
-    b = max(A of the input, A of the untrained twin, A of the control labels, 0)
+    b = max(A of the input, A of the untrained twin, A of the nuisances alone, 0)
     D = max(0, A - b) / max(1 - b, 0.1)                learned decodability
     G = what D gains over the best layer before        only where it is beyond the noise
     E = sum l G / sum G, if sum G > 0.1                emergence (the expected layer of Tenney et al., 2019)
@@ -12,6 +12,9 @@ For layer l and level t, from held-out correctness, with the majority as 0 and p
 Two guards against noise: a maximum over many layers always finds a "gain", so D counts only beyond the bootstrap noise
 of all layers together, and a later layer gains only where it beats the last gain by as much; and where the baseline
 leaves less than a tenth to learn, that tenth is the unit, or one error less would be a D of 1.
+
+Control labels (Hewitt & Liang, 2019) are reported and not part of b: a network that knows words tells any labelling of
+words, while these labels are balanced against the words. What the types do tell of a label counts: the nuisances.
 """
 
 from dataclasses import dataclass
@@ -25,7 +28,7 @@ DRAWS = 200
 ROOM = 0.1  # the least that a baseline leaves to learn
 GAINED = 0.1  # sum of G from which a level has emerged
 NAMED = 0.05  # G from which a layer is named after the level
-LEVELS, LAYERS, SIGNIFICANT = 5, 4, 0.05
+LEVELS, LAYERS, SIGNIFICANT = 4, 4, 0.05  # of 4 levels only the perfect order is rarer than 0.05 (1/24)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class LevelCounts:
     untrained: np.ndarray
     input: np.ndarray  # (n,)
     labels: np.ndarray  # (n,)
+    nuisance: np.ndarray | None = None  # (n,): the label guessed from the type of the stimulus
     control: np.ndarray | None = None
     control_labels: np.ndarray | None = None
 
@@ -110,10 +114,11 @@ def _level(counts: LevelCounts, depths: np.ndarray, rng: np.random.Generator) ->
     trained, untrained = (_normalised(one, weights, most) for one in (counts.trained, counts.untrained))
     before = _normalised(counts.input[None], weights, most)
     baseline = np.maximum(np.maximum(before, untrained), 0.0)
+    if counts.nuisance is not None:
+        baseline = np.maximum(baseline, _normalised(counts.nuisance[None], weights, most))
     control = None
     if counts.control is not None:
         control = _normalised(counts.control, weights, majority(counts.control_labels))
-        baseline = np.maximum(baseline, control)
     room = np.maximum(1 - baseline, ROOM)
     difference = (trained - baseline) / room  # (1 + draws, L), below 0 where training lost the level
     least = 1 / (n * max(1 - most, 1 / n)) / room[0]  # one stimulus: a cell without a single error has some noise too

@@ -5,11 +5,12 @@ from typing import Any
 
 import keras
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from dlcli import __version__, registry
 from dlcli.errors import DlcliError
 from dlcli.inspection import gates, geometry, methods, strip, tap, taps, tree
-from dlcli.inspection.rows import DataPass, data_pass
+from dlcli.inspection.rows import COMPARED, DataPass, data_pass
 from dlcli.inspection.strip import Strip
 from dlcli.inspection.subject import Subject, batch_size, batches
 from dlcli.inspection.view import Finding, View
@@ -186,10 +187,11 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
             row.setdefault("pictures", []).extend(finding.pictures.get(place.name, []))
     if view.data is not None:
         document["methods"] += methods.FAST
-        kept = [view.data.kept[place.key] for place in view.places]
+        with threadpool_limits(1):
+            similar = geometry.cka_matrix([view.data.kept[place.key][:COMPARED] for place in view.places])
         document["cka"] = {
             "layers": [rows[place.name]["name"] for place in view.places],
-            "matrix": geometry.cka_matrix([values[:512] for values in kept]).round(4).tolist(),
+            "matrix": [[round(value, 4) for value in line] for line in similar.astype(float).tolist()],
         }
     if view.strip is not None and view.strip.levels:
         document["methods"] += methods.STANDARD

@@ -59,8 +59,8 @@ STANDARD = (
     },
     {
         "name": "b, baseline",
-        "formula": "max(A of the bare input, A of the untrained twin, A of control labels, 0)",
-        "source": "Hewitt & Liang, 2019",
+        "formula": "max(A of the bare input, A of the untrained twin, A of the nuisances alone, 0)",
+        "source": "",
     },
     {"name": "D, learned", "formula": "max(0, A - b) / max(1 - b, 0.1)", "source": ""},
     {
@@ -75,7 +75,7 @@ STANDARD = (
     },
     {
         "name": "hierarchy index",
-        "formula": "Kendall's tau-b between the order of the levels and E; exact p over all orders; at least 5 levels and 4 layers",
+        "formula": "Kendall's tau-b between the order of the levels and E; exact p over all orders; at least 4 levels and 4 layers",
         "source": "",
     },
     {

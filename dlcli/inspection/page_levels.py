@@ -27,12 +27,12 @@ TAU = "tau: 1 is exactly that order, 0 no order, −1 the reverse. p: how often 
 
 
 def view(scores: dict | None, name: str) -> float | None:
-    """A, b or D of one layer and level. b = max(input, untrained, control, 0); no b where none was measured."""
+    """A, b or D of one layer and level. b as measured, else max(input, untrained, 0)."""
     if not scores:
         return None
     if name != "baseline":
         return scores.get(name)
-    measured = [scores[key] for key in ("input", "untrained", "control") if is_number(scores.get(key))]
+    measured = [scores[key] for key in ("baseline", "input", "untrained") if is_number(scores.get(key))]
     return max([*measured, 0.0]) if measured else None
 
 

@@ -132,6 +132,18 @@ def control_labels(types: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarr
     return drawn[types]
 
 
+def guessed(types: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Whether the most frequent label of the others of its type is each example's label.  (n,) ints -> bool (n,)
+
+    What a label can be told by from its nuisances alone; below chance where they are balanced against it.
+    """
+    counts = np.zeros((types.max() + 1, labels.max() + 1))
+    np.add.at(counts, (types, labels), 1)
+    others = counts[types]
+    others[np.arange(len(labels)), labels] -= 1
+    return (others.argmax(axis=1) == labels) & (others.max(axis=1) > 0)
+
+
 def _scored(x: np.ndarray) -> np.ndarray:
     """Each column with mean 0 and standard deviation 1; columns that do not vary are gone."""
     if not np.isfinite(x).all():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from dlcli.inspection import geometry, probes, units
 from dlcli.inspection.probes import Ridge
@@ -79,9 +80,15 @@ def data_pass(watch: Watch, batches, labels: np.ndarray | None, channels: dict[s
     rows = {key: np.concatenate(parts)[:KEPT] for key, parts in kept.items()}
     raw_rows = np.concatenate(inputs)[:KEPT]
     known = None if labels is None else labels[: len(raw_rows)]
-    control = None if known is None else probes.control_labels(probes.control_types(raw_rows), known, seed)
-    similarity = _Similarity(raw_rows[:COMPARED], None if known is None else known[:COMPARED])
-    measured = {
+    with threadpool_limits(1):  # small factorisations: a second thread waits more than it works
+        measured = _solved(rows, raw_rows, known, sums, channels, seed)
+    return DataPass(kept=rows, input=raw_rows, labels=known, measured=measured)
+
+
+def _solved(rows, inputs: np.ndarray, known, sums: dict[str, Units], channels: dict[str, int], seed: int):
+    control = None if known is None else probes.control_labels(probes.control_types(inputs), known, seed)
+    similarity = _Similarity(inputs[:COMPARED], None if known is None else known[:COMPARED])
+    return {
         key: {
             "units": _units(sums[key], values, known, channels[key]),
             "geometry": _geometry(values, known, similarity),
@@ -89,7 +96,6 @@ def data_pass(watch: Watch, batches, labels: np.ndarray | None, channels: dict[s
         }
         for key, values in rows.items()
     }
-    return DataPass(kept=rows, input=raw_rows, labels=known, measured=measured)
 
 
 def raw(x, count: int) -> np.ndarray:

@@ -16,6 +16,7 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
     task, model = opened.task, opened.model
     group = registry.find("architectures", opened.spec["architecture"]).group
     examples = data.splits[part] if data is not None else None
+    seen = [] if data is None else [data.splits[name] for name in ("train", "val") if name in data.splits]
     read, labels, count = None, None, 0
     if examples is not None:
         source = task.source(examples, training=False)
@@ -36,7 +37,14 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
         count=count,
         labels=labels,
         classes=list(getattr(task, "classes", [])) if labels is not None else [],
-        stimuli=_stimuli(task, model, read, count, examples),
+        stimuli=_stimuli(
+            task,
+            model,
+            read,
+            count,
+            examples,
+            [x for split in seen for x in split.x] if hasattr(task, "tokens") else [],
+        ),
     )
 
 
@@ -47,8 +55,11 @@ def _labels(task, examples: Examples, chosen: np.ndarray) -> np.ndarray | None:
     return np.asarray(task.targets(examples))[chosen]
 
 
-def _stimuli(task, model, read, count: int, examples) -> Stimuli | None:
-    """The stimuli that the model's own input asks for; None where nothing fits it."""
+def _stimuli(task, model, read, count: int, examples, texts: list[str]) -> Stimuli | None:
+    """The stimuli that the model's own input asks for; None where nothing fits it.
+
+    texts: all of the user's but the test split, for stimuli are cut out of them and much is needed.
+    """
     inputs = model.inputs
     shape = tuple(inputs[0].shape[1:])
     if len(inputs) > 1:
@@ -62,12 +73,12 @@ def _stimuli(task, model, read, count: int, examples) -> Stimuli | None:
         )
     if len(shape) == 2 and shape[0] is not None and "float" in str(inputs[0].dtype):
         return series(shape, read, count)
-    if len(shape) == 1 and "int" in str(inputs[0].dtype) and hasattr(task, "tokens") and examples is not None:
+    if len(shape) == 1 and "int" in str(inputs[0].dtype) and texts:
         length = shape[0]
         return Stimuli(
             entry="text",
             make={
-                "texts": [str(text) for text in examples.x],
+                "texts": [str(text) for text in texts],
                 "length": length - 1 if task.tokenizer == "char" else 4 * length,
             },
             feed=lambda level: _tokens(task, level, length),

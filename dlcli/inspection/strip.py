@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from dlcli import registry
 from dlcli.inspection import hierarchy
 from dlcli.inspection.hierarchy import Hierarchy, LevelCounts
-from dlcli.inspection.probes import Ridge, control_labels
+from dlcli.inspection.probes import Ridge, control_labels, guessed
 from dlcli.inspection.rows import raw
 from dlcli.inspection.subject import Stimuli, batches
 from dlcli.inspection.twin import untrained
@@ -46,10 +48,11 @@ def strip(model, stimuli: Stimuli, watch: Watch, keys: list[str], *, n: int, siz
     settling = np.concatenate([np.full(_SETTLING // len(levels) + 1, i) for i in range(len(levels))])
     with untrained(model, _mixed([read for read, _ in fed], settling), seed=seed):
         twin = passed()
-    counts = [
-        _counts(level, fed_level, trained[i], twin[i], keys, seed)
-        for i, (level, fed_level) in enumerate(zip(levels, fed, strict=True))
-    ]
+    with threadpool_limits(1):  # small factorisations: a second thread waits more than it works
+        counts = [
+            _counts(level, fed_level, trained[i], twin[i], keys, seed)
+            for i, (level, fed_level) in enumerate(zip(levels, fed, strict=True))
+        ]
     measured = hierarchy.measure(counts, np.arange(len(keys)) + 1.0, seed=seed)
     return Strip(
         hierarchy=measured,
@@ -60,8 +63,6 @@ def strip(model, stimuli: Stimuli, watch: Watch, keys: list[str], *, n: int, siz
 
 def _mixed(reads, which: np.ndarray):
     """A batch with stimuli of all levels."""
-    import keras
-
     parts = [reads[i](np.arange(int((which == i).sum()))) for i in np.unique(which)]
     return keras.tree.map_structure(lambda *values: np.concatenate(values), *parts)
 
@@ -75,6 +76,7 @@ def _counts(level: Level, fed, trained, twin, keys: list[str], seed: int) -> Lev
         untrained=np.stack([_correct(Ridge(twin[key]), level) for key in keys]),
         input=_correct(Ridge(_input(fed, len(level.y))), level),
         labels=level.y,
+        nuisance=None if level.group is not None else guessed(level.control, level.y),
         control=np.stack([ridge.correct(control) for ridge in ridges]),
         control_labels=control,
     )
@@ -85,17 +87,18 @@ def _correct(ridge: Ridge, level: Level) -> np.ndarray:
 
 
 def _input(fed, n: int) -> np.ndarray:
-    """The bare input as rows: pixels; the values of a series, or of its one step that is asked for;
-    which token stands at the position and which before it."""
+    """The bare input as rows, read as layers are read: which token stands at the position, the values
+    of a step, or a series' mean, deviation and last step; of pictures every pixel, which is stricter."""
     read, at = fed
     x = read(np.arange(n))
-    rows = raw(x, n)
-    values = np.asarray(x) if not isinstance(x, dict | list) else None
-    if values is not None and "int" in str(values.dtype) and values.ndim == 2 and at is not None:
+    values = np.asarray(keras.tree.flatten(x)[0])
+    if "int" in str(values.dtype) and values.ndim == 2 and at is not None:
         return _one_hot(values[np.arange(n), at])
-    if values is not None and values.ndim == 3 and at is not None:
-        return values[np.arange(n), at]
-    return rows
+    if values.ndim == 3:
+        if at is not None:
+            return values[np.arange(n), at]
+        return np.concatenate([values.mean(axis=1), values.std(axis=1), values[:, -1]], axis=1)
+    return raw(x, n)
 
 
 def _one_hot(tokens: np.ndarray) -> np.ndarray:

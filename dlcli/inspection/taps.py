@@ -80,12 +80,16 @@ class Place:
 
 def chosen(visits: list[Visit]) -> list[Place]:
     """The places of a model worth measuring, in the order of execution."""
-    steps = [visit for visit in visits if _computes(visit, visits)]
+    # at inference a dropout hands on the very tensor that it was given: it is not there
+    steps = [visit for visit in visits if _computes(visit, visits) and not any(visit.output is x for x in visit.inputs)]
     readers: dict[int, list[Visit]] = {}
     for visit in steps:
         for tensor in {id(x): x for x in visit.inputs}.values():
             readers.setdefault(id(tensor), []).append(visit)
-    by_output = {id(x): visit for visit in steps for x in tree.flatten(visit.output)}
+    by_output: dict[int, Visit] = {}
+    for visit in steps:
+        for tensor in tree.flatten(visit.output):
+            by_output.setdefault(id(tensor), visit)
     places = []
     for visit in steps:
         if isinstance(visit.layer, PASSING) or not _features(visit) or _finished(visit, readers):
