@@ -122,3 +122,27 @@ def scope() -> Iterator[int]:
 
         with tensorflow.distribute.MirroredStrategy().scope():
             yield count
+
+
+def value_and_gradients(function, arguments: list) -> tuple:
+    """function(*arguments), a scalar tensor, and its gradient with respect to each argument: zeros where it has no part.
+
+    arguments: floating tensors.  Keras has no name for gradients.  No variable is changed: what
+    layers would assign or add to their losses is dropped.
+    """
+    import keras
+
+    def stateless(*values):
+        with keras.StatelessScope(collect_losses=True):
+            return function(*values)
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.value_and_grad(stateless, argnums=tuple(range(len(arguments))))(*arguments)
+    import tensorflow
+
+    with tensorflow.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(arguments)
+        value = stateless(*arguments)
+    return value, tape.gradient(value, arguments, unconnected_gradients="zero")
