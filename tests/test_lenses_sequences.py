@@ -197,7 +197,7 @@ def test_gates_and_memory_are_in_the_document_of_a_model(rng):
 
     subject = Subject(model=model, title="line", source="test", family="rnn", read=read, count=40)
     subject.stimuli = series((60, 1), read, 40)
-    document = measuring.inspect(subject, budget="fast", only=[], seed=0)
+    document, _ = measuring.inspect(subject, budget="fast", only=[], seed=0)
     rows = {row["name"]: row for row in document["layers"]}
     assert rows["line"]["own"]["memory"] == pytest.approx(5, abs=0.1)
     assert rows["line"]["own"]["radius"] == 0
