@@ -94,7 +94,7 @@ def across(answers: np.ndarray) -> list[int]:
     order = np.argsort(-answers, kind="stable")
     taken: list[int] = []
     for _, share, count in QUANTILES:
-        start = max(int(round(share * (len(order) - 1))), len(taken))
+        start = max(round(share * (len(order) - 1)), len(taken))
         taken += range(start, start + count)
     return order[taken].tolist()
 
