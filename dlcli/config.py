@@ -41,6 +41,7 @@ class FitConfig(BaseModel):
     clip_norm: float | None = Field(1.0, gt=0, description="of the gradients of all weights together")
     ema: float | None = Field(None, ge=0, lt=1, description="momentum of the weights' moving average")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
+    keep: int = Field(0, ge=0, description="checkpoints kept on the way, for inspect-layers --timeline")
     patience: int | None = Field(None, ge=1, description="epochs without a better score before stopping")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["equal", "balanced"] = "equal"

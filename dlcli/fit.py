@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import keras
@@ -74,7 +74,8 @@ def train(
     keras.utils.set_random_seed(seed)
     model = build()
     compiled(model, task, fit, steps=epochs * len(batches))
-    keeper = Keeper(task, run, patience=fit.patience, passes=batches.passes)
+    kept = {round((i + 1) * epochs / fit.keep) for i in range(fit.keep)}
+    keeper = Keeper(task, run, patience=fit.patience, passes=batches.passes, kept=kept)
     watch = Watch(batch_size=batch_size, deadline=begun + fit.time if fit.time else None)
     averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if fit.ema is not None else []
     started = time.monotonic()
@@ -139,8 +140,9 @@ def _jit(fit: FitConfig) -> bool | str:
 class Keeper(keras.callbacks.Callback):
     """Keeps the history and the best weights, in memory at once and on disk every so often."""
 
-    def __init__(self, task: Task, run: Run, *, patience: int | None, passes: int):
+    def __init__(self, task: Task, run: Run, *, patience: int | None, passes: int, kept: Collection[int] = ()):
         super().__init__()
+        self.kept = kept
         self.monitor = task.monitor
         # Accuracies are to be high; losses and errors low.
         self.sign = -1.0 if self.monitor and "acc" in self.monitor else 1.0
@@ -170,6 +172,10 @@ class Keeper(keras.callbacks.Callback):
             self.best_epoch = self.epochs
             self._unsaved = True
             self._weights = self.model.get_weights()
+        if self.epochs in self.kept:
+            rundir.commit(
+                self.run.path / "checkpoints" / f"epoch-{self.epochs * self.passes:05d}.keras", self.model.save
+            )
         if time.monotonic() - self._saved > _SAVE_EVERY:
             self._save()
         if score is not None and self.patience and self.epochs - self.best_epoch >= self.patience:

@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from dlcli import rundir
-from dlcli.inspection import foreign, measuring, page, runs
+from dlcli.config import RunConfig
+from dlcli.data import Data
+from dlcli.inspection import comparison, foreign, measuring, page, runs, timeline
+from dlcli.inspection.show import levels
 from dlcli.inspection.subject import Subject
 from dlcli.materials import Materials
 from dlcli.reference import Reference
@@ -15,9 +18,55 @@ def one(
     reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels
 ) -> dict:
     """The document of one model."""
-    return measuring.inspect(
-        subject(reference, found, samples=samples, seed=seed, pixels=pixels), budget=budget, only=only, seed=seed
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels)
+    return measuring.inspect(opened, budget=budget, only=only, seed=seed)[0]
+
+
+def compared(
+    reference: Reference,
+    other: Reference,
+    found: Materials,
+    found_other: Materials,
+    *,
+    budget: str,
+    samples: int,
+    only: list[str],
+    seed: int,
+    pixels,
+) -> dict:
+    """The document of the first model, with the second beside it."""
+    results = [
+        measuring.inspect(
+            subject(one, material, samples=samples, seed=seed, pixels=pixels), budget=budget, only=only, seed=seed
+        )
+        for one, material in ((reference, found), (other, found_other))
+    ]
+    (first, one), (second, two) = results
+    return comparison.compared(first, second, one, two)
+
+
+def over_time(reference: Reference, found: Materials, *, samples: int, only: list[str], seed: int, **_) -> dict:
+    """The document of a run, with its levels over the epochs that it kept."""
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=None)
+    document, view = measuring.inspect(opened, budget="standard", only=only, seed=seed)
+    return timeline.added(document, view, found.run)
+
+
+def after_training(run: Run, config: RunConfig, data: Data) -> None:
+    """What each layer of a run that has just ended has learned, on the terminal and in its folder."""
+    part = next(name for name in ("val", "train") if name in data.splits)
+    found = Materials(run=run, config=config, data=data, part=part)
+    document = one(
+        Reference(text=str(run.path), kind="run", path=run.path),
+        found,
+        budget="standard",
+        samples=2000,
+        only=[],
+        seed=config.seed,
+        pixels=None,
     )
+    keep(run.path, document)
+    levels(document)
 
 
 def subject(reference: Reference, found: Materials, *, samples: int, seed: int, pixels: str | None) -> Subject:

@@ -68,6 +68,7 @@ def inspect_layers(
     from dlcli import materials
 
     found = materials.gather(opened, data=data, target=target, split=split)
+    found_other = materials.gather(other, data=data, target=target, split=split) if other else None
     engine = backend or found.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
 
     from dlcli import backend as engines
@@ -78,9 +79,9 @@ def inspect_layers(
 
     options = {"budget": budget.value, "samples": samples, "only": layer or [], "seed": seed, "pixels": pixels}
     if timeline:
-        document = inspecting.timeline(opened, found, **options)
+        document = inspecting.over_time(opened, found, **options)
     elif other is not None:
-        document = inspecting.compared(opened, other, found, **options)
+        document = inspecting.compared(opened, other, found, found_other, **options)
     else:
         document = inspecting.one(opened, found, **options)
     show(document, expand=expand, plain=ascii)

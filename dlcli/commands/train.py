@@ -32,6 +32,9 @@ def train(
     set: Annotated[
         Optional[list[str]], typer.Option(metavar="COMPONENT.OPTION=VALUE", help="Option of arch, task, data or fit.")
     ] = None,
+    inspect: Annotated[
+        bool, typer.Option("--inspect", help="End with what each layer has learned (see inspect-layers).")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     import os
@@ -81,6 +84,10 @@ def train(
     from dlcli import training
 
     report = training.train(settings, chosen, split, how_split=how, run=run)
+    if inspect:
+        from dlcli import inspecting
+
+        inspecting.after_training(run, settings, split)
     console.say(f"run: {run.path}")
     if json:
         console.document(report)

@@ -3,7 +3,7 @@
 For layer l and level t, from held-out correctness, with the majority as 0 and perfect as 1:
 
     A = (accuracy - majority) / (1 - majority)
-    b = max(A of the input, A of the untrained twin, A of the nuisances alone, 0)
+    b = max(A of the input, best A of the untrained twin up to layer l, A of the nuisances alone, 0)
     D = max(0, A - b) / max(1 - b, 0.1)                learned decodability
     G = what D gains over the best layer before        only where it is beyond the noise
     E = sum l G / sum G, if sum G > 0.1                emergence (the expected layer of Tenney et al., 2019)
@@ -113,7 +113,9 @@ def _level(counts: LevelCounts, depths: np.ndarray, rng: np.random.Generator) ->
     most = majority(counts.labels)
     trained, untrained = (_normalised(one, weights, most) for one in (counts.trained, counts.untrained))
     before = _normalised(counts.input[None], weights, most)
-    baseline = np.maximum(np.maximum(before, untrained), 0.0)
+    # an untrained layer may lose by bad luck what the one before it offered
+    offered = np.maximum.accumulate(untrained, axis=1)
+    baseline = np.maximum(np.maximum(before, offered), 0.0)
     if counts.nuisance is not None:
         baseline = np.maximum(baseline, _normalised(counts.nuisance[None], weights, most))
     control = None

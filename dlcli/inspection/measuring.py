@@ -20,8 +20,8 @@ SCHEMA_VERSION = 1
 BUDGETS = ("static", "fast", "standard", "deep")
 
 
-def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> dict[str, Any]:
-    """The document of a model (its fields: README, "What inspect-layers prints").
+def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tuple[dict[str, Any], View | None]:
+    """The document of a model, and what it was made from (None at budget static).
 
     only: patterns of layer names; without any, all layers are measured.
     """
@@ -32,7 +32,7 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> dic
     seconds = document["seconds"]
     if budget == "static":
         seconds["total"] = time.perf_counter() - begun
-        return document
+        return document, None
     places = _places(visits, rows, only)
     size = batch_size(visits)
     watch = Watch(subject.model, [place.key for place in places])
@@ -64,7 +64,7 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> dic
     seconds["lenses"] = time.perf_counter() - started
     _measured(document, view, [finding for finding in findings if finding is not None])
     seconds["total"] = time.perf_counter() - begun
-    return document
+    return document, view
 
 
 def _static(subject: Subject, rows: list[tree.Row], budget: str, seed: int) -> dict[str, Any]:

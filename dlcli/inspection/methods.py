@@ -59,7 +59,7 @@ STANDARD = (
     },
     {
         "name": "b, baseline",
-        "formula": "max(A of the bare input, A of the untrained twin, A of the nuisances alone, 0)",
+        "formula": "max(A of the bare input, best A of the untrained twin up to this layer, A of the nuisances alone, 0)",
         "source": "",
     },
     {"name": "D, learned", "formula": "max(0, A - b) / max(1 - b, 0.1)", "source": ""},

@@ -47,5 +47,5 @@ def is_activation(x) -> bool:
 
 
 def shape(x) -> tuple:
-    """A tensor's shape; None where a size is open."""
-    return tuple(x.shape)
+    """A tensor's shape; None where a size is open: JAX traces with an expression there."""
+    return tuple(side if isinstance(side, int) else None for side in x.shape)

@@ -10,13 +10,24 @@ _GLYPHS, _PLAIN = " ▁▂▃▄▅▆▇█", " .:-=+*#%"
 
 
 def show(document: dict[str, Any], *, expand: bool = False, plain: bool = False) -> None:
-    """Header, table of layers, level strip, other tables, verdict and failed gates."""
+    """Header, table of layers, level strip, other tables, what was lost, verdict and failed gates."""
     console.say(_header(document), style="bold")
     rows = fold([_as_row(layer) for layer in document["layers"]], expand=expand)
     layers = {layer["path"]: layer for layer in document["layers"]}
     _layers(document, rows, layers)
     if document["hierarchy"]:
         _strip(document, layers, plain or not _blocks())
+    _rest(document)
+
+
+def levels(document: dict[str, Any]) -> None:
+    """The level strip alone, and what it comes to."""
+    if document["hierarchy"]:
+        _strip(document, {layer["path"]: layer for layer in document["layers"]}, not _blocks())
+    _rest({**document, "tables": [], "warnings": []})
+
+
+def _rest(document: dict[str, Any]) -> None:
     for table in document["tables"]:
         console.table(table["title"], table["columns"], [[str(cell) for cell in row] for row in table["rows"]])
         if table.get("note"):
@@ -27,9 +38,13 @@ def show(document: dict[str, Any], *, expand: bool = False, plain: bool = False)
         )
     if document["verdict"]:
         console.say(document["verdict"], style="bold")
+    failed: dict[str, list[dict[str, Any]]] = {}
     for gate in document["gates"]:
         if not gate["passed"]:
-            console.warn(f"check {gate['name']} failed: {gate['message']}")
+            failed.setdefault(gate["name"], []).append(gate)
+    for name, gates in failed.items():
+        more = f" (also: {', '.join(gate['subject'] for gate in gates[1:])})" if len(gates) > 1 else ""
+        console.warn(f"check {name} failed: {gates[0]['message']}{more}")
     for warning in document["warnings"]:
         console.note(f"note: {warning}")
 

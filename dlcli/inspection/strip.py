@@ -25,40 +25,47 @@ _SETTLING = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """hierarchy: what was measured.  rows: of the network, by level and place.  levels: the stimuli."""
+    """hierarchy: what was measured.  levels: the stimuli.  rows, twin: features of the network and of its
+    untrained twin, by level and place."""
 
     hierarchy: Hierarchy
     levels: list[Level]
     rows: dict[str, dict[str, np.ndarray]]
+    twin: dict[str, dict[str, np.ndarray]]
 
 
-def strip(model, stimuli: Stimuli, watch: Watch, keys: list[str], *, n: int, size: int, seed: int) -> Strip:
-    """Every level on the network, its untrained twin and the bare input. keys: the places, in order."""
-    levels = registry.find("stimuli", stimuli.entry).load().levels(n=n, seed=seed, **stimuli.make)
+def strip(
+    model, stimuli: Stimuli, watch: Watch, keys: list[str], *, n: int, size: int, seed: int, before: Strip | None = None
+) -> Strip:
+    """Every level on the network, its untrained twin and the bare input. keys: the places, in order.
+
+    before: an earlier strip of the same network with other weights; its stimuli and twin are used again.
+    """
+    levels = before.levels if before else _levels(stimuli, n, seed)
     fed = [stimuli.feed(level) for level in levels]
 
     def passed():
-        return [
-            watch.gathered(batches(read, len(level.y), at, size)) for level, (read, at) in zip(levels, fed, strict=True)
-        ]
+        return {
+            level.name: watch.gathered(batches(read, len(level.y), at, size))
+            for level, (read, at) in zip(levels, fed, strict=True)
+        }
 
-    trained = passed()
-    if not levels:
-        return Strip(hierarchy=hierarchy.measure([], np.arange(len(keys)) + 1.0), levels=[], rows={})
-    settling = np.concatenate([np.full(_SETTLING // len(levels) + 1, i) for i in range(len(levels))])
-    with untrained(model, _mixed([read for read, _ in fed], settling), seed=seed):
-        twin = passed()
+    rows, twin = passed(), before.twin if before else {}
+    if levels and not before:
+        settling = np.concatenate([np.full(_SETTLING // len(levels) + 1, i) for i in range(len(levels))])
+        with untrained(model, _mixed([read for read, _ in fed], settling), seed=seed):
+            twin = passed()
     with threadpool_limits(1):  # small factorisations: a second thread waits more than it works
         counts = [
-            _counts(level, fed_level, trained[i], twin[i], keys, seed)
-            for i, (level, fed_level) in enumerate(zip(levels, fed, strict=True))
+            _counts(level, pair, rows[level.name], twin[level.name], keys, seed)
+            for level, pair in zip(levels, fed, strict=True)
         ]
-    measured = hierarchy.measure(counts, np.arange(len(keys)) + 1.0, seed=seed)
-    return Strip(
-        hierarchy=measured,
-        levels=levels,
-        rows={level.name: rows for level, rows in zip(levels, trained, strict=True)},
-    )
+        measured = hierarchy.measure(counts, np.arange(len(keys)) + 1.0, seed=seed)
+    return Strip(hierarchy=measured, levels=levels, rows=rows, twin=twin)
+
+
+def _levels(stimuli: Stimuli, n: int, seed: int) -> list[Level]:
+    return registry.find("stimuli", stimuli.entry).load().levels(n=n, seed=seed, **stimuli.make)
 
 
 def _mixed(reads, which: np.ndarray):

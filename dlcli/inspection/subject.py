@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import layers, tree
 
+from dlcli.inspection import nesting
 from dlcli.inspection.tap import Visit
 from dlcli.stimuli._level import Level
 
@@ -58,7 +59,7 @@ def batch_size(visits: list[Visit]) -> int:
 
 
 def _shapes(visits: list[Visit]) -> list[tuple]:
-    return [tuple(x.shape) for visit in visits for x in tree.flatten(visit.output) if hasattr(x, "shape")]
+    return [nesting.shape(x) for visit in visits for x in tree.flatten(visit.output) if hasattr(x, "shape")]
 
 
 def at_random(total: int, samples: int, seed: int) -> np.ndarray:

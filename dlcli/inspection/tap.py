@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 from keras import tree
+from keras.src.backend import get_keras_mask
 
 from dlcli.errors import DlcliError
 
@@ -125,6 +126,12 @@ def specification(model):
         )
     tensors = [keras.KerasTensor((1, *x.shape[1:]), x.dtype, name=x.name) for x in inputs]
     return tensors[0] if len(tensors) == 1 else tensors
+
+
+def mask_of(x):
+    """The mask (B, T) that Keras carries along with a tensor, or None."""
+    # not the attribute _keras_mask: JAX's traced values take none, and Keras notes their masks elsewhere
+    return get_keras_mask(x)
 
 
 class _Trace(keras.layers.Layer):

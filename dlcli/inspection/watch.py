@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dlcli.inspection.tap import Tap
+from dlcli.inspection.tap import Tap, mask_of
 
 
 class Watch:
@@ -73,7 +73,7 @@ def pooled(x, at=None):
     (B, C) as it is; (B, T, C) -> values at `at` (B,), a share of the length, (B, C), or mean, deviation
     and last step (B, 3 C), masked steps not counted; (B, ..., C) -> mean and deviation (B, 2 C).
     """
-    mask = getattr(x, "_keras_mask", None)
+    mask = mask_of(x)
     x = ops.cast(x, "float32")
     if len(x.shape) == 2:
         return x

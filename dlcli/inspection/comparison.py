@@ -1,0 +1,113 @@
+"""Two networks side by side: what the second knows that the first does not, and where their layers agree."""
+
+from typing import Any
+
+import numpy as np
+
+from dlcli.inspection import geometry
+from dlcli.inspection.rows import COMPARED
+from dlcli.inspection.view import View
+
+
+def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, two: View | None) -> dict[str, Any]:
+    """The first document, with "compare": the second document's model and layers, the levels of both and,
+    where both saw the same inputs, the CKA of every layer with every layer."""
+    document = {**first, "tables": [*first["tables"]], "warnings": [*first["warnings"]]}
+    document["compare"] = {"model": second["model"], "hierarchy": second["hierarchy"], "layers": second["layers"]}
+    document["tables"].append(_sizes(first, second))
+    if first["hierarchy"] and second["hierarchy"]:
+        document["tables"].append(_levels(first, second))
+    rows = _same_inputs(one, two) if one and two else None
+    if rows is None:
+        if one and two:
+            document["warnings"].append("the two saw different inputs: their layers cannot be compared by CKA")
+        return document
+    names = [[place.name.rpartition("/")[2] for place in view.places] for view in (one, two)]
+    matrix = cka_between(*rows)
+    document["compare"]["cka"] = {"rows": names[0], "columns": names[1], "matrix": matrix.round(4).tolist()}
+    document["tables"].append(_matches(names, matrix))
+    return document
+
+
+def cka_between(first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
+    """Debiased CKA of every layer of one network with every layer of the other: (L1, L2).  rows (n, d) alike in n."""
+    both = geometry.cka_matrix([*first, *second])
+    return np.asarray(both[: len(first), len(first) :], np.float64)
+
+
+def _same_inputs(one: View, two: View) -> list[list[np.ndarray]] | None:
+    """Features of both on the same examples: of the data where it is the same, else of the same stimuli."""
+    if one.data is not None and two.data is not None and one.subject.data == two.subject.data:
+        views = [view.data.kept for view in (one, two)]
+    elif one.strip and two.strip and _alike(one, two):
+        names = [level.name for level in one.strip.levels]
+        views = [{key: _stacked(view, names, key) for key in view.strip.rows[names[0]]} for view in (one, two)]
+    else:
+        return None
+    return [[kept[place.key][:COMPARED] for place in view.places] for kept, view in zip(views, (one, two), strict=True)]
+
+
+def _alike(one: View, two: View) -> bool:
+    pairs = list(zip(one.strip.levels, two.strip.levels, strict=False))
+    return bool(pairs) and all(a.name == b.name and np.array_equal(a.x, b.x) for a, b in pairs)
+
+
+def _stacked(view: View, names: list[str], key: str) -> np.ndarray:
+    share = COMPARED // len(names)
+    return np.concatenate([view.strip.rows[name][key][:share] for name in names])
+
+
+def _sizes(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    pairs = [(name, first["model"][name], second["model"][name]) for name in ("source", "parameters", "flops")]
+    return {
+        "title": "the two models",
+        "columns": ["", "first", "second"],
+        "rows": [
+            [name, *(f"{value:,}" if isinstance(value, int) else str(value) for value in both)] for name, *both in pairs
+        ],
+        "note": "",
+    }
+
+
+def _levels(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    rows = []
+    for level in first["hierarchy"]["levels"]:
+        if level not in second["hierarchy"]["levels"]:
+            continue
+        best = [_best(document, level) for document in (first, second)]
+        change = best[1][0] - best[0][0]
+        # both intervals leave the other's value out
+        beyond = (
+            best[1][1] > best[0][0] and best[0][2] < best[1][0]
+            if change > 0
+            else best[1][2] < best[0][0] and best[0][1] > best[1][0]
+        )
+        word = "kept" if not beyond else "gained" if change > 0 else "lost"
+        rows.append([level, *(f"{value:.2f} in {layer}" for value, _, _, layer in best), f"{change:+.2f}", word])
+    return {
+        "title": "levels: learned at best, and where",
+        "columns": ["level", "first", "second", "change", ""],
+        "rows": rows,
+        "note": "gained and lost: beyond the 95 % intervals of both.",
+    }
+
+
+def _best(document: dict[str, Any], level: str) -> tuple[float, float, float, str]:
+    """(D, low, high, layer) where the level is learned best."""
+    found = [(layer["levels"][level], layer["name"]) for layer in document["layers"] if layer.get("levels")]
+    scores, name = max(found, key=lambda pair: pair[0]["learned"])
+    return scores["learned"], scores["low"], scores["high"], name
+
+
+def _matches(names: list[list[str]], matrix: np.ndarray) -> dict[str, Any]:
+    rows = []
+    for i, name in enumerate(names[0]):
+        j = int(np.argmax(matrix[i]))
+        same = names[1].index(name) if name in names[1] else None
+        rows.append([name, names[1][j], f"{matrix[i, j]:.2f}", "" if same is None else f"{matrix[i, same]:.2f}"])
+    return {
+        "title": "layers that agree (CKA)",
+        "columns": ["layer of the first", "most alike in the second", "CKA", "with its namesake"],
+        "rows": rows,
+        "note": "",
+    }
