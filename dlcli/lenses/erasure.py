@@ -1,0 +1,126 @@
+"""Is a level used, not only present: erase it from the layer that gained it, and see what that costs.
+
+What a probe reads off a layer may be of no use to the rest of the network. So the level is erased from
+the layer's channels, linearly, and the rest is run on; erasing as many random directions is the yardstick.
+"""
+
+import numpy as np
+from keras import ops
+
+from dlcli.inspection import erasure
+from dlcli.inspection.gradients import run
+from dlcli.inspection.view import Finding, View
+from dlcli.lenses import _placed
+
+BUDGET = "deep"
+FAMILIES = ("cnn", "transformer", "rnn")
+EXAMPLES = 256
+GAINED, PAIRS, RANDOM = 0.05, 8, 3
+
+
+def look(view: View) -> Finding | None:
+    pairs = gained(view)
+    x = view.examples(EXAMPLES)
+    if not pairs or x is None:
+        return None
+    given = predicted(view, x, None, None)
+    labels = _labels(view, given)
+    measure, unit = (_accuracy_drop, "points of accuracy") if labels is not None else _change(view, given)
+    rows = []
+    for level, number in pairs:
+        place = view.places[number]
+        projection, rank, random = projections(view, level.name, place.key)
+        if not rank:
+            continue
+        drop = measure(given, predicted(view, x, place.key, projection), labels)
+        others = [measure(given, predicted(view, x, place.key, one), labels) for one in random]
+        rows.append([level.name, place.name.rpartition("/")[2], round(drop, 3), round(float(np.mean(others)), 3), rank])
+    if not rows:
+        return None
+    table = {
+        "title": "Levels that are used",
+        "columns": ["level", "erased at", f"drop ({unit})", "drop, random", "directions"],
+        "rows": rows,
+        "note": f"On {len(given)} examples; random: as many random directions erased, mean of {RANDOM}. A level is used "
+        "where its drop is the larger one.",
+    }
+    method = {
+        "name": "erasure",
+        "formula": "x - S^(1/2) Q Q' S^(-1/2) (x - mean) at every position, Q the directions of S^(-1/2) cov(x, level); x, S "
+        "over the stimuli's mean features",
+        "source": "Belrose et al., 2023 (LEACE)",
+    }
+    return Finding(tables=[table], methods=[method])
+
+
+def gained(view: View) -> list[tuple]:
+    """(level, number of the place) of the largest gains; of a network's last layer nothing is left to run."""
+    if view.strip is None:
+        return []
+    found = [
+        (level, i)
+        for level in view.strip.hierarchy.levels
+        for i in range(len(view.places) - 1)
+        if level.gain[i] > GAINED
+    ]
+    return sorted(found, key=lambda pair: -pair[0].gain[pair[1]])[:PAIRS]
+
+
+def projections(view: View, level: str, key: str) -> tuple[tuple, int, list[tuple]]:
+    """(mean, matrix) that erases a level from a place's channels, how many directions that takes, and as many
+    random ones, some times over."""
+    stimuli = next(one for one in view.strip.levels if one.name == level)
+    visit = next(visit for visit in view.visits if visit.key == key)
+    rows = view.strip.rows[level][key][:, : visit.output.shape[-1]]  # the means come first
+    mean, matrix = erasure.leace(rows, stimuli.y)
+    rank = round(len(matrix) - np.trace(matrix))  # a projection's trace is its rank
+    random = [erasure.random_erasure(rows, rank, seed) for seed in range(view.seed, view.seed + RANDOM)]
+    return (mean, matrix), rank, random
+
+
+def predicted(view: View, x, key: str | None, projection: tuple | None) -> np.ndarray:
+    """The model's outputs (n, ...) with one place's channels projected at every position."""
+    changes = {}
+    if projection is not None:
+        mean, matrix = (np.asarray(part, np.float32) for part in projection)
+
+        def erased(values):
+            kept = ops.matmul(ops.cast(values, "float32") - mean, np.ascontiguousarray(matrix.T)) + mean
+            return ops.cast(kept, values.dtype)
+
+        changes[key] = erased
+    parts = [run(view.subject.model, batch, changes) for batch in _placed.batches(x, view.batch_size)]
+    return np.concatenate([np.asarray(ops.convert_to_numpy(part), np.float32) for part in parts])
+
+
+def _labels(view: View, given: np.ndarray) -> np.ndarray | None:
+    """The user's labels, where the outputs are answers to them."""
+    labels = view.subject.labels
+    fits = labels is not None and given.ndim == 2 and given.shape[1] >= 2 and labels.max() < given.shape[1]
+    return labels[: len(given)] if fits and view.subject.read is not None else None
+
+
+def _accuracy_drop(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> float:
+    """In points, 0 to 100."""
+    return float(100 * ((before.argmax(axis=1) == labels).mean() - (after.argmax(axis=1) == labels).mean()))
+
+
+def _change(view: View, given: np.ndarray):
+    """How much outputs without labels changed: divergence of distributions, or squared change over their variance."""
+    many = given.shape[-1] > 2
+    if many and given.min() >= 0 and np.allclose(given.sum(axis=-1), 1, atol=1e-3):
+        return lambda a, b, _: divergence(np.log(a + 1e-12), np.log(b + 1e-12)), "KL, nats"
+    tokens = "int" in str(view.subject.model.inputs[0].dtype)
+    if many and given.ndim == 3 and tokens:  # logits of the next token, and not a forecast
+        return lambda a, b, _: divergence(_log_softmax(a), _log_softmax(b)), "KL, nats"
+    return lambda a, b, _: float(((a - b) ** 2).mean() / max(a.var(), 1e-12)), "squared change / variance"
+
+
+def divergence(before: np.ndarray, after: np.ndarray) -> float:
+    """Mean KL in nats of distributions given as log probabilities (..., C)."""
+    return float((np.exp(before) * (before - after)).sum(axis=-1).mean())
+
+
+def _log_softmax(x: np.ndarray) -> np.ndarray:
+    x = x - x.max(axis=-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
