@@ -160,6 +160,18 @@ def test_memory_is_measured_in_steps_of_the_input_behind_a_stride(rng):
     assert memory.recalled(noise, stream.h, 12)[6:].max() < 0.02
 
 
+def test_channels_that_go_through_one_layer_singly_are_told_apart(rng):
+    """Folded into the batch, three channels are remembered for as many steps as one."""
+    inputs = keras.Input((40, 3))
+    rnn = layers.SimpleRNN(4, activation="linear", use_bias=False, return_sequences=True, name="line")
+    folded = rnn(keras.ops.reshape(keras.ops.transpose(inputs, (0, 2, 1)), (-1, 40, 1)))
+    model = keras.Model(inputs, folded, name="model")
+    rnn.set_weights([np.eye(1, 4, dtype="float32"), np.eye(4, k=1, dtype="float32")])
+    noise = rng.standard_normal((32, 40, 3)).astype("float32")
+    (stream,), _ = streams(model, noise)
+    assert memory._capacity(noise, stream) == pytest.approx(4, abs=0.1)
+
+
 def test_a_leaky_unit_has_the_timescale_of_its_leak(rng):
     """h_t = a h_{t-1} + x_t on white noise has tau = -1 / ln a: 9.49 for 0.9, 1.44 for 0.5; noise has none."""
     model = linear_rnn(np.diag([0.9, 0.5, 0.0]), np.ones((1, 3)), steps=400)
@@ -204,3 +216,18 @@ def test_gates_and_memory_are_in_the_document_of_a_model(rng):
     assert rows["lstm"]["own"]["saturated"].startswith("i ")
     assert {"Gates", "Memory"} <= {table["title"] for table in document["tables"]}
     assert {"saturated", "memory capacity"} <= {method["name"] for method in document["methods"]}
+
+
+def test_a_layer_without_a_row_of_its_own_is_shown_at_the_sum_that_reads_it(rng):
+    """x + rnn(norm(x)): the sum is the place that is measured, also behind a dropout, and the gates are shown there."""
+    inputs = keras.Input((9, 4))
+    x = layers.Dense(4, name="stem")(inputs)
+    update = layers.Dropout(0.2, name="dropout")(layers.GRU(4, return_sequences=True, name="gru")(x))
+    x = layers.LayerNormalization(name="norm")(layers.Add(name="sum")([x, update]))
+    model = keras.Model(inputs, layers.Dense(2, name="head")(x), name="model")
+    values = rng.standard_normal((40, 9, 4)).astype("float32")
+    subject = Subject(model=model, title="t", source="t", family="rnn", read=lambda rows: values[rows], count=40)
+    document, _ = measuring.inspect(subject, budget="fast", only=[], seed=0)
+    shown = [row["name"] for row in document["layers"] if "saturated" in row.get("own", {})]
+    assert shown in (["gru"], ["sum"])
+    assert next(row for row in document["layers"] if row["name"] == shown[0])["measured"]

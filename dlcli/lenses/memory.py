@@ -40,7 +40,7 @@ def look(view: View) -> Finding | None:
             "title": "Memory",
             "columns": ["layer", "direction", "tau q10", "tau median", "tau q90", "capacity", "radius", "units"],
             "rows": rows,
-            "note": "tau and capacity in steps, on "
+            "note": "tau in steps of the layer, capacity in steps of the input; on "
             + (
                 "white noise of the data's scale."
                 if noise is not None
@@ -145,13 +145,20 @@ def _noise(view: View) -> np.ndarray | None:
 
 
 def _capacity(noise: np.ndarray, stream: Stream) -> float | None:
-    """Sum over delays, in steps of the input; None where steps do not correspond."""
+    """Sum over delays, in steps of the input; None where neither steps nor sequences correspond."""
     steps = stream.h.shape[1]
     if noise.shape[1] % steps:
         return None
     u = noise[:, ::-1] if stream.backwards else noise
     delays = min(_DELAYS, noise.shape[1] // 2)
-    return float(recalled(u, stream.h, delays).sum())
+    count, _, channels = u.shape
+    if len(stream.h) == count:
+        return float(recalled(u, stream.h, delays).sum())
+    if len(stream.h) != count * channels:
+        return None
+    # Channels one by one through the same layer: which of the two orders they were laid out in shows itself.
+    orders = (u.transpose(0, 2, 1), u.transpose(2, 0, 1))
+    return max(float(recalled(one.reshape(-1, u.shape[1], 1), stream.h, delays).sum()) for one in orders)
 
 
 def _own(taus: np.ndarray, capacity: float | None, radius: float) -> dict:
