@@ -1,5 +1,7 @@
 """A finished run, opened again: its task and its model."""
 
+import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,11 +39,39 @@ def load(run: Run) -> Finished:
 
 
 def model(path: Path) -> keras.Model:
-    """A model file, without its training state."""
+    """A model file, without its training state.
+
+    Raises: DlcliError (exit code 4) with the reason when it cannot be read.
+    """
+    old = {"DepthwiseConv2D": _OldDepthwiseConv2D} if path.suffix in (".h5", ".hdf5") else None
     try:
-        return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DlcliError(
-            f"{path} could not be read: {reason}", "is it whole, and of this version?", code=MODEL
-        ) from None
+        # Keras says "file not found" of a file that is there
+        if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile("it is no zip archive, which every .keras file is")
+        return keras.saving.load_model(path, custom_objects=old, compile=False)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        message, hint = _told(path, " ".join(str(error).split()))
+        raise DlcliError(message, hint, code=MODEL) from None
+
+
+def _told(path: Path, reason: str) -> tuple[str, str]:
+    """What a user is told of a file that cannot be read, and what to do, from what Keras says."""
+    unknown = re.search(r"Could not locate class '(\w+)'|Unknown layer: '?(\w+)", reason)
+    if "No model config" in reason:
+        hint = f"name the architecture that they belong to: keras:NAME:{path}."
+        return f"{path} holds weights and no architecture.", hint
+    if unknown:
+        name = next(group for group in unknown.groups() if group)
+        return f"{path} has a layer {name!r}, which is not one of Keras.", "save the model with layers that Keras has."
+    if "Lambda" in reason and "unsafe" in reason:
+        hint = "put a layer of Keras in its place, and save the model again."
+        return f"{path} has a Lambda layer: Python code that would be run by reading it.", hint
+    return f"{path} could not be read: {reason[:200]}", "is it whole, and of this version?"
+
+
+class _OldDepthwiseConv2D:
+    """Keras 2 wrote into these layers a key `groups`, which never meant anything there and is refused today."""
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> keras.layers.Layer:
+        return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})

@@ -43,11 +43,20 @@ def load(reference: Reference, *, pixels: str | None = None) -> Pretrained:
     if reference.kind == "keras":
         model, own = _application(reference)
     else:
-        model, own = finished.model(reference.path), None
+        model, own = _with_inputs(finished.model(reference.path)), None
     if pixels is None and own is not None:
         return Pretrained(model=model, scale=own, scaled="by its own preprocess_input")
     chosen = pixels or ("0..255" if _scales_itself(model) else "0..1")
     return Pretrained(model=model, scale=RANGES[chosen], scaled=chosen)
+
+
+def _with_inputs(model: keras.Model) -> keras.Model:
+    """A model of which only `call` is written says what goes in once it is a layer of one that does."""
+    shape = (model.get_build_config() or {}).get("input_shape") if not getattr(model, "inputs", None) else None
+    if not isinstance(shape, list | tuple) or not all(side is None or isinstance(side, int) for side in shape):
+        return model
+    inputs = keras.Input(tuple(shape[1:]))
+    return keras.Model(inputs, model(inputs), name=f"{model.name}_opened")
 
 
 def _application(reference: Reference) -> tuple[keras.Model, Callable]:

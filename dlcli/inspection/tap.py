@@ -122,7 +122,7 @@ def specification(model):
     if not inputs:
         raise DlcliError(
             f"{model.name} ({type(model).__name__}) does not say what goes into it.",
-            "call it once before it is saved, or name data: --data.",
+            "call it once on data before it is saved.",
         )
     tensors = [keras.KerasTensor((1, *x.shape[1:]), x.dtype, name=x.name) for x in inputs]
     return tensors[0] if len(tensors) == 1 else tensors
