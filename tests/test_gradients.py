@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers, ops
 
 from dlcli.inspection import gradients
+from dlcli.lenses import inversion
 
 
 def test_the_gradient_of_a_polynomial_is_exact():
@@ -62,3 +63,25 @@ def test_a_changed_output_keeps_its_mask():
     table = model.get_layer("embed").get_weights()[0]
     output = ops.convert_to_numpy(gradients.run(model, tokens, {"net/embed": lambda x: 2 * x}))
     assert np.allclose(output, 2 * np.stack([table[[3, 4]].mean(0), table[[1, 2, 5, 6]].mean(0)]), atol=1e-6)
+
+
+def test_a_drawn_picture_drives_its_unit_beyond_real_ones_and_shows_what_it_looks_for():
+    """A unit for bright right and dark left, beside its opposite: right is drawn brighter, and beyond grey noise."""
+    model = keras.Sequential([keras.Input((12, 12, 1)), layers.Conv2D(2, 5, name="look")], name="net")
+    kernel = np.zeros((5, 5, 1, 2))
+    kernel[:, :2, 0, 0], kernel[:, 3:, 0, 0] = -1, 1
+    kernel[..., 1] = -kernel[..., 0]
+    model.get_layer("look").set_weights([kernel, np.zeros(2)])
+    x = np.random.default_rng(0).uniform(80, 170, (40, 12, 12, 1)).astype("float32")
+    drawn = inversion.invert(model, x, "net/look", [0, 1], seed=0)
+    assert drawn.shape == (2, 12, 12, 1)
+    assert 0 <= drawn.min() < drawn.max() <= 255
+    right, left = drawn[:, 4:9, 7:9].mean(axis=(1, 2, 3)), drawn[:, 4:9, 4:6].mean(axis=(1, 2, 3))
+    assert right[0] > left[0] + 50
+    assert left[1] > right[1] + 50
+    best = gradients.seen(model, x, ["net/look"])["net/look"].max(axis=(0, 1, 2))
+    assert all(ratio > 1 for ratio, _ in inversion.compared(model, drawn, "net/look", [0, 1], best))
+    values = np.zeros((1, 12, 12, 1), np.float32)
+    values[0, :, 6:] = 100.0
+    assert inversion.compared(model, values, "net/look", [0], np.array([500.0, 500.0])) == [(2.0, 1)]
+    assert inversion.compared(model, 100 - values, "net/look", [0], np.array([500.0, 500.0]))[0][1] == 2
