@@ -14,17 +14,7 @@ from dlcli.inspection import tap, taps
 from dlcli.inspection.gradients import at_layers, seen
 from dlcli.inspection.subject import Subject
 from dlcli.inspection.view import View
-from dlcli.lenses import (
-    _drawing,
-    _factors,
-    _placed,
-    attribution,
-    effective_field,
-    erasure,
-    footprint,
-    latent,
-    patches,
-)
+from dlcli.lenses import _drawing, _factors, _placed, attribution, effective_field, erasure, footprint, latent, patches
 
 
 def opened(model, x, *, family="cnn", labels=None, strip=None) -> View:
@@ -282,7 +272,12 @@ def test_erasing_a_level_costs_what_the_network_makes_of_it():
         levels=[SimpleNamespace(name="used", y=labels), SimpleNamespace(name="unused", y=other)],
         rows={"used": {"net/maps": rows}, "unused": {"net/maps": rows}},
     )
-    table = erasure.look(opened(model, x, labels=labels, strip=strip)).tables[0]
+    view = opened(model, x, labels=labels, strip=strip)
+    (mean, matrix), rank, _ = erasure.projections(view, "used", "net/maps", x)
+    left = mean + (rows[:, :2] - mean) @ matrix.T
+    assert rank == 1
+    assert left[labels == 0].mean(axis=0) == pytest.approx(left[labels == 1].mean(axis=0), abs=1e-9)
+    table = erasure.look(view).tables[0]
     drops = {row[0]: row[2] for row in table["rows"]}
     assert drops["used"] >= 30
     assert drops["unused"] == 0

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from dlcli.inspection import erasure
-from dlcli.inspection.gradients import run
+from dlcli.inspection.gradients import run, seen
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses import _placed
 
@@ -16,6 +16,7 @@ BUDGET = "deep"
 FAMILIES = ("cnn", "transformer", "rnn")
 EXAMPLES = 256
 GAINED, PAIRS, RANDOM = 0.05, 8, 3
+POSITIONS = 2000
 
 
 def look(view: View) -> Finding | None:
@@ -29,7 +30,7 @@ def look(view: View) -> Finding | None:
     rows = []
     for level, number in pairs:
         place = view.places[number]
-        projection, rank, random = projections(view, level.name, place.key)
+        projection, rank, random = projections(view, level.name, place.key, x)
         if not rank:
             continue
         drop = measure(given, predicted(view, x, place.key, projection), labels)
@@ -46,8 +47,8 @@ def look(view: View) -> Finding | None:
     }
     method = {
         "name": "erasure",
-        "formula": "x - S^(1/2) Q Q' S^(-1/2) (x - mean) at every position, Q the directions of S^(-1/2) cov(x, level); x, S "
-        "over the stimuli's mean features",
+        "formula": "x - S^(1/2) Q Q' S^(-1/2) (x - mean) at every position, Q the directions of S^(-1/2) cov(stimuli's features, "
+        "level), S the covariance of positions of the data and of stimuli",
         "source": "Belrose et al., 2023 (LEACE)",
     }
     return Finding(tables=[table], methods=[method])
@@ -66,16 +67,26 @@ def gained(view: View) -> list[tuple]:
     return sorted(found, key=lambda pair: -pair[0].gain[pair[1]])[:PAIRS]
 
 
-def projections(view: View, level: str, key: str) -> tuple[tuple, int, list[tuple]]:
+def projections(view: View, level: str, key: str, x) -> tuple[tuple, int, list[tuple]]:
     """(mean, matrix) that erases a level from a place's channels, how many directions that takes, and as many
-    random ones, some times over."""
+    random ones, some times over.
+
+    Any whitening erases what the stimuli's label is told by; that of the user's own data changes them least. With
+    the stimuli's alone, directions in which those hardly vary would be blown up, random ones most of all.
+    """
     stimuli = next(one for one in view.strip.levels if one.name == level)
     visit = next(visit for visit in view.visits if visit.key == key)
-    rows = view.strip.rows[level][key][:, : visit.output.shape[-1]]  # the means come first
-    mean, matrix = erasure.leace(rows, stimuli.y)
+    rows = view.strip.rows[level][key][:, : visit.output.shape[-1]].astype(np.float64)  # the means come first
+    batch = next(_placed.batches(x, view.batch_size))
+    own = seen(view.subject.model, batch, [key])[key].reshape(-1, rows.shape[1]).astype(np.float64)
+    own = own[np.random.default_rng(view.seed).permutation(len(own))[:POSITIONS]]
+    mean = own.mean(axis=0)
+    # both around 0, and a label of their own for the user's: it goes with no direction
+    joined = np.concatenate([rows - rows.mean(axis=0), own - mean])
+    _, matrix = erasure.leace(joined, np.concatenate([stimuli.y, np.full(len(own), -1)]))
     rank = round(len(matrix) - np.trace(matrix))  # a projection's trace is its rank
-    random = [erasure.random_erasure(rows, rank, seed) for seed in range(view.seed, view.seed + RANDOM)]
-    return (mean, matrix), rank, random
+    random = [erasure.random_erasure(joined, rank, seed)[1] for seed in range(view.seed, view.seed + RANDOM)]
+    return (mean, matrix), rank, [(mean, one) for one in random]
 
 
 def predicted(view: View, x, key: str | None, projection: tuple | None) -> np.ndarray:
