@@ -16,7 +16,7 @@ def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, tw
     document["compare"] = {"model": second["model"], "hierarchy": second["hierarchy"], "layers": second["layers"]}
     document["tables"].append(_sizes(first, second))
     if first["hierarchy"] and second["hierarchy"]:
-        document["tables"].append(_levels(first, second))
+        document["tables"] += [_levels(first, second), _layer_by_layer(first, second)]
     rows = _same_inputs(one, two) if one and two else None
     if rows is None:
         if one and two:
@@ -76,19 +76,44 @@ def _levels(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
             continue
         best = [_best(document, level) for document in (first, second)]
         change = best[1][0] - best[0][0]
-        # both intervals leave the other's value out
-        beyond = (
-            best[1][1] > best[0][0] and best[0][2] < best[1][0]
-            if change > 0
-            else best[1][2] < best[0][0] and best[0][1] > best[1][0]
-        )
-        word = "kept" if not beyond else "gained" if change > 0 else "lost"
+        word = _word(*(found[:3] for found in best))
         rows.append([level, *(f"{value:.2f} in {layer}" for value, _, _, layer in best), f"{change:+.2f}", word])
     return {
         "title": "levels: learned at best, and where",
         "columns": ["level", "first", "second", "change", ""],
         "rows": rows,
         "note": "gained and lost: beyond the 95 % intervals of both.",
+    }
+
+
+def _word(first: tuple[float, float, float], second: tuple[float, float, float]) -> str:
+    """gained or lost when the intervals (value, low, high) of both leave the other's value out; else kept."""
+    if second[1] > first[0] and first[2] < second[0]:
+        return "gained"
+    return "lost" if second[2] < first[0] and first[1] > second[0] else "kept"
+
+
+def _layer_by_layer(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """What layers of one name read better or worse in the second."""
+    others = {layer["name"]: layer["levels"] for layer in second["layers"] if layer.get("levels")}
+    rows = []
+    for layer in first["layers"]:
+        if not layer.get("levels") or layer["name"] not in others:
+            continue
+        words: dict[str, list[str]] = {"gained": [], "lost": []}
+        for level, scores in layer["levels"].items():
+            other = others[layer["name"]].get(level)
+            if other:
+                keys = ("learned", "low", "high")
+                word = _word(tuple(scores[key] for key in keys), tuple(other[key] for key in keys))
+                if word in words:
+                    words[word].append(f"{level} {other['learned'] - scores['learned']:+.2f}")
+        rows.append([layer["name"], ", ".join(words["gained"]) or "–", ", ".join(words["lost"]) or "–"])
+    return {
+        "title": "layer by layer",
+        "columns": ["layer", "gained in the second", "lost in the second"],
+        "rows": rows,
+        "note": "",
     }
 
 

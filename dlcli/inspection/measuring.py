@@ -182,9 +182,11 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
         if view.strip is not None and view.strip.levels:
             row["levels"] = {level.name: _level(level, number) for level in view.strip.hierarchy.levels}
             row["label"] = view.strip.hierarchy.labels[number]
-        for finding in findings:
-            row.setdefault("own", {}).update(finding.own.get(place.name, {}))
-            row.setdefault("pictures", []).extend(finding.pictures.get(place.name, []))
+    for finding in findings:
+        for path in finding.own.keys() & rows.keys():
+            rows[path].setdefault("own", {}).update(finding.own[path])
+        for path in finding.pictures.keys() & rows.keys():
+            rows[path].setdefault("pictures", []).extend(finding.pictures[path])
     if view.data is not None:
         document["methods"] += methods.FAST
         with threadpool_limits(1):

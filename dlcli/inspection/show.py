@@ -6,6 +6,7 @@ from dlcli import console
 from dlcli.inspection.folding import fold
 from dlcli.inspection.tree import Row
 
+_SHOWN = 20  # rows of a table; the document has all
 _GLYPHS, _PLAIN = " ▁▂▃▄▅▆▇█", " .:-=+*#%"
 
 
@@ -29,7 +30,10 @@ def levels(document: dict[str, Any]) -> None:
 
 def _rest(document: dict[str, Any]) -> None:
     for table in document["tables"]:
-        console.table(table["title"], table["columns"], [[str(cell) for cell in row] for row in table["rows"]])
+        rows = [[str(cell) for cell in row] for row in table["rows"]]
+        console.table(table["title"], table["columns"], rows[:_SHOWN])
+        if len(rows) > _SHOWN:
+            console.say(f"… and {len(rows) - _SHOWN} more rows: --json and --html have all")
         if table.get("note"):
             console.say(table["note"])
     for lost in document["lost"]:
@@ -109,7 +113,7 @@ def _layers(document: dict[str, Any], rows: list[Row], layers: dict[str, Any]) -
     ]
     own = list(dict.fromkeys(title for layer in layers.values() for title in layer.get("own", {})))
     columns[5:5] = [(title, lambda _, layer, title=title: _text(layer.get("own", {}).get(title))) for title in own]
-    shown = [(row, _measured(row, layers)) for row in rows]
+    shown = [(row, {**_measured(row, layers), "own": _own(row, layers)}) for row in rows]
     names = ["  " * row.depth + row.name + (f" [x{row.folded}]" if row.folded > 1 else "") for row, _ in shown]
     cells = [(title, [cell(row, layer) for row, layer in shown]) for title, cell in columns]
     cells = [(title, values) for title, values in cells if any(values)]
@@ -132,6 +136,11 @@ def _layers(document: dict[str, Any], rows: list[Row], layers: dict[str, Any]) -
 def _measured(row: Row, layers: dict[str, Any]) -> dict[str, Any]:
     """The last measured layer behind a row."""
     return next((layers[key] for key in reversed(row.members) if layers[key]["measured"]), {})
+
+
+def _own(row: Row, layers: dict[str, Any]) -> dict[str, Any]:
+    """The own columns of the last of a row's layers that has any."""
+    return next((layers[key]["own"] for key in reversed(row.members) if layers[key].get("own")), {})
 
 
 def _field(row: Row, document) -> str:
