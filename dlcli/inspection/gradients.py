@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from dlcli.backend import value_and_gradients
-from dlcli.inspection.tap import Tap
+from dlcli.inspection.tap import Tap, mask_of
 
 
 def gradients(function: Callable, arguments: list) -> tuple[float, list[np.ndarray]]:
@@ -75,7 +75,7 @@ def run(model: keras.Model, x, changes: dict[str, Callable]):
 
 def changed(before, after):
     """`after` with the mask that `before` carries: a new tensor has none, and padding would count."""
-    mask = getattr(before, "_keras_mask", None)
+    mask = mask_of(before)
     return after if mask is None else _Masked(mask)(after)
 
 

@@ -17,7 +17,7 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
     group = registry.find("architectures", opened.spec["architecture"]).group
     examples = data.splits[part] if data is not None else None
     seen = [] if data is None else [data.splits[name] for name in ("train", "val") if name in data.splits]
-    read, labels, count = None, None, 0
+    read, truth, labels, count = None, None, None, 0
     if examples is not None:
         source = task.source(examples, training=False)
         chosen = at_random(len(source), samples, seed)
@@ -27,6 +27,9 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
         def read(rows):
             return source.batch(chosen[rows], np.random.default_rng([seed, 1]))[0]
 
+        def truth(rows):
+            return source.batch(chosen[rows], np.random.default_rng([seed, 1]))[1]
+
     return Subject(
         model=model,
         title=f"{opened.spec['architecture']} for {opened.spec['task']}",
@@ -34,6 +37,7 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
         family=group or family_of(model),
         data=None if data is None else f"{config.data} ({part})",
         read=read,
+        truth=truth,
         count=count,
         labels=labels,
         classes=list(getattr(task, "classes", [])) if labels is not None else [],

@@ -177,23 +177,30 @@ def _strip(document: dict[str, Any], layers: dict[str, Any], plain: bool) -> Non
     glyphs = _PLAIN if plain else _GLYPHS
     width = min(max(len(layer["name"]) for layer in measured), max(12, console.results.width - 7 * len(levels) - 18))
     console.say("")
-    console.say("what each layer has learned: 0 nothing, 1 all, beyond its input and an untrained twin", style="bold")
+    console.say("what each layer has learned, 0 to 1, beyond its input and an untrained twin", style="bold")
     console.say(" " * width + "".join(f"{short(level):>7}" for level in levels) + "  new here")
     for layer in measured:
         cells = "".join(f"{_cell(layer['levels'][level]['learned'], glyphs):>7}" for level in levels)
-        label = layer["label"].replace("–", "")
-        console.say(f"{_cut(layer['name'], width):<{width}}{cells}  {label}".rstrip())
+        label = _fitting(layer["label"].replace("–", ""), console.results.width - width - len(cells) - 2, plain)
+        console.say(f"{_cut(layer['name'], width, plain):<{width}}{cells}  {label}".rstrip())
     emergence = [document["hierarchy"]["emergence"][level] for level in levels]
     comes = "".join(f"{'-' if found is None else format(found['value'], '.1f'):>7}" for found in emergence)
     console.say(f"{'comes at layer':<{width}}{comes}")
     console.say("")
 
 
-def _cut(name: str, room: int) -> str:
+def _fitting(label: str, room: int, plain: bool) -> str:
+    """A label of two levels may be too long for a line: then of their short names."""
+    if len(label) > room:
+        label = "/".join(short(level) for level in label.split("/"))
+    return _cut(label, max(room, 6), plain)
+
+
+def _cut(name: str, room: int, plain: bool) -> str:
     if len(name) <= room:
         return name
     head = (room - 1) // 2
-    return name[:head] + "…" + name[-(room - 1 - head) :]
+    return name[:head] + ("~" if plain else "…") + name[-(room - 1 - head) :]
 
 
 def short(level: str) -> str:

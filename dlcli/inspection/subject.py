@@ -27,8 +27,8 @@ class Stimuli:
 
 @dataclass(kw_only=True)
 class Subject:
-    """A model with its data: `count` examples that `read` gives as the model takes them, and their
-    class numbers where they have classes."""
+    """A model with its data: `count` examples that `read` gives as the model takes them, what should come
+    out of it (`truth`: for a generator the real pictures), and class numbers where there are classes."""
 
     model: keras.Model
     title: str
@@ -36,6 +36,7 @@ class Subject:
     family: str
     data: str | None = None
     read: Read | None = None
+    truth: Read | None = None
     count: int = 0
     labels: np.ndarray | None = None
     classes: list[str] = field(default_factory=list)

@@ -15,7 +15,7 @@ EXAMPLES = 256
 
 
 def look(view: View) -> Finding | None:
-    judge, truth = getattr(view.subject.model, "discriminator", None), getattr(view.subject, "truth", None)
+    judge, truth = getattr(view.subject.model, "discriminator", None), view.subject.truth
     x = view.examples(EXAMPLES)
     if judge is None or truth is None or x is None or len(judge.inputs) != 1:
         return None
