@@ -1,0 +1,285 @@
+"""`dlcli inspect-layers` as people call it: on a small run that has just been trained, and with mistakes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import inspected as inspected_documents
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from test_cli import dlcli as without_keras
+from typer.testing import CliRunner
+
+from dlcli import console
+from dlcli.cli import app
+from dlcli.errors import CHECK, DlcliError
+from dlcli.inspection import show
+
+BUDGETS = ("static", "fast", "standard")
+
+
+def dlcli(*arguments):
+    """The command in this process. Only a failed check may end it with another code than 0."""
+    console.results.quiet = False
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert result.exit_code in (0, CHECK), result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A residual network after two epochs on digits."""
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    options = ("--set", "arch.width=4", "--set", "arch.depth=1")
+    dlcli("train", "digits:400", "--arch", "resnet", *options, "--epochs", 2, "--out", out, "--json")
+    return out
+
+
+@pytest.fixture(scope="module")
+def inspected(run):
+    """By budget: the finished command and its document."""
+    results = {budget: dlcli("inspect-layers", run, "--budget", budget, "--json") for budget in BUDGETS}
+    return {budget: (result, json.loads(result.stdout)) for budget, result in results.items()}
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_the_document_has_every_layer(budget, inspected, run):
+    """One JSON document on stdout, whatever is measured; the run keeps the same."""
+    _, document = inspected[budget]
+    assert document["schema_version"] == 1
+    assert document["budget"] == budget
+    assert document["model"]["source"] == str(run)
+    assert document["model"]["family"] == "cnn"
+    assert len(document["layers"]) > 10
+    for layer in document["layers"]:
+        assert {"name", "path", "depth", "type", "output_shape", "parameters", "trainable", "flops"} <= set(layer)
+        assert {"memory_bytes", "receptive_field", "calls", "measured"} <= set(layer)
+        assert isinstance(layer["name"], str)
+        assert layer["output_shape"][0] is None
+        assert layer["parameters"] >= layer["trainable"] >= 0
+    outermost = [layer for layer in document["layers"] if layer["depth"] == 0]
+    assert sum(layer["parameters"] for layer in outermost) == document["model"]["parameters"]
+    assert len({layer["path"] for layer in document["layers"]}) == len(document["layers"])
+    assert json.loads((run / "inspect" / f"{budget}.json").read_text()) == document
+
+
+def test_each_budget_measures_more_than_the_one_before(inspected):
+    """Nothing, then units, geometry and probes, then levels; the table of layers is the same in all."""
+    documents = {budget: document for budget, (_, document) in inspected.items()}
+    measured = {budget: [row for row in d["layers"] if row["measured"]] for budget, d in documents.items()}
+    assert measured["static"] == []
+    assert len(measured["fast"]) == len(measured["standard"]) >= 5
+    for row in measured["fast"]:
+        assert row["units"]["count"] > 0
+        assert row["geometry"]["effective_rank"] >= 1
+        assert 0 <= row["probe"]["low"] <= row["probe"]["accuracy"] <= row["probe"]["high"] <= 1
+        assert "levels" not in row
+    for row in measured["standard"]:
+        assert "edge" in row["levels"]
+        assert row["label"]
+        assert set(row["levels"]["edge"]) >= {"trained", "untrained", "input", "control", "learned", "low", "high"}
+    assert documents["fast"]["hierarchy"] is None
+    assert documents["standard"]["hierarchy"]["levels"][:2] == ["edge", "texture"]  # grey pictures have no colour
+    static = [(row["path"], row["type"], row["flops"]) for row in documents["static"]["layers"]]
+    assert static == [(row["path"], row["type"], row["flops"]) for row in documents["standard"]["layers"]]
+
+
+def test_probes_of_a_network_that_has_learned_beat_chance(inspected):
+    """The last layers tell digits apart; control labels and chance stay below."""
+    _, document = inspected["fast"]
+    probe = [row["probe"] for row in document["layers"] if row["measured"]][-1]
+    assert probe["low"] > probe["chance"] + 0.1
+    assert probe["control"] < probe["accuracy"]
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_the_exit_code_says_whether_all_checks_passed(budget, inspected):
+    """10 if and only if one failed, and each that failed is told on stderr."""
+    result, document = inspected[budget]
+    failed = [gate for gate in document["gates"] if not gate["passed"]]
+    assert result.exit_code == (CHECK if failed else 0)
+    for gate in failed:
+        assert f"check {gate['name']} failed" in result.stderr
+        assert gate["subject"] == "data" or gate["subject"] in result.stderr
+
+
+def test_few_examples_fail_a_check(run):
+    """From 40 examples of ten classes little can be said, and the command says that."""
+    result = dlcli("inspect-layers", run, "--budget", "fast", "--samples", 40, "--json")
+    gate = next(gate for gate in json.loads(result.stdout)["gates"] if gate["name"] == "samples")
+    assert gate["passed"] is False
+    assert result.exit_code == CHECK
+
+
+def test_a_terminal_of_80_columns_without_colour(run, tmp_path):
+    """No colour codes, no table and no line of the strip wider than 80, and the page is written beside it."""
+    page = tmp_path / "page.html"
+    answer = subprocess.run(
+        [sys.executable, "-m", "dlcli", "inspect-layers", str(run), "--html", str(page)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
+    )
+    assert answer.returncode in (0, CHECK), answer.stderr
+    assert "\x1b" not in answer.stdout + answer.stderr
+    assert "Traceback" not in answer.stderr
+    lines = answer.stdout.splitlines()
+    strip = lines[_first(lines, "what each layer has learned") : _first(lines, "comes at layer") + 1]
+    assert len(strip) >= 7
+    assert max(map(len, strip)) <= 80
+    assert max(len(line) for line in lines if line[:1] in "┏┃┡│└") <= 80
+    text = page.read_text(encoding="utf-8")
+    assert text.lower().startswith("<!doctype html>")
+    assert "resnet for image-classification" in text
+    assert not re.search(r"""(src|href)=["']?https?://""", text)
+
+
+def _first(lines, start: str) -> int:
+    return next(i for i, line in enumerate(lines) if line.startswith(start))
+
+
+@pytest.mark.parametrize("levels", [["edge", "shape"], inspected_documents.LEVELS])
+def test_long_names_fit_the_strip(levels, monkeypatch, capsys):
+    """Names and labels are cut to 80 columns, in the characters that were asked for."""
+    document = inspected_documents.fifty()
+    document["hierarchy"]["levels"] = levels
+    document["hierarchy"]["emergence"]["colour"] = None
+    for i, layer in enumerate(document["layers"]):
+        layer["label"] = ["junction/relation", "refines junction", "relation .21", "–"][i % 4]
+    monkeypatch.setattr(console, "results", Console(highlight=False, width=80))
+    show.show(document, plain=True)
+    lines = capsys.readouterr().out.splitlines()
+    strip = lines[_first(lines, "what each layer has learned") : _first(lines, "comes at layer") + 1]
+    assert len(strip) == 50 + 3
+    assert max(map(len, strip)) <= 80
+    assert "\n".join(strip).isascii()
+    named = "".join(strip)
+    assert "refines junction" in named
+    assert "relation .21" in named
+    assert "junction/relation" in named or "junct./relat." in named
+
+
+def test_plain_output_is_ascii(run, monkeypatch):
+    """With --ascii every line of the strip can be shown anywhere; without it there are blocks."""
+    monkeypatch.setattr(console.results, "width", 80)
+    drawn = []
+    for more in ((), ("--ascii",)):
+        lines = dlcli("inspect-layers", run, *more).stdout.splitlines()
+        strip = lines[_first(lines, "what each layer has learned") : _first(lines, "comes at layer") + 1]
+        assert max(map(len, strip)) <= 80
+        drawn.append("\n".join(strip))
+    assert not drawn[0].isascii()
+    assert drawn[1].isascii()
+
+
+def test_only_layers_of_a_name_are_measured(run, inspected):
+    """--layer takes patterns, more than one; all other rows are there and not measured."""
+    _, whole = inspected["fast"]
+    names = [row["name"] for row in whole["layers"] if row["measured"]]
+    pattern = f"{names[1][:-1]}?"
+    document = json.loads(
+        dlcli("inspect-layers", run, "--budget", "fast", "--json", "--layer", pattern, "--layer", names[-1]).stdout
+    )
+    measured = [row["name"] for row in document["layers"] if row["measured"]]
+    assert names[1] in measured
+    assert names[-1] in measured
+    assert len(measured) < len(names)
+    assert len(document["layers"]) == len(whole["layers"])
+    assert document["cka"]["layers"] == measured
+    one = next(row for row in document["layers"] if row["name"] == names[1])
+    assert one["probe"] == next(row for row in whole["layers"] if row["name"] == names[1])["probe"]
+
+
+def test_another_part_and_other_data(run):
+    """--split train looks at the training examples, --data at others."""
+    train = json.loads(dlcli("inspect-layers", run, "--budget", "fast", "--split", "train", "--json").stdout)
+    other = json.loads(dlcli("inspect-layers", run, "--budget", "fast", "--data", "digits:150", "--split", "all", "--json").stdout)  # fmt: skip
+    assert train["data"] == "digits:400 (train)"
+    assert 200 < train["samples"] < 400
+    assert (other["data"], other["samples"]) == ("digits:150 (all)", 150)
+
+
+def test_data_in_another_format_than_the_runs(run, tmp_path):
+    """A run on a built-in set is looked at with a folder of pictures: the format is the folder's."""
+    rng = np.random.default_rng(0)
+    for name in ("3", "5"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for i in range(40):
+            Image.fromarray(rng.integers(0, 256, (8, 8)).astype("uint8")).save(tmp_path / "own" / name / f"{i}.png")
+    found = dlcli("inspect-layers", run, "--budget", "fast", "--data", tmp_path / "own", "--split", "all", "--json")
+    assert json.loads(found.stdout)["samples"] == 80
+
+
+# Mistakes
+
+
+def failed(*arguments) -> DlcliError:
+    console.results.quiet = False
+    with pytest.raises(DlcliError) as caught:
+        CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    return caught.value
+
+
+def test_an_unknown_layer_is_a_sentence(run):
+    """That names layers there are."""
+    error = failed("inspect-layers", run, "--budget", "fast", "--layer", "block9*")
+    assert "no measured layer is called block9*" in error.message
+    assert "layers are:" in error.hint
+    assert error.code == 1
+
+
+def test_a_misspelt_architecture_is_a_sentence():
+    """With the nearest name that Keras has."""
+    error = failed("inspect-layers", "keras:ResNt50", "--budget", "static")
+    assert "no 'ResNt50'" in error.message
+    assert "did you mean 'ResNet50'" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence", "hint"),
+    [
+        (["no/such/model"], 1, "there is no model 'no/such/model'", "MODEL is a run directory"),
+        (["RUN", "--split", "tset"], 1, "there is no split 'tset'", "train"),
+        (["RUN", "--data", "digts"], 1, "no file, folder or built-in set 'digts'", "did you mean 'digits'"),
+        (["RUN", "--data", "no/such.csv"], 1, "no file, folder or built-in set 'no/such.csv'", "Known"),
+        (["RUN", "--budget", "fastest"], 2, "--budget", "standard"),
+        (["RUN", "--samples", "3"], 2, "--samples", "32"),
+        (["RUN", "--html", "no/such/folder/page.html"], 1, "there is no folder", "page.html"),
+        (["RUN", "--compare", "no/such/other"], 1, "there is no model 'no/such/other'", "MODEL is"),
+        (["keras:ResNet50", "--timeline"], 1, "--timeline needs a run directory", "name the run"),
+        (["keras:ResNet50,depth"], 1, "is not OPTION=VALUE", "alpha"),
+        (["keras:ResNet50:no.h5"], 1, "there is no weights file 'no.h5'", "imagenet"),
+        (["dense.weights.h5"], 4, "holds weights and no architecture", "keras:NAME:"),
+        (["model.pkl"], 4, "is not a model file that Keras reads", "MODEL is"),
+        (["saved"], 4, "is a TensorFlow SavedModel", ".keras"),
+        ([], 2, "Missing argument", "model"),
+    ],
+)
+def test_what_names_reveal_is_answered_before_keras(arguments, code, sentence, hint, run, tmp_path, monkeypatch):
+    """One sentence and a hint, at once."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    (tmp_path / "dense.weights.h5").write_bytes(b"")
+    (tmp_path / "model.pkl").write_bytes(b"")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
+    answer = without_keras("inspect-layers", *(str(run) if one == "RUN" else one for one in arguments))
+    assert answer.returncode == code, answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert sentence in answer.stderr
+    assert hint in answer.stderr
+    assert answer.stdout == ""
+
+
+def test_help_is_light():
+    """Neither Keras nor NumPy is needed to say what the options are."""
+    answer = without_keras("inspect-layers", "--help", blocked=("numpy", "keras", "tensorflow", "jax"))
+    assert answer.returncode == 0
+    for option in ("--budget", "--layer", "--html", "--json", "--ascii", "--split", "--compare", "--timeline"):
+        assert option in answer.stdout
