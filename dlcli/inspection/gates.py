@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from dlcli.inspection.view import View
 
@@ -25,7 +26,9 @@ def checked(view: View) -> list[dict[str, Any]]:
     if view.data is not None:
         found.append(_samples(view))
         if view.strip is not None:
-            found += [gate for name in view.strip.rows if (gate := _distance(view, name))]
+            with threadpool_limits(1):
+                reaches = {place.key: Reach(view.data.kept[place.key]) for place in view.places}
+                found += [gate for name in view.strip.rows if (gate := _distance(view, reaches, name))]
     return found
 
 
@@ -59,9 +62,9 @@ def _samples(view: View) -> dict[str, Any]:
     }
 
 
-def _distance(view: View, level: str) -> dict[str, Any] | None:
+def _distance(view: View, reaches: dict[str, "Reach"], level: str) -> dict[str, Any] | None:
     """None for stimuli that are read at one step: they are cut out of the user's own data, or not comparable."""
-    ratios = [outside(view.data.kept[place.key], view.strip.rows[level][place.key]) for place in view.places]
+    ratios = [reaches[key].of(rows) for key, rows in view.strip.rows[level].items() if key in reaches]
     known = [value for value in ratios if value is not None]
     if not known:
         return None
@@ -76,21 +79,27 @@ def _distance(view: View, level: str) -> dict[str, Any] | None:
     }
 
 
-def outside(data: np.ndarray, stimuli: np.ndarray) -> float | None:
-    """The median stimulus' Mahalanobis distance over the 99th percentile of the data's, in the data's first
-    principal components (at most 20, and one for ten examples). rows (n, d), (m, d); None where they differ in d.
+class Reach:
+    """How far from their centre the data's rows (n, d) lie in one layer: Mahalanobis distances in their first
+    principal components (at most 20, and one for ten examples) of one half, the 99th percentile of the other."""
 
-    The components come from one half of the data, the percentile from the other.
-    """
-    if data.shape[1] != stimuli.shape[1] or len(data) < 40:
-        return None
-    data = data.astype(np.float64)
-    half = len(data) // 2
-    mean = data[:half].mean(axis=0)
-    _, sizes, axes = np.linalg.svd(data[:half] - mean, full_matrices=False)
-    kept = [i for i in range(min(20, half // 10, len(sizes))) if sizes[i] > 1e-6 * sizes[0]]
-    if not kept:
-        return None
-    scale = axes[kept].T / (sizes[kept] / np.sqrt(half))
-    usual = np.quantile(np.linalg.norm((data[half:] - mean) @ scale, axis=1), 0.99)
-    return float(np.median(np.linalg.norm((stimuli - mean) @ scale, axis=1)) / usual)
+    def __init__(self, data: np.ndarray):
+        self.width = data.shape[1]
+        half = len(data) // 2
+        data = data.astype(np.float64)
+        self.mean = data[:half].mean(axis=0) if half else np.zeros(self.width)
+        centred = data[:half] - self.mean
+        # by the small Gram matrix: a layer may have more features than there are examples
+        sizes, vectors = np.linalg.eigh(centred @ centred.T)
+        kept = [i for i in range(len(sizes))[::-1][: min(20, half // 10)] if sizes[i] > 1e-12 * sizes[-1]]
+        self.scale = centred.T @ vectors[:, kept] / sizes[kept] * np.sqrt(half) if kept else None
+        self.usual = float(np.quantile(self._distances(data[half:]), 0.99)) if kept else 0.0
+
+    def of(self, rows: np.ndarray) -> float | None:
+        """The median row's distance as a multiple of what 99 % of the data keep; None where that makes no sense."""
+        if self.scale is None or rows.shape[1] != self.width or not self.usual > 0:
+            return None
+        return float(np.median(self._distances(rows)) / self.usual)
+
+    def _distances(self, rows: np.ndarray) -> np.ndarray:
+        return np.linalg.norm((rows - self.mean) @ self.scale, axis=1)

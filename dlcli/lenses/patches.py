@@ -14,7 +14,7 @@ from dlcli.lenses import _drawing, _placed
 BUDGET = "standard"
 FAMILIES = ("cnn",)
 UNITS = 4
-EXAMPLES = 1024
+EXAMPLES = 256  # all maps of all layers are looked at, which costs more than a forward pass
 # Share of the examples with a stronger answer, and how many patches are taken there.
 QUANTILES = (("top", 0.0, 2), ("99 %", 0.01, 2), ("95 %", 0.05, 2), ("75 %", 0.25, 2), ("median", 0.5, 1))
 _SIDE = 40
