@@ -1,9 +1,8 @@
 """The data that a model is to be looked at with: the run's own, or what the user names."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from dlcli import plan, registry, splits
+from dlcli import plan, splits
 from dlcli.config import RunConfig, recorded
 from dlcli.data import Data
 from dlcli.errors import DlcliError
@@ -53,10 +52,6 @@ def gather(reference: Reference, *, data: str | None, target: str | None, split:
 def _asked(config: RunConfig | None, data: str, target: str | None) -> RunConfig:
     """Other data: with the run's own options where there is a run."""
     if config is not None:
-        other = config.model_copy(update={"data": data})
-        if config.format and not registry.find("formats", config.format).load().matches(Path(data)):
-            # in another format the options of the run's own mean nothing
-            other = other.model_copy(update={"format": None, "set": {**config.set, "data": {}}})
-        return other
+        return plan.elsewhere(config, data)
     options = {"data": {"target": target}} if target else {}
     return RunConfig(data=data, set=options)

@@ -69,6 +69,14 @@ def locate(config: RunConfig) -> Entry:
     )
 
 
+def elsewhere(config: RunConfig, data: str) -> RunConfig:
+    """The same on other data. In another format the options of the run's own mean nothing."""
+    other = config.model_copy(update={"data": data})
+    if config.format and not registry.find("formats", config.format).load().matches(Path(data)):
+        other = other.model_copy(update={"format": None, "set": {**config.set, "data": {}}})
+    return other
+
+
 def open_data(entry: Entry, config: RunConfig) -> Data:
     """Read DATA by its format, with the `data.` options that the format has."""
     return entry.load().open(Path(config.data), **configuration.coerce(entry, data_options(config), "data"))

@@ -38,8 +38,6 @@ def load(reference: Reference, *, pixels: str | None = None) -> Pretrained:
 
     Raises: DlcliError (exit code 4) with the reason when it cannot be read.
     """
-    if pixels is not None and pixels not in RANGES:
-        raise DlcliError(f"{pixels!r} is no known scale of pixels.", f"known: {', '.join(RANGES)}.")
     if reference.kind == "keras":
         model, own = _application(reference)
     else:
@@ -118,7 +116,7 @@ def _with_weights(maker, options: dict[str, Any], weights: str | None, text: str
     except (ValueError, TypeError) as error:
         raise DlcliError(f"{text!r} cannot be built: {' '.join(str(error).split())[:200]}") from None
     if weights is None:
-        return model
+        return model if None not in model.input_shape[1:3] or "input_shape" in options else _sized(maker, options)
     reasons = []
     for built in (lambda: model, lambda: maker(weights=None, include_top=False, **options)):
         try:
@@ -132,6 +130,11 @@ def _with_weights(maker, options: dict[str, Any], weights: str | None, text: str
         "name the options that they were made with, as in keras:MobileNet,alpha=0.25,input=128:PATH.",
         code=MODEL,
     )
+
+
+def _sized(maker, options: dict[str, Any]) -> keras.Model:
+    """At the usual size, where the architecture leaves it open."""
+    return maker(weights=None, input_shape=(224, 224, 3), **options)
 
 
 def _preprocessing(name: str) -> Callable[[np.ndarray], np.ndarray]:

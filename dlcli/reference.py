@@ -5,6 +5,8 @@ from pathlib import Path
 
 from dlcli.errors import MODEL, DlcliError
 
+# Scales that a model's pixels may have; what they mean stands in pretrained.RANGES.
+PIXELS = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 _FILES = (".keras", ".h5", ".hdf5")
 FORMS = "a run directory, a .keras or .h5 file, or keras:NAME[,OPTION=VALUE…][:WEIGHTS]"
 

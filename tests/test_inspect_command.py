@@ -283,3 +283,18 @@ def test_help_is_light():
     assert answer.returncode == 0
     for option in ("--budget", "--layer", "--html", "--json", "--ascii", "--split", "--compare", "--timeline"):
         assert option in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["keras:ResNet50", "--pixels", "0..2"], "'0..2' is no known scale of pixels"),
+        (["keras:ResNet50", "--html", "."], ". is a folder"),
+        (["keras:ResNet50", "--html", "nowhere/page.html"], "there is no folder"),
+    ],
+)
+def test_what_cannot_be_is_said_before_any_work(arguments, sentence):
+    """Without Keras, by the words alone."""
+    done = CliRunner().invoke(app, ["inspect-layers", *arguments])
+    assert isinstance(done.exception, DlcliError)
+    assert sentence in done.exception.message

@@ -23,7 +23,7 @@ def evaluate(
         console.quiet()
     opened, config = recorded(run)
     if data is not None:
-        config = config.model_copy(update={"data": data})
+        config = plan.elsewhere(config, data)
     entry = plan.locate(config)
     found = plan.open_data(entry, config)
     from dlcli import splits

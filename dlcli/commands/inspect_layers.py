@@ -61,7 +61,13 @@ def inspect_layers(
         console.quiet()
     if html is not None and not html.absolute().parent.is_dir():
         raise DlcliError(f"there is no folder {html.absolute().parent} to write {html.name} into.")
+    if html is not None and html.is_dir():
+        raise DlcliError(f"{html} is a folder.", "name a file: --html report.html.")
+    if pixels is not None and pixels not in reference.PIXELS:
+        raise DlcliError(f"{pixels!r} is no known scale of pixels.", f"known: {', '.join(reference.PIXELS)}.")
     opened = reference.parse(model)
+    if pixels is not None and opened.kind == "run":
+        raise DlcliError(f"--pixels {pixels} is for foreign models; {model!r} is a run and scales by itself.")
     other = reference.parse(compare) if compare else None
     if timeline and opened.kind != "run":
         raise DlcliError(f"--timeline needs a run directory, and {model!r} is none.", "name the run.")

@@ -1,6 +1,6 @@
 """Fold repeated blocks of a table of layers into one row each.
 
-Two rules, applied among the layers that one layer calls:
+What attention and other wholes are made of is hidden. Two rules, applied among the layers that one layer calls:
   nested   neighbours that are equal inside (types, shapes, weights) and differ in name only by a number
            become one row: "stage1 [x2]".
   flat     three or more neighbours whose names begin alike are a block: up to a numbered part such as
@@ -13,9 +13,11 @@ A row for several blocks has their sums, and the last block's shape and receptiv
 import re
 from dataclasses import dataclass, replace
 
+from dlcli.inspection.flops import WHOLE
 from dlcli.inspection.tree import Row
 
 _BLOCK = re.compile(r"^(.*(?:block|stage|layer|mixed|unit|cell|level)_?\d+[a-z]?)(?:_|$)")
+_WHOLE = {layer.__name__ for layer in WHOLE}
 _LEAST = 3  # layers that make a block
 
 
@@ -23,7 +25,7 @@ def fold(rows: list[Row], *, expand: bool = False) -> list[Row]:
     """Rows as tree.layers makes them -> fewer rows. expand: leave all as they are."""
     if expand:
         return list(rows)
-    return [row for part in _folded(_parts(rows)) for row in part.rows()]
+    return [row for part in _folded([_closed(part) for part in _parts(rows)]) for row in part.rows()]
 
 
 @dataclass
@@ -43,6 +45,13 @@ class _Part:
         """What equal blocks have in common, inside and out."""
         own = (self.row.type, self.row.output_shape, self.row.parameters)
         return (*own, tuple(part.shape() for part in self.below))
+
+
+def _closed(part: _Part) -> _Part:
+    """Without the layers that a whole, such as attention, is made of: its own row counts them."""
+    if part.row.type in _WHOLE:
+        return _Part(part.row, [])
+    return _Part(part.row, [_closed(below) for below in part.below])
 
 
 def _parts(rows: list[Row]) -> list[_Part]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops, tree
 
-from dlcli.inspection.tap import Tap, Visit
+from dlcli.inspection.tap import Tap, Visit, mask_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def _states(visit: Visit) -> list:
 
 def _stream(visit: Visit, layer, direction: str) -> Stream:
     sequence, states = visit.inputs[0], _states(visit)
-    mask = getattr(sequence, "_keras_mask", None)
+    mask = mask_of(sequence)
     mask = next((x for x in visit.inputs[1:] if "bool" in str(x.dtype)), mask)
     if states and _paired(visit):
         half = len(states) // 2

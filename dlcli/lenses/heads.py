@@ -6,7 +6,7 @@ import numpy as np
 from keras import layers, ops, tree
 
 from dlcli.inspection.attention import ATTENTION, Attention
-from dlcli.inspection.tap import Tap
+from dlcli.inspection.tap import Tap, mask_of
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses import _heads
 from dlcli.lenses._places import reported, short
@@ -76,7 +76,7 @@ def observed(model, x, scored) -> dict:
             maps = attention.taken(visit.layer)
             if maps is not None and len(maps.shape) == 4 and maps.shape[-1] == maps.shape[-2]:
                 output = tree.flatten(visit.output)[0]
-                mask = getattr(output, "_keras_mask", None)  # the queries' own was taken off them by the call
+                mask = mask_of(output)  # the queries' own was taken off them by the call
                 mask = None if mask is None else ops.convert_to_numpy(mask).astype(bool)
                 found[visit.key] = scored(ops.convert_to_numpy(ops.cast(maps, "float32")), mask)
 

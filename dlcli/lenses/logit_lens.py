@@ -3,7 +3,7 @@
 import numpy as np
 from keras import layers, ops, tree
 
-from dlcli.inspection.tap import Tap, Visit
+from dlcli.inspection.tap import Tap, Visit, mask_of
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses._places import reported, short
 
@@ -110,7 +110,7 @@ def looked(model, x, sums: list[str], tail: list, rng) -> dict[str, tuple[float,
 def _counted(visits: list[Visit], output: np.ndarray) -> np.ndarray:
     """bool (B, T): the positions that are no padding."""
     for visit in reversed(visits):
-        mask = getattr(visit.output, "_keras_mask", None)
+        mask = mask_of(visit.output)
         if mask is not None and tuple(mask.shape) == output.shape[:2]:
             return ops.convert_to_numpy(mask).astype(bool)
     return np.ones(output.shape[:2], bool)
