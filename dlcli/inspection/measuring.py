@@ -42,7 +42,7 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
     if depth >= 2 and subject.stimuli is not None:
         started = time.perf_counter()
         keys = [place.key for place in places]
-        levels = strip.strip(subject.model, subject.stimuli, watch, keys, n=strip.STIMULI, size=size, seed=seed)
+        levels = strip.strip(subject.model, subject.stimuli, watch, keys, n=_stimuli(document), size=size, seed=seed)
         seconds["stimuli"] = time.perf_counter() - started
     view = View(
         subject=subject,
@@ -65,6 +65,10 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
     _measured(document, view, [finding for finding in findings if finding is not None])
     seconds["total"] = time.perf_counter() - begun
     return document, view
+
+
+def _stimuli(document: dict[str, Any]) -> int:
+    return strip.FEWER if document["model"]["flops"] > strip.HEAVY else strip.STIMULI
 
 
 def _static(subject: Subject, rows: list[tree.Row], budget: str, seed: int) -> dict[str, Any]:

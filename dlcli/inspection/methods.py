@@ -80,7 +80,7 @@ STANDARD = (
     },
     {
         "name": "untrained twin",
-        "formula": "the same network, weights drawn anew by each layer's own initialiser, batch statistics learned from the stimuli",
+        "formula": "the same network, weights drawn anew by each layer's own initialiser, batch statistics learned from the stimuli; for levels that emerge also a second one with new batch statistics; layer by layer the one that can be read better counts",
         "source": "",
     },
     {

@@ -54,7 +54,12 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
 
 def _labels(task, examples: Examples, chosen: np.ndarray) -> np.ndarray | None:
     """Class numbers of the chosen examples, where there are classes that the input shows: noise does not."""
-    if "generator" in task.NEEDS or examples.y is None or len(getattr(task, "classes", ())) < 2 or not hasattr(task, "targets"):
+    if (
+        "generator" in task.NEEDS
+        or examples.y is None
+        or len(getattr(task, "classes", ())) < 2
+        or not hasattr(task, "targets")
+    ):
         return None
     return np.asarray(task.targets(examples))[chosen]
 

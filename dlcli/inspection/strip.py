@@ -16,76 +16,94 @@ from dlcli.inspection.twin import untrained
 from dlcli.inspection.watch import Watch
 from dlcli.stimuli._level import Level
 
-# Stimuli of each level. With all levels twice, for the network and its twin, these are the larger
-# part of the work.
-STIMULI = 300
+# Stimuli of each level: as many as intervals ask for, and fewer where a network takes so much work for
+# one example that three passes over all of them would take long.
+STIMULI, FEWER = 400, 240
+HEAVY = 5e8  # FLOP
 # Examples that the twin's batch normalisation learns its statistics from.
 _SETTLING = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """hierarchy: what was measured.  levels: the stimuli.  rows, twin: features of the network and of its
-    untrained twin, by level and place."""
+    """hierarchy: what was measured.  levels: the stimuli.  rows: features of the network by level and place;
+    twins: the same of untrained twins, each for some of the levels."""
 
     hierarchy: Hierarchy
     levels: list[Level]
     rows: dict[str, dict[str, np.ndarray]]
-    twin: dict[str, dict[str, np.ndarray]]
+    twins: list[dict[str, dict[str, np.ndarray]]]
 
 
 def strip(
     model, stimuli: Stimuli, watch: Watch, keys: list[str], *, n: int, size: int, seed: int, before: Strip | None = None
 ) -> Strip:
-    """Every level on the network, its untrained twin and the bare input. keys: the places, in order.
+    """Every level on the network, its untrained twins and the bare input. keys: the places, in order.
 
-    before: an earlier strip of the same network with other weights; its stimuli and twin are used again.
+    A second twin is asked about the levels that emerged beyond the first: random networks differ, and one
+    that batch normalisation keeps in range may see less than one that it does not.
+    before: an earlier strip of the same network with other weights; its stimuli and twins are used again.
     """
     levels = before.levels if before else _levels(stimuli, n, seed)
-    fed = [stimuli.feed(level) for level in levels]
+    fed = {level.name: stimuli.feed(level) for level in levels}
 
-    def passed():
+    def passed(chosen):
         return {
-            level.name: watch.gathered(batches(read, len(level.y), at, size))
-            for level, (read, at) in zip(levels, fed, strict=True)
+            level.name: watch.gathered(batches(fed[level.name][0], len(level.y), fed[level.name][1], size))
+            for level in chosen
         }
 
-    rows, twin = passed(), before.twin if before else {}
+    def measured():
+        with threadpool_limits(1):  # small factorisations: a second thread waits more than it works
+            counts = [_counts(level, fed[level.name], rows, twins, keys, seed, known) for level in levels]
+            return hierarchy.measure(counts, np.arange(len(keys)) + 1.0, seed=seed)
+
+    rows, twins, known = passed(levels), list(before.twins) if before else [], {}
     if levels and not before:
-        settling = np.concatenate([np.full(_SETTLING // len(levels) + 1, i) for i in range(len(levels))])
-        with untrained(model, _mixed([read for read, _ in fed], settling), seed=seed):
-            twin = passed()
-    with threadpool_limits(1):  # small factorisations: a second thread waits more than it works
-        counts = [
-            _counts(level, pair, rows[level.name], twin[level.name], keys, seed)
-            for level, pair in zip(levels, fed, strict=True)
-        ]
-        measured = hierarchy.measure(counts, np.arange(len(keys)) + 1.0, seed=seed)
-    return Strip(hierarchy=measured, levels=levels, rows=rows, twin=twin)
+        with untrained(model, _mixed([read for read, _ in fed.values()]), seed=seed):
+            twins.append(passed(levels))
+    found = measured()
+    emerged = [level for level, one in zip(levels, found.levels, strict=True) if one.emergence is not None]
+    if emerged and not before:
+        with untrained(model, None, seed=seed + 1):
+            twins.append(passed(emerged))
+        found = measured()
+    return Strip(hierarchy=found, levels=levels, rows=rows, twins=twins)
 
 
 def _levels(stimuli: Stimuli, n: int, seed: int) -> list[Level]:
     return registry.find("stimuli", stimuli.entry).load().levels(n=n, seed=seed, **stimuli.make)
 
 
-def _mixed(reads, which: np.ndarray):
+def _mixed(reads):
     """A batch with stimuli of all levels."""
-    parts = [reads[i](np.arange(int((which == i).sum()))) for i in np.unique(which)]
+    parts = [read(np.arange(_SETTLING // len(reads) + 1)) for read in reads]
     return keras.tree.map_structure(lambda *values: np.concatenate(values), *parts)
 
 
-def _counts(level: Level, fed, trained, twin, keys: list[str], seed: int) -> LevelCounts:
-    control = control_labels(level.control, level.y, seed)
-    ridges = [Ridge(trained[key]) for key in keys]
+def _counts(level: Level, fed, rows, twins, keys: list[str], seed: int, known: dict) -> LevelCounts:
+    """known: what was found before, by level; it is not computed twice."""
+    if level.name not in known:
+        control = control_labels(level.control, level.y, seed)
+        ridges = [Ridge(rows[level.name][key]) for key in keys]
+        known[level.name] = {
+            "trained": np.stack([_correct(ridge, level) for ridge in ridges]),
+            "input": _correct(Ridge(_input(fed, len(level.y))), level),
+            "nuisance": None if level.group is not None else guessed(level.control, level.y),
+            "control": np.stack([ridge.correct(control) for ridge in ridges]),
+            "control_labels": control,
+        }
+    for number, twin in enumerate(twins):
+        if level.name in twin and (level.name, number) not in known:
+            known[level.name, number] = np.stack([_correct(Ridge(twin[level.name][key]), level) for key in keys])
+    untrained = [known[level.name, number] for number in range(len(twins)) if (level.name, number) in known]
+    # layer by layer the twin that can be read better
+    best = np.argmax([one.mean(axis=1) for one in untrained], axis=0)
     return LevelCounts(
         name=level.name,
-        trained=np.stack([_correct(ridge, level) for ridge in ridges]),
-        untrained=np.stack([_correct(Ridge(twin[key]), level) for key in keys]),
-        input=_correct(Ridge(_input(fed, len(level.y))), level),
+        untrained=np.stack(untrained)[best, np.arange(len(keys))],
         labels=level.y,
-        nuisance=None if level.group is not None else guessed(level.control, level.y),
-        control=np.stack([ridge.correct(control) for ridge in ridges]),
-        control_labels=control,
+        **known[level.name],
     )
 
 

@@ -19,13 +19,14 @@ def untrained(model: keras.Model, x, *, seed: int) -> Iterator[keras.Model]:
     """The model itself with fresh weights; its own come back at the end.
 
     Weights are drawn by their layer's own initialisers; those that have none keep their values in
-    another order. Batch normalisation learns its statistics from the batch x, layer by layer, as an
-    untrained network would have them: without that the twin would be unfairly weak.
+    another order. Batch normalisation learns its statistics from the batch x, layer by layer, as a
+    network would have them that was run and not trained; with x None it has those of a new network.
     """
     kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.variables]
     try:
         _renew(model, np.random.default_rng([seed, 7]))
-        _settle(model, x)
+        if x is not None:
+            _settle(model, x)
         yield model
     finally:
         for variable, value in zip(model.variables, kept, strict=True):
