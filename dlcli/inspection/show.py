@@ -96,12 +96,17 @@ def _as_row(layer: dict[str, Any]) -> Row:
 
 def _layers(document: dict[str, Any], rows: list[Row], layers: dict[str, Any]) -> None:
     """One line per row; as many columns as fit, the most telling first."""
-    columns = [
+    cost = [
         ("out", lambda row, _: "×".join(str(side or "?") for side in row.output_shape[1:])),
         ("params", lambda row, _: count(row.parameters) if row.parameters else ""),
         ("FLOP", lambda row, _: count(row.flops) if row.flops else ""),
-        ("RF", lambda row, _: _field(row, document)),
+        ("RF", lambda row, _: "all" if row.receptive_field is None else str(row.receptive_field)),
         ("probe (control)", lambda _, layer: _probe(layer.get("probe"))),
+        *([("type", lambda row, _: row.type)] if document["budget"] == "static" else []),
+    ]
+    titles = list(dict.fromkeys(title for layer in layers.values() for title in layer.get("own", {})))
+    own = [(title, lambda _, layer, title=title: _text(layer.get("own", {}).get(title))) for title in titles]
+    measured = [
         ("dead", lambda _, layer: _of(layer, "units", "dead", lambda v: str(v) if v else "·")),
         ("rank", lambda _, layer: _of(layer, "geometry", "effective_rank", lambda v: f"{v:.0f}")),
         ("dim", lambda _, layer: _of(layer, "geometry", "intrinsic_dimension", lambda v: f"{v:.0f}")),
@@ -110,11 +115,15 @@ def _layers(document: dict[str, Any], rows: list[Row], layers: dict[str, Any]) -
         ("NC1", lambda _, layer: _of(layer, "geometry", "nc1", lambda v: f"{v:.2g}")),
         ("twins", lambda _, layer: _of(layer, "units", "duplicates", lambda v: str(v) if v else "·")),
         ("ms", lambda _, layer: "" if layer.get("milliseconds") is None else f"{layer['milliseconds']:.1f}"),
+        ("memory", lambda row, _: "" if row.memory_bytes is None else f"{count(row.memory_bytes)}B"),
     ]
-    own = list(dict.fromkeys(title for layer in layers.values() for title in layer.get("own", {})))
-    columns[5:5] = [(title, lambda _, layer, title=title: _text(layer.get("own", {}).get(title))) for title in own]
+    columns = [*cost, *own, *measured]
     shown = [(row, {**_measured(row, layers), "own": _own(row, layers)}) for row in rows]
-    names = ["  " * row.depth + row.name + (f" [x{row.folded}]" if row.folded > 1 else "") for row, _ in shown]
+    room = max(24, console.results.width // 3)
+    names = [
+        _cut("  " * row.depth + row.name, room, not _blocks()) + (f" [x{row.folded}]" if row.folded > 1 else "")
+        for row, _ in shown
+    ]
     cells = [(title, [cell(row, layer) for row, layer in shown]) for title, cell in columns]
     cells = [(title, values) for title, values in cells if any(values)]
     # a column costs its widest cell, two spaces and a line
@@ -141,12 +150,6 @@ def _measured(row: Row, layers: dict[str, Any]) -> dict[str, Any]:
 def _own(row: Row, layers: dict[str, Any]) -> dict[str, Any]:
     """The own columns of the last of a row's layers that has any."""
     return next((layers[key]["own"] for key in reversed(row.members) if layers[key].get("own")), {})
-
-
-def _field(row: Row, document) -> str:
-    if row.receptive_field is None:
-        return "all"
-    return str(row.receptive_field)
 
 
 def _probe(probe: dict[str, Any] | None) -> str:
