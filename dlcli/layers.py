@@ -163,5 +163,24 @@ class ChannelsTogether(layers.Layer):
         return {**super().get_config(), "channels": self.channels}
 
 
+@keras.saving.register_keras_serializable("dlcli")
+class ZeroChannels(layers.Layer):
+    """Put channels of zeros evenly before and behind: (B, H, W, C) -> (B, H, W, channels)."""
+
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+
+    def call(self, inputs):
+        more = self.channels - inputs.shape[-1]
+        return ops.pad(inputs, [[0, 0], [0, 0], [0, 0], [more // 2, more - more // 2]])
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.channels)
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
+
+
 def _zero_masked(x, mask):
     return x if mask is None else x * ops.cast(mask[..., None], x.dtype)
