@@ -45,10 +45,12 @@ def compared(
     return comparison.compared(first, second, one, two)
 
 
-def over_time(reference: Reference, found: Materials, *, samples: int, only: list[str], seed: int, **_) -> dict:
+def over_time(
+    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels
+) -> dict:
     """The document of a run, with its levels over the epochs that it kept."""
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=None)
-    document, view = measuring.inspect(opened, budget="standard", only=only, seed=seed)
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels)
+    document, view = measuring.inspect(opened, budget=budget, only=only, seed=seed)
     return timeline.added(document, view, found.run)
 
 
@@ -83,4 +85,5 @@ def write_page(file: Path, document: dict[str, Any]) -> None:
 
 def keep(path: Path, document: dict[str, Any]) -> None:
     """The document in the run's own folder: RUN/inspect/BUDGET.json."""
-    Run(path).write(f"inspect/{document['budget']}.json", document)
+    verb = "compare-" if "compare" in document else "timeline-" if "timeline" in document else ""
+    Run(path).write(f"inspect/{verb}{document['budget']}.json", document)

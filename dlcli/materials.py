@@ -1,6 +1,6 @@
 """The data that a model is to be looked at with: the run's own, or what the user names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlcli import plan, splits
 from dlcli.config import RunConfig, recorded
@@ -21,7 +21,9 @@ class Materials:
     backend: str | None = None
 
 
-def gather(reference: Reference, *, data: str | None, target: str | None, split: str | None) -> Materials:
+def gather(
+    reference: Reference, *, data: str | None, target: str | None, split: str | None, none: bool = False
+) -> Materials:
     """Open the data before Keras is imported. The validation split is the default: the model has not
     learned it by heart, and the test split is for one look at the end.
 
@@ -31,8 +33,8 @@ def gather(reference: Reference, *, data: str | None, target: str | None, split:
     if reference.kind == "run":
         run, config = recorded(reference.path)
     settings = config if data is None else _asked(config, data, target)
-    if settings is None:
-        return Materials()
+    if settings is None or none:  # what needs no data must not fail for want of it
+        return Materials(run=run, config=config, backend=config.backend if config else None)
     entry = plan.locate(settings)
     found = plan.open_data(entry, settings)
     parts, _ = splits.split(found, seed=settings.seed, **plan.split_options(settings))
@@ -47,6 +49,12 @@ def gather(reference: Reference, *, data: str | None, target: str | None, split:
         part=name,
         backend=config.backend if config else None,
     )
+
+
+def alike(second: Materials, first: Materials) -> Materials:
+    """The second with the very examples of the first where both name the same data: two seeds split it differently."""
+    same = first.data is not None and second.config is not None and second.config.data == first.config.data
+    return replace(second, data=first.data, part=first.part) if same else second
 
 
 def _asked(config: RunConfig | None, data: str, target: str | None) -> RunConfig:

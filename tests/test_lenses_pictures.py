@@ -26,7 +26,10 @@ def opened(model, x, *, family="cnn", labels=None, strip=None) -> View:
         return keras.tree.map_structure(lambda values: values[rows], x)
 
     count = len(keras.tree.flatten(x)[0])
-    subject = Subject(model=model, title="", source="", family=family, read=read, count=count, labels=labels)
+    classes = [] if labels is None else [str(c) for c in range(labels.max() + 1)]
+    subject = Subject(
+        model=model, title="", source="", family=family, read=read, count=count, labels=labels, classes=classes
+    )
     kept = {}
     if family == "cnn":
         for key, values in seen(model, x, [place.key for place in places]).items():

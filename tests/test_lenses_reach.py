@@ -43,11 +43,18 @@ def test_a_leaky_unit_reaches_as_far_as_its_geometric_series():
 
 @pytest.mark.parametrize(("steps", "expected"), [([0, 0, 1], 1), ([1, 0, 0], 3), ([1, 1, 98], 1), ([10, 0, 90], 3)])
 def test_reach_counts_from_the_end(steps, expected):
-    assert reach.reach(np.array(steps, float)[None, :, None]) == expected
+    assert reach.reach(np.array(steps, float)[None, :, None], np.array([2])) == expected
 
 
 def test_nothing_that_depends_on_nothing_has_a_reach():
-    assert reach.reach(np.zeros((2, 5, 3))) is None
+    assert reach.reach(np.zeros((2, 5, 3)), np.array([4, 4])) is None
+
+
+def test_padding_is_not_counted():
+    """A text of ten tokens, padded to fifty, whose last five matter."""
+    slope = np.zeros((1, 50, 1))
+    slope[0, 5:10] = 1
+    assert reach.reach(slope, np.array([9])) == 5
 
 
 def test_each_unit_counts_for_the_level_that_explains_it(rng):

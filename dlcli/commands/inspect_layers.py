@@ -69,12 +69,17 @@ def inspect_layers(
     if pixels is not None and opened.kind == "run":
         raise DlcliError(f"--pixels {pixels} is for foreign models; {model!r} is a run and scales by itself.")
     other = reference.parse(compare) if compare else None
+    if timeline and (other or budget is not Budget.standard):
+        raise DlcliError("--timeline is of one run, at the standard budget.", "leave --compare and --budget away.")
+    if target is not None and data is None:
+        raise DlcliError(f"--target {target} names a column of --data, and there is none.", "name --data.")
     if timeline and opened.kind != "run":
         raise DlcliError(f"--timeline needs a run directory, and {model!r} is none.", "name the run.")
     from dlcli import materials
 
-    found = materials.gather(opened, data=data, target=target, split=split)
-    found_other = materials.gather(other, data=data, target=target, split=split) if other else None
+    asked = {"data": data, "target": target, "split": split, "none": budget is Budget.static}
+    found = materials.gather(opened, **asked)
+    found_other = materials.alike(materials.gather(other, **asked), found) if other else None
     engine = backend or found.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
 
     from dlcli import backend as engines

@@ -22,7 +22,7 @@ def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, tw
         if one and two:
             document["warnings"].append("the two saw different inputs: their layers cannot be compared by CKA")
         return document
-    names = [[place.name.rpartition("/")[2] for place in view.places] for view in (one, two)]
+    names = [[_inside(place.name) for place in view.places] for view in (one, two)]
     matrix = cka_between(*rows)
     document["compare"]["cka"] = {"rows": names[0], "columns": names[1], "matrix": matrix.round(4).tolist()}
     document["tables"].append(_matches(names, matrix))
@@ -37,7 +37,7 @@ def cka_between(first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray
 
 def _same_inputs(one: View, two: View) -> list[list[np.ndarray]] | None:
     """Features of both on the same examples: of the data where it is the same, else of the same stimuli."""
-    if one.data is not None and two.data is not None and one.subject.data == two.subject.data:
+    if one.data is not None and two.data is not None and np.array_equal(one.data.input, two.data.input):
         views = [view.data.kept for view in (one, two)]
     elif one.strip and two.strip and _alike(one, two):
         names = [level.name for level in one.strip.levels]
@@ -55,6 +55,11 @@ def _alike(one: View, two: View) -> bool:
 def _stacked(view: View, names: list[str], key: str) -> np.ndarray:
     share = COMPARED // len(names)
     return np.concatenate([view.strip.rows[name][key][:share] for name in names])
+
+
+def _inside(path: str) -> str:
+    """A layer's path without the name of the model, which two models need not share."""
+    return path.partition("/")[2] or path
 
 
 def _sizes(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
@@ -87,28 +92,31 @@ def _levels(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 
 def _word(first: tuple[float, float, float], second: tuple[float, float, float]) -> str:
-    """gained or lost when the intervals (value, low, high) of both leave the other's value out; else kept."""
+    """gained or lost when the intervals (value, low, high) of both leave the other's value out; kept when both
+    leave 0 out; else nothing can be said."""
     if second[1] > first[0] and first[2] < second[0]:
         return "gained"
-    return "lost" if second[2] < first[0] and first[1] > second[0] else "kept"
+    if second[2] < first[0] and first[1] > second[0]:
+        return "lost"
+    return "kept" if first[1] > 0 and second[1] > 0 else "–"
 
 
 def _layer_by_layer(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     """What layers of one name read better or worse in the second."""
-    others = {layer["name"]: layer["levels"] for layer in second["layers"] if layer.get("levels")}
+    others = {_inside(layer["path"]): layer["levels"] for layer in second["layers"] if layer.get("levels")}
     rows = []
     for layer in first["layers"]:
-        if not layer.get("levels") or layer["name"] not in others:
+        if not layer.get("levels") or _inside(layer["path"]) not in others:
             continue
         words: dict[str, list[str]] = {"gained": [], "lost": []}
         for level, scores in layer["levels"].items():
-            other = others[layer["name"]].get(level)
+            other = others[_inside(layer["path"])].get(level)
             if other:
                 keys = ("learned", "low", "high")
                 word = _word(tuple(scores[key] for key in keys), tuple(other[key] for key in keys))
                 if word in words:
                     words[word].append(f"{level} {other['learned'] - scores['learned']:+.2f}")
-        rows.append([layer["name"], ", ".join(words["gained"]) or "–", ", ".join(words["lost"]) or "–"])
+        rows.append([_inside(layer["path"]), ", ".join(words["gained"]) or "–", ", ".join(words["lost"]) or "–"])
     return {
         "title": "layer by layer",
         "columns": ["layer", "gained in the second", "lost in the second"],
@@ -127,7 +135,7 @@ def _best(document: dict[str, Any], level: str) -> tuple[float, float, float, st
 def _matches(names: list[list[str]], matrix: np.ndarray) -> dict[str, Any]:
     rows = []
     for i, name in enumerate(names[0]):
-        j = int(np.argmax(matrix[i]))
+        j = int(np.argmax(np.nan_to_num(matrix[i], nan=-np.inf)))
         same = names[1].index(name) if name in names[1] else None
         rows.append([name, names[1][j], f"{matrix[i, j]:.2f}", "" if same is None else f"{matrix[i, same]:.2f}"])
     return {

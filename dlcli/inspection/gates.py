@@ -12,7 +12,7 @@ LEAK = 0.10
 # Levels that a linear reader may read off pixels: colour is there already; so is the identity of a token.
 OPEN = {"colour", "step", "character", "word"}
 # Examples in all, and of each class, below which numbers are noise.
-FEW, FEW_OF_A_CLASS = 100, 10
+FEW, FEW_OF_A_CLASS = 100, 5
 # Stimuli that lie so many times farther out than the data: a full grating is unlike any photograph, and
 # lies 1.3 to 2.2 times as far out in the layers of a network trained on photographs.
 FAR = 2.0
@@ -46,9 +46,9 @@ def _leak(level) -> dict[str, Any]:
 
 def _samples(view: View) -> dict[str, Any]:
     n, labels = len(view.data.input), view.data.labels
-    fewest = None if labels is None else n / max(1, len(np.unique(labels)))
+    fewest = None if labels is None else int(np.unique(labels, return_counts=True)[1].min())
     passed = n >= FEW and (fewest is None or fewest >= FEW_OF_A_CLASS)
-    classes = "" if fewest is None else f", {fewest:.0f} of each class on average"
+    classes = "" if fewest is None else f", {fewest} of the rarest class"
     return {
         "name": "samples",
         "passed": bool(passed),
@@ -74,7 +74,7 @@ def _distance(view: View, reaches: dict[str, "Reach"], level: str) -> dict[str, 
         "name": "distance",
         "passed": passed,
         "subject": level,
-        "message": f"in the middle layer, {level} stimuli lie at {ratio:.1f} times the distance that 99 % of the data keep"
+        "message": f"{level} stimuli lie at {ratio:.1f} times the distance that 99 % of the data keep (median over layers)"
         + ("" if passed else f", more than {FAR:g}: the network sees something unlike what it was trained on."),
     }
 

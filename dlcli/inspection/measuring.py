@@ -35,13 +35,14 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
         return document, None
     places = _places(visits, rows, only)
     size = batch_size(visits)
-    watch = Watch(subject.model, [place.key for place in places])
+    keys = [place.key for place in places]
+    apart = {v.key for v in visits if v.key in keys and v.output.shape[0] not in (None, 1)}
+    watch = Watch(subject.model, keys, apart=apart)
     depth = BUDGETS.index(budget)
     data = _data(subject, watch, places, visits, size, seed, seconds)
     levels = None
     if depth >= 2 and subject.stimuli is not None:
         started = time.perf_counter()
-        keys = [place.key for place in places]
         levels = strip.strip(subject.model, subject.stimuli, watch, keys, n=_stimuli(document), size=size, seed=seed)
         seconds["stimuli"] = time.perf_counter() - started
     view = View(
@@ -276,6 +277,8 @@ def _verdict(document: dict[str, Any], view: View) -> str:
     if hierarchy is None:
         if view.subject.stimuli is None:
             return "No stimuli fit this model's input: its levels were not measured."
+        if view.strip is not None:
+            return "No stimuli could be made that fit: the input is too short, or there is too little text."
         return "Levels were not measured: that takes --budget standard."
     said, order = hierarchy["said"], " > ".join(hierarchy["order"])
     absent = [name for name, found in hierarchy["emergence"].items() if found is None]

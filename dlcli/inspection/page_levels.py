@@ -18,8 +18,8 @@ VIEWS = {
     ),
     "baseline": (
         "Baseline (b)",
-        "What the same reader gets without any training: the best of the raw input, an untrained copy of the network "
-        "and labels drawn by chance. Where this is high, a high A says little.",
+        "What the same reader gets without any training: the best of the raw input, untrained copies of the network "
+        "and what else varies in the stimuli. Where this is high, a high A says little.",
     ),
 }
 

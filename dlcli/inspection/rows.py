@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -65,7 +66,7 @@ def data_pass(watch: Watch, batches, labels: np.ndarray | None, channels: dict[s
     (its rows hold their means first, then their deviations).
     """
     kept: dict[str, list[np.ndarray]] = {}
-    inputs, sums, seen = [], {key: Units() for key in channels}, 0
+    inputs, sums, seen, tokens = [], {key: Units() for key in channels}, 0, False
     for batch in batches:
         rows = watch.rows(*batch)
         for key, values in rows.items():
@@ -75,10 +76,11 @@ def data_pass(watch: Watch, batches, labels: np.ndarray | None, channels: dict[s
             if seen < KEPT:
                 kept.setdefault(key, []).append(values)
         if seen < KEPT:
+            tokens = _are_tokens(batch[0])
             inputs.append(raw(batch[0], batch[2]))
         seen += batch[2]
     rows = {key: np.concatenate(parts)[:KEPT] for key, parts in kept.items()}
-    raw_rows = np.concatenate(inputs)[:KEPT]
+    raw_rows = _counted(np.concatenate(inputs)[:KEPT]) if tokens else np.concatenate(inputs)[:KEPT]
     known = None if labels is None else labels[: len(raw_rows)]
     with threadpool_limits(1):  # small factorisations: a second thread waits more than it works
         measured = _solved(rows, raw_rows, known, sums, channels, seed)
@@ -100,16 +102,27 @@ def _solved(rows, inputs: np.ndarray, known, sums: dict[str, Units], channels: d
 
 def raw(x, count: int) -> np.ndarray:
     """The input itself as rows (count, d): what a linear reader has before any layer. Large pictures by every k-th pixel."""
-    import keras
-
     parts = []
     for values in keras.tree.flatten(x):
         values = np.asarray(values[:count])
         if values.ndim == 4:
             step = max(1, values.shape[1] // 48)
             values = values[:, ::step, ::step]
-        parts.append(values.reshape(count, -1).astype(np.float32))
+        parts.append(np.nan_to_num(values.reshape(count, -1).astype(np.float32)))
     return np.concatenate(parts, axis=1)
+
+
+def _are_tokens(x) -> bool:
+    values = np.asarray(keras.tree.flatten(x)[0])
+    return values.ndim == 2 and "int" in str(values.dtype)
+
+
+def _counted(ids: np.ndarray) -> np.ndarray:
+    """How often each token stands in each example: as numbers, ids mean nothing."""
+    known, codes = np.unique(ids, return_inverse=True)
+    counts = np.zeros((len(ids), len(known)), np.float32)
+    np.add.at(counts, (np.arange(len(ids))[:, None], codes.reshape(ids.shape)), 1)
+    return counts[:, known != 0]  # 0 is padding
 
 
 class _Similarity:

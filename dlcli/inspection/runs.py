@@ -14,7 +14,9 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
     """The run's best model, and at most `samples` examples of one part of the data."""
     opened = finished.load(run)
     task, model = opened.task, opened.model
-    group = registry.find("architectures", opened.spec["architecture"]).group
+    name = opened.spec["architecture"]
+    # a module of the user's own is of no family by its name
+    group = "" if "." in name else registry.find("architectures", name).group
     examples = data.splits[part] if data is not None else None
     seen = [] if data is None else [data.splits[name] for name in ("train", "val") if name in data.splits]
     read, truth, labels, count = None, None, None, 0
@@ -24,11 +26,15 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
         count = len(chosen)
         labels = _labels(task, examples, chosen) if len(source) == len(examples) else None
 
+        def _draws(rows):
+            # a generator's noise is drawn here: other rows get other noise, the same rows the same
+            return np.random.default_rng([seed, 1, int(rows[0])])
+
         def read(rows):
-            return source.batch(chosen[rows], np.random.default_rng([seed, 1]))[0]
+            return source.batch(chosen[rows], _draws(rows))[0]
 
         def truth(rows):
-            return source.batch(chosen[rows], np.random.default_rng([seed, 1]))[1]
+            return source.batch(chosen[rows], _draws(rows))[1]
 
     return Subject(
         model=model,
@@ -87,7 +93,7 @@ def _stimuli(task, model, read, count: int, examples, texts: list[str]) -> Stimu
         return Stimuli(
             entry="text",
             make={
-                "texts": [str(text) for text in texts],
+                "texts": texts,
                 "length": length - 1 if task.tokenizer == "char" else 4 * length,
             },
             feed=lambda level: _tokens(task, level, length),

@@ -4,6 +4,7 @@ from typing import Any
 
 from dlcli import console
 from dlcli.inspection.folding import fold
+from dlcli.inspection.page_wording import amount
 from dlcli.inspection.tree import Row
 
 _SHOWN = 20  # rows of a table; the document has all
@@ -66,13 +67,8 @@ def _header(document: dict[str, Any]) -> str:
 
 
 def count(value: float | None) -> str:
-    """1 234 567 as 1.2 M."""
-    if value is None:
-        return "?"
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f} "[: None if value < 1e3 else -1].strip()
+    """1 234 567 as 1.23 M."""
+    return amount(value) or "?"
 
 
 def _as_row(layer: dict[str, Any]) -> Row:

@@ -95,7 +95,7 @@ def _counts(level: Level, fed, rows, twins, keys: list[str], seed: int, known: d
         }
     for number, twin in enumerate(twins):
         if level.name in twin and (level.name, number) not in known:
-            known[level.name, number] = np.stack([_correct(Ridge(twin[level.name][key]), level) for key in keys])
+            known[level.name, number] = np.stack([_correct(_ridge(twin[level.name][key]), level) for key in keys])
     untrained = [known[level.name, number] for number in range(len(twins)) if (level.name, number) in known]
     # layer by layer the twin that can be read better
     best = np.argmax([one.mean(axis=1) for one in untrained], axis=0)
@@ -105,6 +105,11 @@ def _counts(level: Level, fed, rows, twins, keys: list[str], seed: int, known: d
         labels=level.y,
         **known[level.name],
     )
+
+
+def _ridge(rows: np.ndarray) -> Ridge:
+    """Of a twin: where its random weights overflow it tells nothing, which is no fault of the network's."""
+    return Ridge(np.where(np.isfinite(rows).all(axis=0), rows, 0.0))
 
 
 def _correct(ridge: Ridge, level: Level) -> np.ndarray:

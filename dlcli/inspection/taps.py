@@ -18,6 +18,7 @@ PASSING = (
     layers.SpatialDropout1D,
     layers.SpatialDropout2D,
     layers.SpatialDropout3D,
+    layers.AlphaDropout,
     layers.GaussianNoise,
     layers.GaussianDropout,
     layers.Flatten,
@@ -29,6 +30,13 @@ PASSING = (
     layers.ZeroPadding2D,
     layers.Cropping1D,
     layers.Cropping2D,
+    layers.ZeroPadding3D,
+    layers.Cropping3D,
+    layers.UpSampling3D,
+    layers.MaxPooling3D,
+    layers.AveragePooling3D,
+    layers.GlobalAveragePooling3D,
+    layers.GlobalMaxPooling3D,
     layers.UpSampling1D,
     layers.UpSampling2D,
     layers.Rescaling,
@@ -105,7 +113,7 @@ def chosen(visits: list[Visit]) -> list[Place]:
 def _behind_weights(places: list[tuple[Visit, Place]], visits: list[Visit]) -> list[Place]:
     """Without what only prepares the input: all before the first layer with weights of its own."""
     order = {visit.key: i for i, visit in enumerate(visits)}
-    learned = [i for i, v in enumerate(visits) if getattr(v.layer, "trainable_weights", ())]
+    learned = [i for i, v in enumerate(visits) if getattr(v.layer, "weights", ()) and not isinstance(v.layer, PASSING)]
     first = min(learned, default=0)
     return [place for visit, place in places if order[visit.key] >= first]
 
@@ -117,9 +125,9 @@ def _computes(visit: Visit, visits: list[Visit]) -> bool:
         return False
     children = [other for other in visits if other.path.startswith(inside)]
     if not children or isinstance(visit.layer, WHOLE):
-        return isinstance(visit.layer, layers.Layer) or type(visit.layer).__name__ in (
-            _MERGING_OPERATIONS | _FINISHING_OPERATIONS
-        )
+        kind = type(visit.layer).__name__
+        merging = kind in _MERGING_OPERATIONS and len({id(x) for x in visit.inputs}) > 1  # and no x * 2
+        return isinstance(visit.layer, layers.Layer) or merging or kind in _FINISHING_OPERATIONS
     made = {id(x) for child in children for x in tree.flatten(child.output)}
     return not any(id(x) in made for x in tree.flatten(visit.output))
 

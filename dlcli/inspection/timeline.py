@@ -11,9 +11,6 @@ from dlcli.inspection import strip
 from dlcli.inspection.view import View
 from dlcli.rundir import Run
 
-# D from which a level counts as there.
-THERE = 0.1
-
 
 def added(document: dict[str, Any], view: View, run: Run) -> dict[str, Any]:
     """The document with "timeline": for every kept epoch the best D of each level, its layer, and tau."""
@@ -66,7 +63,7 @@ def _moment(epoch: int, found: strip.Strip, view: View) -> dict[str, Any]:
 def _table(moments: list[dict[str, Any]]) -> dict[str, Any]:
     names = list(moments[0]["levels"])
     first = {
-        name: next((str(m["epoch"]) for m in moments if m["levels"][name]["learned"] > THERE), "never")
+        name: next((str(m["epoch"]) for m in moments if m["levels"][name]["emergence"] is not None), "never")
         for name in names
     }
     rows = [
@@ -81,5 +78,5 @@ def _table(moments: list[dict[str, Any]]) -> dict[str, Any]:
         "title": "timeline: learned at best in any layer, by epoch",
         "columns": ["epoch", *names, "tau"],
         "rows": [*rows, ["there at", *first.values(), ""]],
-        "note": f"there at: the first kept epoch with more than {THERE:g}.",
+        "note": "there at: the first kept epoch in which the level has emerged, beyond noise in all layers together.",
     }

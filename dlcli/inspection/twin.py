@@ -24,13 +24,18 @@ def untrained(model: keras.Model, x, *, seed: int) -> Iterator[keras.Model]:
     """
     kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.variables]
     try:
-        _renew(model, np.random.default_rng([seed, 7]))
+        renew(model, seed=seed)
         if x is not None:
             _settle(model, x)
         yield model
     finally:
         for variable, value in zip(model.variables, kept, strict=True):
             variable.assign(value)
+
+
+def renew(model: keras.Model, *, seed: int) -> None:
+    """Fresh weights for good."""
+    _renew(model, np.random.default_rng([seed, 7]))
 
 
 def _renew(model: keras.Model, rng: np.random.Generator) -> None:
@@ -47,21 +52,27 @@ def _renew(model: keras.Model, rng: np.random.Generator) -> None:
 
 
 def _fresh(layer, variable, rng: np.random.Generator):
-    initializer = getattr(layer, f"{_kind(variable.name)}_initializer", None)
+    initializer = _initializer(layer, variable.name)
     if initializer is None:
         values = keras.ops.convert_to_numpy(variable)
         return rng.permutation(values.reshape(-1)).reshape(values.shape)
     config = initializer.get_config()
     if "seed" in config:
         config["seed"] = int(rng.integers(2**31))
-    return type(initializer).from_config(config)(variable.shape, dtype=variable.dtype)
+    values = type(initializer).from_config(config)(variable.shape, dtype=variable.dtype)
+    if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):
+        values = np.array(keras.ops.convert_to_numpy(values))
+        values[layer.units : 2 * layer.units] = 1  # as Keras builds an LSTM: its gates begin open
+    return values
 
 
-def _kind(name: str) -> str:
-    """The word that a weight's initialiser is named by in its layer."""
-    return {"depthwise_kernel": "depthwise", "pointwise_kernel": "pointwise", "moving_var": "moving_variance"}.get(
-        name, name
-    )
+def _initializer(layer, name: str):
+    """What a layer draws the weight of this name from, or None. Keras names most initialisers after their weight."""
+    others = {"recurrent_kernel": "recurrent", "pointwise_kernel": "pointwise", "depthwise_kernel": "depthwise"}
+    for word in (name, others.get(name, name), "depthwise" if name == "kernel" else name):
+        if (found := getattr(layer, f"{word}_initializer", None)) is not None:
+            return found
+    return keras.initializers.Ones() if name == "scale" else None
 
 
 def _settle(model: keras.Model, x) -> None:

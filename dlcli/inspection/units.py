@@ -49,6 +49,8 @@ def class_selectivity(means: np.ndarray) -> np.ndarray:
     -> (d,) in [0, 1]; NaN where a mean is negative (the index has no meaning there) and for silent units.
     """
     means = np.asarray(means, "float64")
+    if len(means) < 2:
+        return np.full(means.shape[1], np.nan)
     highest = means.max(axis=0)
     others = (means.sum(axis=0) - highest) / (len(means) - 1)
     with np.errstate(divide="ignore", invalid="ignore"):

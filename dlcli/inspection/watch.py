@@ -6,7 +6,7 @@ is kept grows with the number of rows and not with the size of pictures or the l
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import keras
 import numpy as np
@@ -17,10 +17,16 @@ from dlcli.inspection.tap import Tap, mask_of
 
 
 class Watch:
-    """A model seen at some of its places; `rows` runs a batch. Compiled once."""
+    """A model seen at some of its places; `rows` runs a batch. Compiled once.
 
-    def __init__(self, model: keras.Model, keys: list[str]):
-        self._watched = {kind: _Watched(model, keys, kind) for kind in ("all", "at")}
+    pool: what makes one row per example of a layer's output (default: `pooled`).  apart: keys of places where
+    the model has several rows for each example, such as one for every channel: their mean is taken.
+    """
+
+    def __init__(
+        self, model: keras.Model, keys: list[str], *, pool: Callable | None = None, apart: Collection[str] = ()
+    ):
+        self._watched = {kind: _Watched(model, keys, kind, pool or pooled, frozenset(apart)) for kind in ("all", "at")}
 
     def rows(self, x, positions, count: int) -> dict[str, np.ndarray]:
         """Rows (count, d) float32 of every place for one batch.
@@ -49,10 +55,12 @@ class Watch:
 class _Watched(keras.Model):
     """{"x": the model's inputs, "at": (B,) positions as shares of the length} -> {key: (B, d)}."""
 
-    def __init__(self, model: keras.Model, keys: list[str], kind: str):
+    def __init__(self, model: keras.Model, keys: list[str], kind: str, pool: Callable, apart: frozenset[str]):
         super().__init__(name=f"watched_{kind}")
         self.model = model
         self.keys = keys
+        self.pool = pool
+        self.apart = apart
         self.built = True
 
     def call(self, inputs):
@@ -60,7 +68,11 @@ class _Watched(keras.Model):
 
         def look(visit):
             if visit.key in wanted:
-                seen[visit.key] = pooled(visit.output, inputs.get("at"))
+                output = visit.output
+                if visit.key in self.apart:
+                    rows = ops.shape(keras.tree.flatten(inputs["x"])[0])[0]
+                    output = ops.mean(ops.reshape(output, (rows, -1, *output.shape[1:])), axis=1)
+                seen[visit.key] = self.pool(output, inputs.get("at"))
 
         wanted = set(self.keys)
         with Tap(change=look):
@@ -83,6 +95,15 @@ def pooled(x, at=None):
             return _taken(x, ops.floor(at * x.shape[1]))
         return ops.concatenate([*_moments(x, mask), _last(x, mask)], axis=-1)
     return ops.concatenate(_moments(ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1])), None), axis=-1)
+
+
+def averaged(x, at=None):
+    """One row of means per example, in float32: (B, ..., C) -> (B, C), masked steps not counted."""
+    mask = mask_of(x) if len(x.shape) == 3 else None
+    x = ops.cast(x, "float32")
+    if mask is not None:
+        return _moments(x, mask)[0]
+    return ops.mean(x, axis=tuple(range(1, len(x.shape) - 1))) if len(x.shape) > 2 else x
 
 
 def _moments(x, mask):

@@ -24,6 +24,8 @@ def look(view: View) -> Finding | None:
     x = view.examples(EXAMPLES)
     if not pairs or x is None:
         return None
+    if len(view.subject.model.outputs) != 1:
+        return None
     given = predicted(view, x, None, None)
     labels = _labels(view, given)
     measure, unit = (_accuracy_drop, "points of accuracy") if labels is not None else _change(view, given)
@@ -107,7 +109,9 @@ def predicted(view: View, x, key: str | None, projection: tuple | None) -> np.nd
 def _labels(view: View, given: np.ndarray) -> np.ndarray | None:
     """The user's labels, where the outputs are answers to them."""
     labels = view.subject.labels
-    fits = labels is not None and given.ndim == 2 and given.shape[1] >= 2 and labels.max() < given.shape[1]
+    fits = (
+        labels is not None and given.ndim == 2 and given.shape[1] >= 2 and len(view.subject.classes) == given.shape[1]
+    )
     return labels[: len(given)] if fits and view.subject.read is not None else None
 
 

@@ -1,0 +1,119 @@
+"""Models that are put together in ways that a first sight of layers gets wrong."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from dlcli.inspection import comparison, measuring, taps
+from dlcli.inspection.subject import Subject
+from dlcli.inspection.tap import traced
+from dlcli.inspection.twin import untrained
+from dlcli.layers import ChannelsApart, ChannelsTogether
+
+
+def inspected(model, x, *, budget="fast", family="dense", labels=None):
+    """The document of a model on these examples."""
+    classes = [] if labels is None else [str(c) for c in range(labels.max() + 1)]
+    subject = Subject(
+        model=model,
+        title="",
+        source="",
+        family=family,
+        read=lambda rows: x[rows],
+        count=len(x),
+        labels=labels,
+        classes=classes,
+    )
+    return measuring.inspect(subject, budget=budget, only=[], seed=0)
+
+
+def measured(document):
+    return [layer["name"] for layer in document["layers"] if layer["measured"]]
+
+
+def test_frozen_layers_are_measured():
+    """A frozen body with a new head is what transfer makes; its body must not vanish."""
+    body = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3, activation="relu", name="conv")], name="body")
+    body.trainable = False
+    model = keras.Sequential([keras.Input((8, 8, 3)), body, layers.Flatten(), layers.Dense(2, name="head")])
+    assert [place.name.rpartition("/")[2] for place in taps.chosen(traced(model))] == ["conv", "head"]
+
+
+def test_arithmetic_with_a_number_is_no_layer(rng):
+    """x * 2 has no row in the table; measuring must not stumble over it."""
+    inputs = keras.Input((6,))
+    x = layers.Dense(4, name="one")(inputs) * 2.0
+    model = keras.Model(inputs, layers.Dense(3, name="two")(x + 1.0))
+    document, _ = inspected(model, rng.normal(size=(40, 6)).astype("float32"))
+    assert measured(document) == ["one", "two"]
+
+
+def test_channels_laid_apart_are_averaged_for_their_own_example(rng):
+    """Inside, every channel is an example; a row of the measurement is still one of the user's examples."""
+    series = keras.Input((12, 3))
+    apart = ChannelsApart(name="apart")(series)
+    inner = layers.Conv1D(2, 1, use_bias=False, name="inner")(apart)
+    model = keras.Model(series, ChannelsTogether(3, name="together")(inner[..., :1]))
+    x = rng.normal(size=(40, 12, 3)).astype("float32")
+    _, view = inspected(model, x, family="transformer")
+    rows = view.data.kept[next(place.key for place in view.places if place.name.endswith("inner"))]
+    kernel = np.asarray(model.get_layer("inner").get_weights()[0])[0, 0]
+    assert len(rows) == len(x)
+    np.testing.assert_allclose(rows[:, :2], x.mean(axis=(1, 2))[:, None] * kernel, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.LSTM(5, name="layer"), (7, 3)),
+        (layers.GRU(5, name="layer"), (7, 3)),
+        (layers.DepthwiseConv2D(3, name="layer"), (8, 8, 4)),
+    ],
+    ids=["lstm", "gru", "depthwise"],
+)
+def test_the_twin_draws_its_weights_and_does_not_shuffle_the_trained_ones(layer, shape):
+    model = keras.Sequential([keras.Input(shape), layer])
+    model.set_weights([np.full(weight.shape, 7.0) for weight in model.get_weights()])
+    with untrained(model, None, seed=0):
+        assert not any((np.asarray(weight) == 7).any() for weight in model.get_weights())
+
+
+def test_the_gates_of_the_twin_begin_open_as_keras_builds_them():
+    model = keras.Sequential([keras.Input((7, 3)), layers.LSTM(5, name="layer")])
+    model.set_weights([np.zeros(weight.shape) for weight in model.get_weights()])
+    with untrained(model, None, seed=0):
+        bias = np.asarray(model.get_weights()[2])
+    np.testing.assert_array_equal(bias, [0] * 5 + [1] * 5 + [0] * 10)
+
+
+def test_token_ids_are_no_quantities(rng):
+    """Renaming the tokens changes how like the input a layer is by nothing."""
+    model = keras.Sequential(
+        [keras.Input((9,), dtype="int32"), layers.Embedding(20, 4), layers.GlobalAveragePooling1D(), layers.Dense(3)]
+    )
+    x = rng.integers(1, 20, (60, 9)).astype("int32")
+    renamed = np.concatenate([[0], 1 + rng.permutation(19)])
+    other = keras.models.clone_model(model)
+    other.set_weights(model.get_weights())
+    table = model.layers[0].get_weights()[0]
+    moved = np.empty_like(table)
+    moved[renamed] = table
+    other.layers[0].set_weights([moved])
+    alike = [
+        [layer["geometry"]["cka_input"] for layer in inspected(net, ids)[0]["layers"] if layer["measured"]]
+        for net, ids in ((model, x), (other, renamed[x].astype("int32")))
+    ]
+    np.testing.assert_allclose(*alike, atol=1e-4)
+
+
+def test_two_models_on_different_examples_are_not_compared_by_their_features(rng):
+    """Equal names of data are not equal examples."""
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(4, name="one"), layers.Dense(3, name="two")])
+    x = rng.normal(size=(80, 6)).astype("float32")
+    (first, one), (second, two) = inspected(model, x), inspected(model, x[::-1].copy())
+    document = comparison.compared(first, second, one, two)
+    assert "cka" not in document["compare"]
+    assert any("different inputs" in warning for warning in document["warnings"])
+    same = comparison.compared(first, first, one, one)["compare"]["cka"]["matrix"]
+    np.testing.assert_allclose(np.diag(same), 1, atol=1e-4)
