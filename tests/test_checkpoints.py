@@ -281,6 +281,8 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, monkeypatch):
         archive.writestr("model.json", "{}")
     for name in "abc":
         refused(tmp_path / f"{name}.pt", f"{name}.pt")
+    script = zipped(tmp_path / "script.pt", b"\x80\x02}.", [], extra=[("archive/constants.pkl", b"\x80\x02).")])
+    refused(script, "TorchScript")
     with pytest.raises(DlcliError, match="no file"):
         checkpoints.read(tmp_path / "d.pt")
 

@@ -53,6 +53,8 @@ def _zip(path: Path) -> tuple[dict[str, np.ndarray], dict]:
             if len(pickles) != 1:
                 raise refused(path, "it is a zip archive without the data.pkl of a PyTorch checkpoint")
             root = pickles[0].removesuffix("data.pkl")
+            if root + "constants.pkl" in members:
+                raise refused(path, "it is a TorchScript program, code and all", "save model.state_dict() alone.")
             _stored_plainly(path, archive.infolist())
             if members[pickles[0]].file_size > LONGEST:
                 raise refused(path, f"its pickle has {members[pickles[0]].file_size} bytes, more than {LONGEST}")
@@ -176,7 +178,11 @@ def _check(name: str, stored: Stored, path: Path) -> None:
     last = offset + sum((count - 1) * stride for count, stride in zip(shape, strides, strict=True))
     count = math.prod(shape)
     if len(shape) > _DIMENSIONS or count > storage.size or (count and last >= storage.size):
-        raise refused(path, f"{name} needs {count} values, up to number {last}, of a storage of {storage.size}")
+        raise refused(
+            path,
+            f"{name} needs {count} values, up to number {last}, of a storage of {storage.size}",
+            "is it whole? A tensor that was expanded must be saved as tensor.contiguous().",
+        )
 
 
 def _view(values: np.ndarray, stored: Stored) -> np.ndarray:
