@@ -1,5 +1,6 @@
 """Start Keras on the backend, device and precision that were asked for, and say so: it takes seconds."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -41,6 +42,8 @@ def start(backend: str, *, device: str = "auto", precision: str = "float32", see
             f"the {backend} backend needs {error.name}, which is not installed.",
             f"pip install 'dlcli[{backend}]'." if backend == "jax" else "install dlcli again.",
         ) from None
+    # one process may build many models: that each is traced anew is no news
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
     if device.startswith("gpu") and not gpus():

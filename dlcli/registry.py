@@ -25,6 +25,7 @@ MAKERS = {
     "formats": "open",
     "samples": "make",
     "stimuli": "levels",
+    "strategies": "adapt",
     "tasks": "learn",
 }
 

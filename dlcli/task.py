@@ -11,7 +11,7 @@ comes back, so prediction and evaluation prepare data by the very code that trai
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import keras
@@ -19,6 +19,7 @@ import numpy as np
 from keras import layers
 
 from dlcli.data import Data, Examples
+from dlcli.errors import DlcliError
 
 
 class Source(Protocol):
@@ -81,6 +82,8 @@ class Task:
     NEEDS = frozenset()
     # Architectures by preference: the first that fits is the default.
     PREFERS = ()
+    # Which fields say what goes into the model, by the names that tasks of one kind of data share.
+    INPUT = {}
     # What chooses the best epoch; None keeps the last (a GAN's loss says nothing of its pictures).
     monitor = "val_loss"
     # The score that is compared with the baselines, and whether more of it is better.
@@ -143,6 +146,18 @@ class Task:
         """The data in a few words: '10 classes, 3 000 images 32x32x3'."""
         raise NotImplementedError
 
+    def adopting(self, source: "Task", train: Examples) -> "Task":
+        """The same task, its examples brought into the form that a model of `source` takes in.
+
+        train: what this task was learned from.  Raises: DlcliError when the inputs have nothing in common.
+        """
+        if not self.INPUT or set(self.INPUT) != set(source.INPUT):
+            raise DlcliError(
+                f"what goes into a model for {_name(source)} cannot be made for {_name(self)}.",
+                "choose a source of the same kind of data, and of a task like this one.",
+            )
+        return replace(self, **{own: getattr(source, source.INPUT[name]) for name, own in self.INPUT.items()})
+
     # ---- what every task shares --------------------------------------------------------------
 
     def embed(self, width: int | None = None):
@@ -162,6 +177,10 @@ class Task:
     def wrap(self, outputs) -> keras.Model:
         """End a model whose outputs have their final form already."""
         return keras.Model(self._inputs, outputs, name="model")
+
+
+def _name(task: Task) -> str:
+    return type(task).__module__.rpartition(".")[2].replace("_", "-")
 
 
 def pooled(features):

@@ -3,17 +3,20 @@
 import platform
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
 import keras
 
 from dlcli import __version__, backend, console, fit, scoring
-from dlcli.config import RunConfig
-from dlcli.data import Data
+from dlcli.config import FitConfig, RunConfig
+from dlcli.data import Data, Examples
+from dlcli.fit import Fitted
 from dlcli.plan import Plan
 from dlcli.rundir import Run
+from dlcli.task import Source, Task
 
 
 def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, Any], run: Run) -> dict[str, Any]:
@@ -23,10 +26,63 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
     Raises: DlcliError for data that the task cannot use, or a training that diverged.
     """
     begun = time.monotonic()
-    parts, told = data.splits, len(data.warnings)
-    task = chosen.task.load().Task.learn(parts["train"], data, **chosen.task_options)
+    task = learned(chosen, data)
+    begin(config, chosen, task, data, how_split=how_split, run=run)
+    fitting = Fitting.of(task, data.splits, seed=config.seed)
+    prepared = time.monotonic()
+    fitted = fitting.fit(lambda: chosen.arch.load().build(task, **chosen.arch_options), chosen.fit, run=run)
+    return finish(chosen, task, data, fitted, run=run, preparation=prepared - begun)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """The two splits that a model is fitted with, ready to be read."""
+
+    task: Task
+    train: Source
+    val: Source | None
+    examples: Examples
+    seed: int
+
+    @classmethod
+    def of(cls, task: Task, parts: dict[str, Examples], *, seed: int) -> "Fitting":
+        val = parts.get("val")
+        return cls(
+            task=task,
+            train=task.source(parts["train"], training=True),
+            val=task.source(val, training=False) if val is not None and len(val) else None,
+            examples=parts["train"],
+            seed=seed,
+        )
+
+    def fit(self, build: Callable[[], keras.Model], settings: FitConfig, *, run: Run) -> Fitted:
+        """Fit the model that `build` makes, whatever its weights are by then."""
+        with backend.scope() as copies:
+            return fit.train(
+                build,
+                self.task,
+                settings,
+                train=self.train,
+                val=self.val,
+                labels=self.task.targets(self.examples) if settings.class_weights != "equal" else None,
+                classes=len(getattr(self.task, "classes", ())),
+                run=run,
+                seed=self.seed,
+                multiple=copies,
+            )
+
+
+def learned(chosen: Plan, data: Data) -> Task:
+    """The task, learned from the training split."""
+    told = len(data.warnings)
+    task = chosen.task.load().Task.learn(data.splits["train"], data, **chosen.task_options)
     for warning in data.warnings[told:]:
         console.warn(warning)
+    return task
+
+
+def begin(config: RunConfig, chosen: Plan, task: Task, data: Data, *, how_split: dict[str, Any], run: Run) -> None:
+    """Say what will be done, and write down all that it depends on."""
     console.note(f"{chosen.format.name}, {task.describe()} -> {chosen.task.name} with {chosen.arch.name}")
     config = _resolved(config, chosen)
     run.write("config.json", config.model_dump(mode="json"))
@@ -34,23 +90,12 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
     run.write("environment.json", _environment())
     console.note(f"{_settings(config)}\n  saved in {run.path / 'config.json'}")
 
-    val = parts.get("val")
-    source = task.source(parts["train"], training=True)
-    prepared = time.monotonic()
-    with backend.scope() as copies:
-        fitted = fit.train(
-            lambda: chosen.arch.load().build(task, **chosen.arch_options),
-            task,
-            chosen.fit,
-            train=source,
-            val=task.source(val, training=False) if val is not None and len(val) else None,
-            labels=task.targets(parts["train"]) if chosen.fit.class_weights != "equal" else None,
-            classes=len(getattr(task, "classes", ())),
-            run=run,
-            seed=config.seed,
-            multiple=copies,
-        )
-    trained = time.monotonic()
+
+def finish(
+    chosen: Plan, task: Task, data: Data, fitted: Fitted, *, run: Run, preparation: float, more: dict | None = None
+) -> dict[str, Any]:
+    """Score the model and its rivals; write and show the report. more: what else it is to hold."""
+    parts, trained = data.splits, time.monotonic()
     last = "test" if "test" in parts else "val" if "val" in parts else "train"
     reports = {part: scoring.score(task, fitted.model, parts[part]) for part in ("val", "test") if part in parts}
     if not reports:
@@ -70,13 +115,14 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
         "steps": fitted.steps,
         "examples_per_second": round(fitted.examples_per_second, 1),
         "seconds": {
-            "preparation": round(prepared - begun, 2),
+            "preparation": round(preparation, 2),
             "training": round(fitted.seconds, 2),
             "scoring": round(scored - trained, 2),
             "baselines": {rival.name: round(rival.seconds, 2) for rival in found},
         },
         "verdict": scoring.verdict(task, reports[last], found),
         "warnings": data.warnings,
+        **(more or {}),
     }
     run.write("report.json", report)
     run.write(f"evaluate/{last}.json", {"metrics": report["metrics"][last], "tables": reports[last].tables})
@@ -91,7 +137,7 @@ def _title(report: dict[str, Any], part: str) -> str:
     )
 
 
-def _spec(chosen: Plan, task, data: Data, how_split: dict[str, Any]) -> dict[str, Any]:
+def _spec(chosen: Plan, task: Task, data: Data, how_split: dict[str, Any]) -> dict[str, Any]:
     """What evaluation and prediction need to prepare data as training did."""
     return {
         "format_version": 1,

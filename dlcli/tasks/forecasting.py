@@ -32,6 +32,14 @@ class Task(task.Task):
     NEEDS = {"forecast"}
     LABELS = "none"
     PREFERS = ("patchtst", "lstm")
+    INPUT = {
+        "lookback": "lookback",
+        "horizon": "horizon",
+        "instance_norm": "instance_norm",
+        "independent": "independent",
+        "linear": "linear",
+        "patch": "patch",
+    }
     headline = "mse"
     higher_is_better = False
 
@@ -108,6 +116,11 @@ class Task(task.Task):
             seasonal=seasonal,
             windows=sum(len(starts(span, lookback, horizon)) for span in train.x),
         )
+
+    def adopting(self, source: task.Task, train: Examples) -> "Task":
+        made = super().adopting(source, train)
+        made.windows = sum(len(starts(span, made.lookback, made.horizon)) for span in train.x)
+        return made
 
     # ---- data --------------------------------------------------------------------------------
 

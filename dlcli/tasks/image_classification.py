@@ -19,6 +19,7 @@ class Task(Classification):
     LABELS = "classes"
     NEEDS = {"pixels"}
     PREFERS = ("resnet", "convnext", "lenet")
+    INPUT = {"image": "image", "mean": "mean", "deviation": "deviation"}
 
     image: list[int]
     mean: list[float]

@@ -21,6 +21,7 @@ class Task(task.Task):
     LABELS = "numbers"
     NEEDS = {"pixels"}
     PREFERS = ("resnet", "convnext", "lenet")
+    INPUT = {"image": "image", "mean": "mean", "deviation": "deviation"}
     headline = "rmse"
     higher_is_better = False
 

@@ -28,6 +28,7 @@ class Task(task.Task):
     LABELS = "none"
     NEEDS = {"tokens", "causal"}
     PREFERS = ("gpt", "lstm")
+    INPUT = {"tokenizer": "tokenizer", "vocabulary": "vocabulary", "length": "context"}
     headline = "nats_per_character"
     higher_is_better = False
 
@@ -75,6 +76,18 @@ class Task(task.Task):
         made.windows = windows or -(-made.length // context)
         if made.length < context:
             data.warnings.append(f"the training text has {made.length} tokens, less than one window of {context}")
+        return made
+
+    def adopting(self, source: task.Task, train: Examples) -> "Task":
+        if _END not in source.vocabulary:
+            raise DlcliError(
+                "the source has no token for the end of a text, which a language model needs.",
+                "start from a language model.",
+            )
+        made = super().adopting(source, train)
+        made.stride = min(made.stride, made.context)
+        made.length = len(made.stream(train)) - 1
+        made.windows = -(-made.length // made.context)
         return made
 
     @cached_property

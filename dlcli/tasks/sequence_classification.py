@@ -25,6 +25,14 @@ class Task(Classification):
     NEEDS = {"series"}
     LABELS = "classes"
     PREFERS = ("inception-time", "resnet-1d", "lstm")
+    INPUT = {
+        "length": "length",
+        "channels": "channels",
+        "ragged": "ragged",
+        "mean": "mean",
+        "spread": "spread",
+        "patch": "patch",
+    }
 
     length: int
     channels: int

@@ -24,6 +24,7 @@ class Task(Classification):
     LABELS = "classes"
     NEEDS = {"tokens"}
     PREFERS = ("textcnn", "encoder", "bilstm")
+    INPUT = {"tokenizer": "tokenizer", "vocabulary": "vocabulary", "length": "length"}
 
     tokenizer: str
     vocabulary: list[str]

@@ -1,0 +1,100 @@
+"""What can be told of a transfer before Keras is imported: SOURCE, the settings that follow from it, and misfits."""
+
+import json
+import os
+from typing import Any
+
+from dlcli import config as configuration
+from dlcli import plan, reference, registry
+from dlcli.config import RunConfig, recorded
+from dlcli.data import Data
+from dlcli.errors import DataError, DlcliError
+from dlcli.plan import Plan
+from dlcli.reference import Reference
+from dlcli.registry import Entry
+
+# The architecture that a foreign model's body is.
+BACKBONE = "dlcli.transfer.backbone"
+# Fitting goes on from somewhere: fewer passes than from fresh weights.
+EPOCHS = 10
+
+
+def opened(source: str, *, pixels: str | None) -> Reference:
+    """SOURCE, read. Raises: DlcliError for what is none, or has no model in it."""
+    found = reference.parse(source)
+    if pixels is not None and pixels not in reference.PIXELS:
+        raise DlcliError(f"{pixels!r} is no known scale of pixels.", f"known: {', '.join(reference.PIXELS)}.")
+    if pixels is not None and found.kind == "run":
+        raise DlcliError(f"--pixels {pixels} is for foreign models; {source!r} is a run and scales by itself.")
+    return found
+
+
+def settings(found: Reference, *, assignments: list[str], flags: dict[str, Any], pixels: str | None) -> RunConfig:
+    """The configuration of the new run: the source's architecture and its options, and what the user says."""
+    own: dict[str, Any] = {"backend": os.environ.get("KERAS_BACKEND")}
+    if found.kind == "run":
+        _, config = recorded(found.path)
+        own = {"backend": own["backend"] or config.backend, "precision": config.precision, "arch": config.arch}
+        own |= {f"arch.{name}": value for name, value in config.options("arch").items()}
+    else:
+        own |= {"arch": BACKBONE, "arch.source": found.text, "arch.pixels": pixels}
+    named = {text.partition("=")[0].strip() for text in assignments}
+    own = {name: value for name, value in own.items() if name not in named}  # --set goes before the source's options
+    said = {name: value for name, value in flags.items() if value is not None}
+    return configuration.merge(file=None, assignments=assignments, flags={**own, **said})
+
+
+def check_strategy(name: str) -> None:
+    """Raises: DlcliError with the nearest for an unknown strategy."""
+    known = registry.entries("strategies")
+    if name != "auto" and name not in known:
+        raise DlcliError(f"there is no strategy named {name!r}.", registry.nearest(name, ["auto", *known]))
+
+
+def check_kind(found: Reference, data: Data) -> None:
+    """Raises: DlcliError when DATA is of another kind than what the source was trained on."""
+    kind = _spec(found)["kind"] if found.kind == "run" else "images"
+    if plan.WORDS[kind] != plan.WORDS[data.kind]:
+        raise DlcliError(
+            f"{found.text} takes {kind}, and DATA holds {data.kind}.", "choose a source of the same kind of data."
+        )
+    if data.kind == "table":
+        raise DlcliError(
+            "the columns of one table mean nothing in another: nothing can be taken over.", "use dlcli train."
+        )
+
+
+def choose(found: Reference, config: RunConfig, entry: Entry, data: Data, *, strategy: str, curve: bool) -> Plan:
+    """The task that DATA asks for, with the source's architecture.
+
+    Raises: DlcliError when that architecture, or the strategy, is not for it.
+    """
+    arch = registry.find("architectures", config.arch)
+    ends = plan.ENDS & set(arch.literal("OFFERS", ()))
+    if ends and not config.task and plan.labels_of(data) != "none":
+        raise DlcliError(
+            f"{found.text} is a {arch.name}, which ends in a {', '.join(sorted(ends))}: it has no place for other answers.",
+            "choose a source that ends in a head: a classifier, a forecaster or a language model.",
+        )
+    chosen = plan.choose(config, entry, data)
+    if chosen.task.literal("LABELS") != "classes" and (strategy == "features" or curve):
+        asked = "--curve" if curve else "--strategy features"
+        raise DlcliError(f"{asked} is for classes, and the task is {chosen.task.name}.", "use --strategy gradual.")
+    if strategy == "scratch" or {"epochs", "steps", "time"} & set(config.options("fit")):
+        return chosen
+    fit = chosen.fit.model_copy(update={"epochs": EPOCHS, "steps": None})
+    return Plan(**{**vars(chosen), "fit": fit})
+
+
+def check_splits(data: Data, *, strategy: str, curve: bool) -> None:
+    """Raises: DataError when a split is missing that something must be measured on."""
+    for part, asked in (("val", strategy == "auto" or curve), ("test", curve)):
+        if asked and part not in data.splits:
+            raise DataError(
+                f"the data has no {part} split, which {'--curve' if curve else '--strategy auto'} measures on.",
+                "name sizes: --set data.parts=0.8,0.1,0.1.",
+            )
+
+
+def _spec(found: Reference) -> dict[str, Any]:
+    return json.loads((found.path / "spec.json").read_text(encoding="utf-8"))

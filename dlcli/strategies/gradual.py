@@ -1,0 +1,36 @@
+"""Head first, then the upper half of the body with it, then all: each stage with a lower learning rate.
+
+Howard & Ruder (2018). One rate holds for all layers of a stage; the lower a layer, the later it joins.
+"""
+
+from dlcli.rundir import Run
+from dlcli.transfer import states
+from dlcli.transfer.work import Adapted, Work, adapted, joined
+
+FEATURES = True
+# Share of the body that is frozen, and the rate; before them comes the head alone, solved for or trained.
+STAGES = ((0.5, 0.3), (0.0, 0.1))
+
+
+def adapt(work: Work) -> Adapted:
+    stages = STAGES if work.last is not None else ((1.0, 1.0), *STAGES)
+    done, told = [], []
+    for i, (frozen, rate) in enumerate(stages):
+        last = i == len(stages) - 1
+        run = work.run if last else Run(work.run.path / "stages" / str(i))
+        run.path.mkdir(parents=True, exist_ok=True)
+        weights = done[-1].model.get_weights() if done else None
+        done.append(work.fit(_builder(work, frozen, weights), rate=rate, share=1 / len(stages), run=run))
+        told.append({"frozen_share": frozen, "rate": rate, **states.count(done[-1].model)})
+    return adapted(joined(done), stages=told)
+
+
+def _builder(work: Work, frozen: float, weights):
+    def build():
+        model = work.start()
+        if weights is not None:
+            model.set_weights(weights)
+        states.freeze(model, frozen)
+        return model
+
+    return build

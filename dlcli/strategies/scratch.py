@@ -1,0 +1,9 @@
+"""The same architecture with fresh weights: the honest control."""
+
+from dlcli.transfer.work import Adapted, Work, adapted
+
+FEATURES = False
+
+
+def adapt(work: Work) -> Adapted:
+    return adapted(work.fit(work.origin.fresh))

@@ -1,0 +1,128 @@
+"""Where a transfer starts from: SOURCE, as the architecture, the input and the weights of the new model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import keras
+import numpy as np
+
+from dlcli import console, finished
+from dlcli.data import Examples
+from dlcli.plan import Plan
+from dlcli.reference import Reference
+from dlcli.rundir import Run
+from dlcli.task import Task
+from dlcli.transfer import backbone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copied:
+    """Weights by path. copied: taken over from the source.  fresh: begun anew.  dropped: of the source, not used."""
+
+    copied: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """task: the new one, its examples in the form that the source takes.  make: a new model with the
+    source's weights; fresh: the same with none of them.  identity: what the source is, for a cache."""
+
+    task: Task
+    make: Callable[[], keras.Model]
+    fresh: Callable[[], keras.Model]
+    lists: Copied
+    identity: str
+
+
+def of(reference: Reference, chosen: Plan, task: Task, train: Examples) -> Origin:
+    """Open SOURCE for a task that was learned from the new data."""
+    found = _run(reference, chosen, task, train) if reference.kind == "run" else _foreign(reference, chosen, task)
+    _say(task, found)
+    return found
+
+
+def _run(reference: Reference, chosen: Plan, task: Task, train: Examples) -> Origin:
+    opened = finished.load(Run(reference.path))
+    kept = {weight.path: keras.ops.convert_to_numpy(weight) for weight in opened.model.weights}
+    adopted = task.adopting(opened.task, train)
+    same_answers = _answers(adopted) == _answers(opened.task)
+
+    def fresh():
+        return chosen.arch.load().build(adopted, **chosen.arch_options)
+
+    def make():
+        model = fresh()
+        copy(model, kept, head=same_answers)
+        return model
+
+    return Origin(
+        task=adopted,
+        make=make,
+        fresh=fresh,
+        lists=copy(fresh(), kept, head=same_answers),
+        identity=f"{chosen.arch.name} {sorted(chosen.arch_options.items())}",
+    )
+
+
+def _answers(task: Task) -> tuple:
+    """What a head's outputs stand for: heads of equal answers can be taken over."""
+    return type(task).__module__, getattr(task, "classes", None), getattr(task, "target", None)
+
+
+def copy(model: keras.Model, kept: dict[str, np.ndarray], *, head: bool) -> Copied:
+    """Give the model all weights of the same path and shape. head: those of its head too."""
+    lists = Copied(dropped=sorted(kept))
+    for weight in model.weights:
+        value = kept.get(weight.path)
+        fits = value is not None and value.shape == tuple(weight.shape)
+        if fits and (head or not weight.path.startswith("head_")):
+            weight.assign(value)
+            lists.copied.append(weight.path)
+            lists.dropped.remove(weight.path)
+        else:
+            lists.fresh.append(weight.path)
+    return lists
+
+
+def _foreign(reference: Reference, chosen: Plan, task: Task) -> Origin:
+    options = chosen.arch_options
+    # fields that every task on pictures has
+    adopted = replace(task, **backbone.facing(options["source"], options.get("pixels")))
+
+    def make():
+        return backbone.build(adopted, **options)
+
+    def fresh():
+        return backbone.build(adopted, **{**options, "untrained": True})
+
+    model = make()
+    body = {id(weight) for weight in model.get_layer("body").weights}
+    trained = reference.kind == "file" or reference.weights is not None
+    whole = backbone.pretrained.load(reference, pixels=options.get("pixels")).model
+    mine = [weight.path for weight in model.weights if id(weight) in body]
+    others = [weight.path for weight in model.weights if id(weight) not in body and weight.trainable]
+    lists = Copied(
+        copied=mine if trained else [],
+        fresh=others if trained else mine + others,
+        dropped=sorted({weight.path for weight in whole.weights} - set(mine)) if trained else [],
+    )
+    if not trained:
+        console.warn(f"{reference.text} names no weights: its body is random.")
+    return Origin(task=adopted, make=make, fresh=fresh, lists=lists, identity=reference.kind)
+
+
+def _say(learned: Task, found: Origin) -> None:
+    """What had to be adapted, in a line each."""
+    adopted = found.task
+    if getattr(learned, "image", None) != getattr(adopted, "image", None):
+        sizes = ["x".join(map(str, task.image)) for task in (learned, adopted)]
+        console.note(f"pictures are brought from {sizes[0]} to {sizes[1]}, which the source takes")
+    for name, noun in (("vocabulary", "tokens"), ("length", "steps"), ("lookback", "steps of history")):
+        own, new = getattr(learned, name, None), getattr(adopted, name, None)
+        if name in learned.INPUT and own != new:
+            own, new = (len(x) if isinstance(x, list) else x for x in (own, new))
+            console.note(f"the source's {name} is used: {new:,} {noun}, where this data alone would have {own:,}")
+    lists = found.lists
+    console.note(f"weights: {len(lists.copied)} copied, {len(lists.fresh)} fresh, {len(lists.dropped)} dropped")

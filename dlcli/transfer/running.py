@@ -1,0 +1,150 @@
+"""One transfer from SOURCE and data to a finished run directory."""
+
+import time
+from dataclasses import asdict, replace
+from typing import Any
+
+from dlcli import console, registry, training
+from dlcli.config import RunConfig
+from dlcli.data import Data
+from dlcli.plan import Plan
+from dlcli.reference import Reference
+from dlcli.rundir import Run
+from dlcli.training import Fitting
+from dlcli.transfer import curve as curves
+from dlcli.transfer import features, heads, origin, trials
+from dlcli.transfer.features import Rows
+from dlcli.transfer.work import Work
+
+
+def transfer(
+    reference: Reference,
+    config: RunConfig,
+    chosen: Plan,
+    data: Data,
+    *,
+    strategy: str,
+    how_split: dict[str, Any],
+    run: Run,
+    curve: bool = False,
+    keep: bool = True,
+) -> dict[str, Any]:
+    """Adapt SOURCE by a strategy, or "auto", and leave a complete run directory; returns its report.
+
+    curve: also measure accuracy against the number of labels.  keep: use the cache of features.
+    """
+    begun = time.monotonic()
+    parts = data.splits
+    task = training.learned(chosen, data)
+    found = origin.of(reference, chosen, task, parts["train"])
+    task = found.task
+    training.begin(config, chosen, task, data, how_split=how_split, run=run)
+    work = Work(
+        origin=found,
+        fitting=Fitting.of(task, parts, seed=config.seed),
+        settings=chosen.fit,
+        given="learning_rate" in config.options("fit"),
+        run=run,
+    )
+    classes = chosen.task.literal("LABELS") == "classes"
+    rows, tried, warnings = None, [], []
+    labels = {part: task.targets(parts[part]) for part in parts} if classes else {}
+    if classes and (curve or strategy == "auto" or registry.find("strategies", strategy).literal("FEATURES")):
+        work, rows = _with_heads(work, data, labels, curve=curve, keep=keep, seed=config.seed)
+    if strategy == "auto":
+        strategy, tried = trials.chosen(work, parts["val"])
+        warnings = [text for text in [trials.negative(work, tried)] if text]
+        if classes:
+            seen = {part: parts[part] for part in ("train", "val")}
+            tried.append(trials.control(work, seen, labels, kind=data.kind, seed=config.seed))
+        _show_trials(tried, strategy, task.headline)
+        if work.settings.time:
+            left = max(1.0, work.settings.time - (time.monotonic() - begun))
+            work = replace(work, settings=work.settings.model_copy(update={"time": left}))
+    prepared = time.monotonic()
+    console.note(f"strategy: {strategy}")
+    done = registry.find("strategies", strategy).load().adapt(work)
+    told = {
+        "source": reference.text,
+        "strategy": strategy,
+        **asdict(found.lists),
+        "states": done.states,
+        **done.more,
+        "features": _told(rows),
+        "probes": work.best.probes if work.best else [],
+        "trials": [trial.row() for trial in tried],
+    }
+    if curve:
+        told["curve"] = curves.measured(work, rows, parts, labels, seed=config.seed)
+        _show_curve(told["curve"])
+    for warning in warnings:
+        console.warn(warning)
+    data.warnings.extend(warnings)
+    _show_states(done.states)
+    return training.finish(
+        chosen, task, data, done.fitted, run=run, preparation=prepared - begun, more={"transfer": told}
+    )
+
+
+def _with_heads(work: Work, data: Data, labels, *, curve: bool, keep: bool, seed: int) -> tuple[Work, Rows]:
+    """The work with the heads that its features give."""
+    wanted = ("train", "val", "test") if curve else ("train", "val")
+    parts = {part: data.splits[part] for part in wanted if part in data.splits}
+    console.note("computing features…")
+    model = work.origin.make()
+    rows = features.gathered(model, work.task, parts, kind=data.kind, identity=work.origin.identity, keep=keep)
+    count = sum(len(examples) for examples in parts.values())
+    where = "read from the cache" if rows.cached else "computed"
+    console.note(f"features of {count:,} examples {where} in {rows.seconds:.1f} s")
+    begun = time.monotonic()
+    seen = {part: labels[part] for part in parts if part != "test"}
+    last, best = heads.solved(rows, seen, len(work.task.classes), seed=seed)
+    _show_probes(best)
+    seconds = rows.seconds + time.monotonic() - begun
+    return replace(work, last=last, best=best, seconds=seconds, examples=count), rows
+
+
+def _told(rows: Rows | None) -> dict[str, Any] | None:
+    return None if rows is None else {"seconds": round(rows.seconds, 3), "cached": rows.cached}
+
+
+def _show_probes(best: heads.Head) -> None:
+    table = [
+        [row["place"].removeprefix("model/"), row["width"], f"{row['accuracy']:.3f}", _span(row)] for row in best.probes
+    ]
+    console.table("What a linear probe reads off the source's layers", ["layer", "features", "held out", "95 %"], table)
+
+
+def _show_trials(tried: list[trials.Trial], winner: str, headline: str) -> None:
+    table = [
+        [
+            f"{trial.name} *" if trial.name == winner else trial.name,
+            f"{trial.score.value:.4g}",
+            _span(vars(trial.score)),
+            f"{trial.seconds:.0f}",
+            f"{trial.trainable:,}",
+        ]
+        for trial in tried
+    ]
+    columns = ["strategy", headline.replace("_", " "), "95 %", "seconds", "trainable"]
+    console.table("Trials on the validation split (*: the cheapest of the best)", columns, table)
+
+
+def _show_curve(found: list[dict[str, Any]]) -> None:
+    table = [
+        [str(row["labels"]), *(f"{row[name]['value']:.3f}\n{_span(row[name])}" for name in ("features", "scratch"))]
+        for row in found
+    ]
+    title = f"Test accuracy against labels (scratch: {curves.SECONDS:.0f} s of training each)"
+    console.table(title, ["labels", "features", "scratch"], table)
+
+
+def _show_states(states: dict[str, int]) -> None:
+    console.note(
+        f"layers with weights: {states['frozen']} frozen ({states['batch_norms_in_inference']} of them batch "
+        f"normalisations in inference mode), {states['trainable']} trainable"
+    )
+
+
+def _span(row: dict[str, Any]) -> str:
+    return f"{row['low']:.4g}–{row['high']:.4g}"

@@ -1,0 +1,104 @@
+"""Which strategy? Short trials of all, scored on the validation split."""
+
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlcli import console, registry, scoring
+from dlcli.data import Examples
+from dlcli.errors import DIVERGED, DlcliError
+from dlcli.inspection import twin
+from dlcli.rundir import Run
+from dlcli.task import Score
+from dlcli.transfer import features, heads
+from dlcli.transfer.work import Work
+
+TRIED = ("features", "head", "gradual", "full", "lora", "scratch")
+# Seconds of a trial where no time was named, and the share of a time that was.
+SECONDS = 20.0
+SHARE = 0.1
+CONTROL = "features, random body"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    name: str
+    score: Score
+    seconds: float
+    trainable: int
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "strategy": self.name,
+            **vars(self.score),
+            "seconds": round(self.seconds, 2),
+            "trainable_parameters": self.trainable,
+        }
+
+
+def chosen(work: Work, val: Examples) -> tuple[str, list[Trial]]:
+    """Try all; the name of the cheapest that is as good as the best within the intervals, and the trials."""
+    seconds = work.settings.time * SHARE if work.settings.time else SECONDS
+    settings = work.settings.model_copy(update={"time": seconds, "steps": None})
+    found = []
+    # with a solved head, training one by steps is the same by a slower way
+    for name in TRIED if work.last is None else [name for name in TRIED if name != "head"]:
+        if name == "features" and work.last is None:
+            continue
+        console.note(f"trying {name}…")
+        with tempfile.TemporaryDirectory() as folder:
+            begun = time.monotonic()
+            try:
+                done = (
+                    registry.find("strategies", name)
+                    .load()
+                    .adapt(replace(work, settings=settings, run=Run(Path(folder))))
+                )
+            except DlcliError as error:
+                if error.code not in (1, DIVERGED):
+                    raise
+                console.note(f"{name} was left out: {error.message}")
+                continue
+            taken = work.seconds if name == "features" else time.monotonic() - begun
+            score = scoring.score(work.task, done.fitted.model, val).scores[work.task.headline]
+        count = done.states.get("solved_parameters") or done.states["trainable_parameters"]
+        found.append(Trial(name=name, score=score, seconds=taken, trainable=count))
+    return _winner(work, found), found
+
+
+def _winner(work: Work, found: list[Trial]) -> str:
+    sign = 1 if work.task.higher_is_better else -1
+    best = max(found, key=lambda trial: sign * trial.score.value)
+    equal = [trial for trial in found if not scoring.better(work.task, best.score, trial.score)]
+    return min(equal, key=lambda trial: trial.seconds).name
+
+
+def negative(work: Work, found: list[Trial]) -> str:
+    """A warning where the source's weights have not helped, else ""."""
+    control = next((trial for trial in found if trial.name == "scratch"), None)
+    others = [trial for trial in found if trial.name != "scratch"]
+    if control is None or not others or any(scoring.better(work.task, one.score, control.score) for one in others):
+        return ""
+    return (
+        "negative transfer is possible: in trials of equal length fresh weights did as well as the source's, "
+        "within the intervals."
+    )
+
+
+def control(work: Work, parts: dict[str, Examples], labels: dict[str, np.ndarray], *, kind: str, seed: int) -> Trial:
+    """Features of the same body with random weights: what the architecture gives by itself."""
+    begun = time.monotonic()
+    model = work.origin.make()
+    source = work.task.source(parts["train"], training=False)
+    x = source.batch(np.arange(min(64, len(source))), np.random.default_rng(0))[0]
+    with twin.untrained(model, x, seed=seed):
+        rows = features.gathered(model, work.task, parts, kind=kind, identity="", keep=False)
+        last, _ = heads.solved(rows, labels, len(work.task.classes), seed=seed)
+        model = heads.placed(model, work.task, last)
+        score = scoring.score(work.task, model, parts["val"]).scores[work.task.headline]
+    count = model.get_layer("head_logits").count_params()
+    return Trial(name=CONTROL, score=score, seconds=time.monotonic() - begun, trainable=count)
