@@ -111,6 +111,7 @@ def test_a_zip_checkpoint_gives_its_tensors(tmp_path, monkeypatch):
         half=Tensor(halves, (2,)),
         brain=Tensor(brains, (2,)),
         steps=Tensor(longs, (), ()),
+        nothing=Tensor(floats, (0, 3)),
     )
     path = zipped(tmp_path / "model.pt", pickled(state, monkeypatch), [floats, halves, brains, longs])
     found = torch_zip.read(path)
@@ -121,6 +122,7 @@ def test_a_zip_checkpoint_gives_its_tensors(tmp_path, monkeypatch):
     assert found["half"].tolist() == [0.5, -2.0]
     assert found["brain"].dtype == np.float32
     assert found["brain"].tolist() == [1.0, -3.5]
+    assert found["nothing"].shape == (0, 3)
     assert found["steps"].shape == ()
     assert int(found["steps"]) == 7
 
@@ -222,6 +224,7 @@ LIES = {
     "a stride beyond its end": {"shape": (2, 2), "strides": (1000, 1)},
     "one value a thousand million times": {"shape": (10**9,), "strides": (0,)},
     "before its start": {"shape": (2,), "strides": (-1,), "offset": 5},
+    "nothing, in a shape beyond all memory": {"shape": (0, 2**62, 2**62), "strides": (1, 1, 1)},
     "a negative size": {"shape": (-1,), "strides": (1,)},
     "strides for another shape": {"shape": (4, 6), "strides": (1,)},
     "a text for a size": {"shape": ("4",), "strides": (1,)},
@@ -351,6 +354,7 @@ BAD_HEADERS = {
     "backwards": {"w": entry(offsets=(24, 0))},
     "negative": {"w": entry(offsets=(-24, 0))},
     "huge": {"w": entry(shape=(2**40, 2**40))},
+    "huge and empty": {"w": entry(), "v": entry(shape=(0, 2**62, 2**62), offsets=(24, 24))},
     "type": {"w": entry("F8_E4M3", (24,))},
     "type of type": {"w": entry(["F32"])},
     "overlap": {"w": entry(), "v": entry()},

@@ -91,6 +91,8 @@ def _place(name: str, entry, path: Path, room: int) -> tuple[str, tuple, int, in
     kind = KINDS.get(parts.get("dtype")) if isinstance(parts.get("dtype"), str) else None
     if kind is None:
         raise refused(path, f"{name} is of type {parts.get('dtype')!r:.40}", f"known: {', '.join(KINDS)}.")
+    if math.prod(number for number in shape if number) > 2**48:
+        raise refused(path, f"the shape {shape} of {name} is beyond all memory")
     start, stop = offsets
     if not start <= stop <= room:
         raise refused(path, f"{name} is said to lie at bytes {start} to {stop} of {room}")

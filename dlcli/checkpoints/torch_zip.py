@@ -24,6 +24,7 @@ _NESTED = ("state_dict", "model_state_dict", "model", "net", "weights", "params"
 # What wrappers put before every name: DataParallel, torch.compile.
 _PREFIXES = ("module.", "_orig_mod.")
 _DIMENSIONS = 32
+_LARGEST = 2**48
 _DEEPEST = 3  # a pickle can hold itself
 
 Values = Callable[[Storage], np.ndarray]
@@ -177,7 +178,9 @@ def _check(name: str, stored: Stored, path: Path) -> None:
         raise refused(path, f"the shape of {name} makes no sense")
     last = offset + sum((count - 1) * stride for count, stride in zip(shape, strides, strict=True))
     count = math.prod(shape)
-    if len(shape) > _DIMENSIONS or count > storage.size or (count and last >= storage.size):
+    # NumPy refuses a shape beyond all memory even where one of its axes is empty
+    beyond = math.prod(number for number in shape if number) > _LARGEST
+    if beyond or len(shape) > _DIMENSIONS or count > storage.size or (count and last >= storage.size):
         raise refused(
             path,
             f"{name} needs {count} values, up to number {last}, of a storage of {storage.size}",
@@ -187,7 +190,7 @@ def _check(name: str, stored: Stored, path: Path) -> None:
 
 def _view(values: np.ndarray, stored: Stored) -> np.ndarray:
     if math.prod(stored.shape) == 0:
-        return np.zeros([min(count, 1) for count in stored.shape], values.dtype)
+        return np.zeros(stored.shape, values.dtype)
     # the stride of an axis with one place is never walked, and may be any number
     steps = [s * values.itemsize if n > 1 else 0 for n, s in zip(stored.shape, stored.strides, strict=True)]
     return np.lib.stride_tricks.as_strided(values[stored.offset :], stored.shape, steps, writeable=False)
