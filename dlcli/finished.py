@@ -48,10 +48,22 @@ def model(path: Path) -> keras.Model:
         # Keras says "file not found" of a file that is there
         if path.suffix == ".keras" and not zipfile.is_zipfile(path):
             raise zipfile.BadZipFile("it is no zip archive, which every .keras file is")
+        _register(path)
         return keras.saving.load_model(path, custom_objects=old, compile=False)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         message, hint = _told(path, " ".join(str(error).split()))
         raise DlcliError(message, hint, code=MODEL) from None
+
+
+def _register(path: Path) -> None:
+    """A file that holds layers of dlcli's own: importing what defines them is what makes Keras find them."""
+    if path.suffix != ".keras":
+        return
+    with zipfile.ZipFile(path) as archive:
+        own = "config.json" in archive.namelist() and b"dlcli>" in archive.read("config.json")
+    if own:
+        for entry in registry.entries("architectures").values():
+            entry.load()
 
 
 def _told(path: Path, reason: str) -> tuple[str, str]:

@@ -1,5 +1,8 @@
 """Models that are put together in ways that a first sight of layers gets wrong."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -117,3 +120,24 @@ def test_two_models_on_different_examples_are_not_compared_by_their_features(rng
     assert any("different inputs" in warning for warning in document["warnings"])
     same = comparison.compared(first, first, one, one)["compare"]["cka"]["matrix"]
     np.testing.assert_allclose(np.diag(same), 1, atol=1e-4)
+
+
+def test_a_file_with_layers_of_our_own_needs_no_run_beside_it(tmp_path):
+    """In a process that has imported no architecture: the file is moved out of its run and opened."""
+    code = (
+        "import sys, keras\n"
+        "from pathlib import Path\n"
+        "from dlcli import finished, registry\n"
+        "if sys.argv[2] == 'write':\n"
+        "    block = registry.find('architectures', 'gpt').load()\n"
+        "    tokens = keras.Input((6,), dtype='int32')\n"
+        "    x = keras.layers.Embedding(9, 8)(tokens)\n"
+        "    keras.Model(tokens, block.stack(x, depth=1, heads=2, causal=True)).save(sys.argv[1])\n"
+        "else:\n"
+        "    print(finished.model(Path(sys.argv[1])).count_params())\n"
+    )
+    file = tmp_path / "model.keras"
+    for what in ("write", "read"):
+        done = subprocess.run([sys.executable, "-c", code, str(file), what], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 0
