@@ -79,23 +79,24 @@ def _options(maker, reference: Reference) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for key, value in reference.options.items():
         if key == "input":
-            side = _value(key, value)
+            side = _value(key, value, number=True)
             options["input_shape"] = (side, side, 3)
         elif key in known:
-            options[key] = _value(key, value)
+            default = known[key].default
+            options[key] = _value(key, value, number=type(default) in (int, float))
         else:
             raise DlcliError(f"{reference.name} has no option {key!r}.", f"it has: input, {', '.join(sorted(known))}.")
     return options
 
 
-def _value(key: str, text: str):
+def _value(key: str, text: str, *, number: bool):
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
         return int(text) if text.lstrip("-").isdigit() else float(text)
     except ValueError:
-        if key == "input":
-            raise DlcliError(f"input={text!r} is no number of pixels.", "as in input=128.") from None
+        if number:
+            raise DlcliError(f"{key}={text!r} is no number.") from None
         return text
 
 

@@ -36,7 +36,7 @@ def test_real_and_generated_are_told_apart_where_their_difference_is():
 def test_without_real_pictures_there_is_nothing_to_compare_with():
     """A subject that gives noise and no pictures."""
     model = SimpleNamespace(discriminator=judge())
-    view = SimpleNamespace(subject=SimpleNamespace(model=model), examples=lambda n: np.zeros((4, 2)))
+    view = SimpleNamespace(subject=SimpleNamespace(model=model, truth=None), examples=lambda n: np.zeros((4, 2)))
     assert discriminator.look(view) is None
     pictures = np.random.default_rng(0).normal(size=(40, 8, 8, 1)).astype("float32")
 
