@@ -1,5 +1,6 @@
 """Everything trained at once, at a tenth of the learning rate, from the body of the source."""
 
+from dlcli.transfer import states
 from dlcli.transfer.work import Adapted, Work, adapted
 
 FEATURES = True
@@ -7,4 +8,9 @@ RATE = 0.1
 
 
 def adapt(work: Work) -> Adapted:
-    return adapted(work.fit(work.start, rate=RATE))
+    def build():
+        model = work.start()
+        states.freeze(model, 0.0)  # its batch normalisations
+        return model
+
+    return adapted(work.fit(build, rate=RATE))

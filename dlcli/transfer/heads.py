@@ -82,5 +82,6 @@ def shortened(model: keras.Model, task: Task, place: str) -> keras.Model:
         x = model.get_layer(name).output
     else:
         whole = model.get_layer(inner)
-        x = keras.Model(whole.inputs, whole.get_layer(name).output, name=inner)(whole.input)
+        before = model.layers[model.layers.index(whole) - 1].output  # `whole.input` would be the body's own
+        x = keras.Model(whole.inputs, whole.get_layer(name).output, name=inner)(before)
     return keras.Model(model.inputs, task.head(layers.Identity(name="features")(x)), name="model")

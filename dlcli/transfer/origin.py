@@ -23,6 +23,15 @@ class Copied:
     fresh: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
 
+    def within(self, model: keras.Model) -> "Copied":
+        """The same for a model that may hold less: a body that was cut has dropped the rest."""
+        there = {weight.path for weight in model.weights}
+        return Copied(
+            copied=[path for path in self.copied if path in there],
+            fresh=[path for path in self.fresh if path in there],
+            dropped=self.dropped + [path for path in self.copied if path not in there],
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:

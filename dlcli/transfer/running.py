@@ -67,7 +67,7 @@ def transfer(
     told = {
         "source": reference.text,
         "strategy": strategy,
-        **asdict(found.lists),
+        **asdict(found.lists.within(done.fitted.model)),
         "states": done.states,
         **done.more,
         "features": _told(rows),

@@ -12,11 +12,13 @@ _STEM = ("stem_rescale", "stem_standardize", "stem_scale", "stem_channels", "ste
 def freeze(model: keras.Model, share: float = 1.0) -> None:
     """Freeze the first `share` of the body's layers that hold weights; the head stays trainable.
 
-    Frozen batch normalisations run in inference mode, as Keras has it: their statistics do not move.
+    Every batch normalisation of the body is frozen, which in Keras also means inference mode: with the
+    statistics of a batch a body would be another one than its weights were trained for, from the first step.
     """
     found = body(model)
-    for layer in found[: round(share * len(found))]:
-        layer.trainable = False
+    for i, layer in enumerate(found):
+        if i < round(share * len(found)) or isinstance(layer, layers.BatchNormalization):
+            layer.trainable = False
 
 
 def body(model: keras.Model) -> list[layers.Layer]:

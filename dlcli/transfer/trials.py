@@ -43,7 +43,9 @@ class Trial:
 def chosen(work: Work, val: Examples) -> tuple[str, list[Trial]]:
     """Try all; the name of the cheapest that is as good as the best within the intervals, and the trials."""
     seconds = work.settings.time * SHARE if work.settings.time else SECONDS
-    settings = work.settings.model_copy(update={"time": seconds, "steps": None})
+    epochs = max(1, round(seconds / _per_pass(work)))
+    settings = work.settings.model_copy(update={"time": None, "steps": None, "epochs": epochs})
+    console.note(f"{epochs} epochs for each trial, some {seconds:.0f} s")
     found = []
     # with a solved head, training one by steps is the same by a slower way
     for name in TRIED if work.last is None else [name for name in TRIED if name != "head"]:
@@ -68,6 +70,17 @@ def chosen(work: Work, val: Examples) -> tuple[str, list[Trial]]:
         count = done.states.get("solved_parameters") or done.states["trainable_parameters"]
         found.append(Trial(name=name, score=score, seconds=taken, trainable=count))
     return _winner(work, found), found
+
+
+def _per_pass(work: Work) -> float:
+    """About the seconds of a training pass: four times those of a forward pass, which compiles sooner."""
+    source, model = work.fitting.train, work.origin.make()
+    rows = np.arange(min(64, len(source)))
+    x = source.batch(rows, np.random.default_rng(0))[0]
+    model.predict_on_batch(x)
+    begun = time.monotonic()
+    model.predict_on_batch(x)
+    return 4 * (time.monotonic() - begun) * len(source) / len(rows)
 
 
 def _winner(work: Work, found: list[Trial]) -> str:

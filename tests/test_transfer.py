@@ -1,0 +1,366 @@
+"""Transfer: what is copied, what stays as it was, and that the head in the model is the regression that was fitted."""
+
+import json
+
+import numpy as np
+import pytest
+import tiny
+from typer.testing import CliRunner
+
+from dlcli import console, plan, registry, splits
+from dlcli.cli import app
+from dlcli.config import FitConfig, RunConfig
+from dlcli.errors import DlcliError
+from dlcli.plan import Plan
+from dlcli.reference import parse
+from dlcli.rundir import Run
+from dlcli.training import Fitting
+from dlcli.transfer import features, heads, logistic, origin, states, trials
+from dlcli.transfer.work import Work
+
+FIT = ["--set", "fit.epochs=1", "--set", "fit.batch_size=32"]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """A cache of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("DLCLI_CACHE", str(folder))
+    return folder
+
+
+def dlcli(*arguments) -> dict:
+    """The command's JSON document. It must succeed."""
+    console.results.quiet = False
+    result = CliRunner().invoke(app, [*map(str, arguments), "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def refused(*arguments) -> DlcliError:
+    """The mistake that the command tells."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert isinstance(result.exception, DlcliError), result.output
+    return result.exception
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A small residual network, with batch normalisations, that has seen digits for one epoch."""
+    out = tmp_path_factory.mktemp("source") / "digits"
+    dlcli("train", "digits:200", "--arch", "resnet", "--set", "arch.width=4", "--out", out, *FIT)
+    return out
+
+
+def weights(run) -> dict[str, np.ndarray]:
+    import keras
+
+    model = keras.saving.load_model(run / "model.keras", compile=False)
+    return {weight.path: np.asarray(weight) for weight in model.weights}
+
+
+def prepared(source, data_name: str = "shapes:120"):
+    """Plan, split data and origin for a transfer of a run, as the command makes them."""
+    arch = registry.find("architectures", "resnet")
+    config = RunConfig(data=data_name)
+    entry = plan.locate(config)
+    data, _ = splits.split(plan.open_data(entry, config), seed=0)
+    task = registry.find("tasks", "image-classification")
+    chosen = Plan(
+        format=entry,
+        task=task,
+        arch=arch,
+        fit=FitConfig(epochs=1, batch_size=32, learning_rate=0.01),
+        task_options={},
+        arch_options={"width": 4},
+    )
+    learned = task.load().Task.learn(data.splits["train"], data)
+    return chosen, data, origin.of(parse(str(source)), chosen, learned, data.splits["train"])
+
+
+def work(source, run: Run) -> tuple[Work, dict]:
+    chosen, data, found = prepared(source)
+    labels = {part: found.task.targets(data.splits[part]) for part in data.splits}
+    parts = {part: data.splits[part] for part in ("train", "val")}
+    rows = features.gathered(found.make(), found.task, parts, kind="images", identity=found.identity)
+    last, best = heads.solved(rows, {part: labels[part] for part in parts}, len(found.task.classes), seed=0)
+    fitting = Fitting.of(found.task, data.splits, seed=0)
+    made = Work(origin=found, fitting=fitting, settings=chosen.fit, given=False, run=run, last=last, best=best)
+    return made, {"data": data, "rows": rows, "labels": labels}
+
+
+# ---- what is copied --------------------------------------------------------------------------
+
+
+def test_weights_are_copied_by_path_and_the_lists_say_which(source):
+    """Everything but the head comes from the source, to the bit; other classes mean another head."""
+    _, _, found = prepared(source)
+    theirs = weights(source)
+    model = found.make()
+    for weight in model.weights:
+        same = weight.shape == theirs[weight.path].shape and np.array_equal(np.asarray(weight), theirs[weight.path])
+        assert same == (weight.path in found.lists.copied), weight.path
+    assert found.lists.fresh == ["head_logits/kernel", "head_logits/bias"]
+    assert found.lists.dropped == ["head_logits/bias", "head_logits/kernel"]
+    assert set(found.lists.copied) == {path for path in theirs if not path.startswith("head_")}
+
+
+def test_the_head_is_copied_where_its_answers_are_the_same(source):
+    _, _, found = prepared(source, "digits:150")
+    assert found.lists.fresh == found.lists.dropped == []
+
+
+def test_the_sources_input_is_taken_over_and_the_rest_is_learned(source):
+    """Colour pictures of another size go in as the source's grey ones did."""
+    _, data, found = prepared(source)
+    theirs = json.loads((source / "spec.json").read_text())["learned"]
+    assert data.splits["train"].x.size()[2] == 3
+    assert (found.task.image, found.task.mean, found.task.deviation) == (
+        theirs["image"],
+        theirs["mean"],
+        theirs["deviation"],
+    )
+    assert found.task.classes != theirs["classes"]
+    x, _ = found.task.source(data.splits["train"], training=False).batch(np.arange(2), np.random.default_rng(0))
+    assert x.shape == (2, *theirs["image"])
+
+
+# ---- what stays as it was --------------------------------------------------------------------
+
+
+def test_head_leaves_frozen_weights_and_statistics_as_they_are(source, tmp_path):
+    """Training the head moves nothing of the body, batch statistics among it, to the bit."""
+    made, _ = work(source, Run(tmp_path))
+    done = registry.find("strategies", "head").load().adapt(made)
+    before, after = weights(source), {w.path: np.asarray(w) for w in done.fitted.model.weights}
+    assert any("moving_mean" in path for path in before)
+    for path in made.origin.lists.copied:
+        np.testing.assert_array_equal(after[path], before[path], err_msg=path)
+    assert done.states["trainable"] == 1
+    norms = sum(path.endswith("moving_mean") for path in before)
+    assert done.states["batch_norms_in_inference"] == norms
+
+
+def test_full_training_moves_the_body_but_not_its_statistics(source, tmp_path):
+    """Else the test above would hold of anything. Batch normalisations stay in inference mode."""
+    made, _ = work(source, Run(tmp_path))
+    done = registry.find("strategies", "full").load().adapt(made)
+    before, after = weights(source), {w.path: np.asarray(w) for w in done.fitted.model.weights}
+    moved = {path for path in made.origin.lists.copied if not np.array_equal(after[path], before[path])}
+    assert moved == {path for path in made.origin.lists.copied if path.endswith("/kernel")}
+    assert done.states["frozen"] == done.states["batch_norms_in_inference"] > 0
+
+
+def test_gradual_frees_the_upper_layers_first(source, tmp_path):
+    made, _ = work(source, Run(tmp_path))
+    model = made.start()
+    states.freeze(model, 0.5)
+    free = [layer.trainable for layer in states.body(model) if hasattr(layer, "kernel")]
+    assert free == sorted(free)
+    assert 0 < sum(free) < len(free)
+    done = registry.find("strategies", "gradual").load().adapt(made)
+    first, second = done.more["stages"]
+    assert first["frozen"] > second["frozen"] == second["batch_norms_in_inference"]
+
+
+def test_lora_ends_as_an_ordinary_model_that_answers_as_the_trained_one(source, tmp_path):
+    """Kernels and their matrices are added up: the same answers, and as many weights as the source."""
+    import keras
+
+    strategy = registry.find("strategies", "lora").load()
+    made, _ = work(source, Run(tmp_path))
+    trained, plain = made.start(), made.origin.make()
+    strategy.enable(trained, 2)
+    rng = np.random.default_rng(0)
+    for weight in trained.weights:
+        if "lora" in weight.path:
+            weight.assign(rng.normal(0, 0.1, weight.shape))
+    strategy.merge(trained, plain)
+    x = rng.integers(0, 256, (4, *made.task.image)).astype("uint8")
+    answers = [keras.ops.convert_to_numpy(model(x, training=False)) for model in (trained, plain, made.start())]
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-5)
+    assert np.abs(answers[0] - answers[2]).max() > 1e-3
+    assert len(plain.weights) == len(made.start().weights) < len(trained.weights)
+
+
+# ---- features --------------------------------------------------------------------------------
+
+
+def test_the_saved_model_answers_as_the_regression_does(source, tmp_path):
+    """Its predictions are scikit-learn's predict_proba on standardised features, to 1e-5."""
+    import keras
+
+    made, beside = work(source, Run(tmp_path))
+    registry.find("strategies", "features").load().adapt(made)
+    saved = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    val = made.task.source(beside["data"].splits["val"], training=False)
+    x, _ = val.batch(np.arange(len(val)), np.random.default_rng(0))
+    solution = made.best.solution
+    z = (beside["rows"].values["val"][made.best.place] - solution.mean) / solution.scale
+    np.testing.assert_allclose(saved.predict_on_batch(x), solution.model.predict_proba(z), atol=1e-5)
+
+
+def test_a_head_may_sit_lower(source, tmp_path):
+    """A model cut at a place of its body answers as the regression on that place's features does."""
+    made, beside = work(source, Run(tmp_path))
+    place = beside["rows"].places[1]
+    train, val = (beside["rows"].values[part][place] for part in ("train", "val"))
+    labels = beside["labels"]
+    solution = logistic.solve(train, labels["train"], (val, labels["val"]), len(made.task.classes))
+    model = heads.placed(
+        made.origin.make(), made.task, heads.Head(place=place, solution=solution, accuracy=0.0, probes=[])
+    )
+    source_ = made.task.source(beside["data"].splits["val"], training=False)
+    x, _ = source_.batch(np.arange(len(source_)), np.random.default_rng(0))
+    np.testing.assert_allclose(model.predict_on_batch(x), solution.probabilities(val), atol=1e-5)
+    assert model.count_params() < made.start().count_params()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_folded_regression_is_the_regression(classes, rng):
+    x = np.concatenate([rng.normal(5, 3, (60, 4)), np.ones((60, 1))], axis=1).astype("float32")
+    y = (x[:, 0] + rng.normal(size=60)).argsort().argsort() * classes // 60
+    solution = logistic.solve(x[:40], y[:40], (x[40:], y[40:]), classes)
+    z = (x - solution.mean) / solution.scale
+    np.testing.assert_allclose(solution.probabilities(x), solution.model.predict_proba(z), atol=1e-9)
+    assert (solution.probabilities(x).argmax(axis=1) == y).mean() > 0.7
+
+
+def test_features_are_the_mean_over_positions_of_what_the_layers_give(source):
+    import keras
+
+    _, data, found = prepared(source)
+    model = found.make()
+    rows = features.gathered(model, found.task, {"val": data.splits["val"]}, kind="images", identity="", keep=False)
+    val = found.task.source(data.splits["val"], training=False)
+    x, _ = val.batch(np.arange(len(val)), np.random.default_rng(0))
+    for place in rows.places:
+        name = place.rpartition("/")[2] if place != features.LAST else "features"
+        inside = keras.Model(model.inputs, model.get_layer(name).output).predict_on_batch(x)
+        np.testing.assert_allclose(rows.values["val"][place], inside.mean(axis=(1, 2)), atol=1e-4, err_msg=place)
+
+
+def test_the_cache_gives_the_same_numbers_without_a_pass(source, monkeypatch, cache):
+    _, data, found = prepared(source)
+    parts = {part: data.splits[part] for part in ("train", "val")}
+
+    def gather():
+        return features.gathered(found.make(), found.task, parts, kind="images", identity=found.identity)
+
+    first = gather()
+    monkeypatch.setattr(features, "_pass", lambda *_: pytest.fail("the pass was run again"))
+    second = gather()
+    assert (first.cached, second.cached) == (False, True)
+    for part in parts:
+        for place in first.places:
+            np.testing.assert_array_equal(first.values[part][place], second.values[part][place])
+    assert len(list(cache.glob("*.npy"))) == 2
+
+
+def test_other_weights_or_other_pictures_are_not_taken_from_the_cache(source):
+    _, data, found = prepared(source)
+    val = {"val": data.splits["val"]}
+    features.gathered(found.make(), found.task, val, kind="images", identity=found.identity)
+    assert not features.gathered(found.fresh(), found.task, val, kind="images", identity=found.identity).cached
+    fewer = {"val": data.splits["val"].take(np.arange(len(data.splits["val"]) - 1))}
+    assert not features.gathered(found.make(), found.task, fewer, kind="images", identity=found.identity).cached
+    model = found.make()
+    model.get_layer("head_logits").bias.assign(np.ones(len(found.task.classes)))
+    assert features.gathered(model, found.task, val, kind="images", identity=found.identity).cached
+
+
+# ---- the command -----------------------------------------------------------------------------
+
+
+def test_the_command_leaves_a_run_that_the_others_understand(source, tmp_path):
+    out = tmp_path / "run"
+    report = dlcli("transfer", source, "shapes:120", "--strategy", "features", "--out", out)
+    told = report["transfer"]
+    assert (told["strategy"], told["source"]) == ("features", str(source))
+    assert told["states"]["trainable"] == 1
+    assert len(told["copied"]) > 10
+    assert {path.name for path in out.iterdir()} >= {
+        "config.json", "spec.json", "model.keras", "last.keras", "history.jsonl", "environment.json", "report.json",
+    }  # fmt: skip
+    assert dlcli("evaluate", out)["metrics"]["test"] == report["metrics"]["test"]
+
+
+def test_auto_tries_strategies_and_shows_a_random_body_beside_them(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "TRIED", ("features", "lora", "scratch"))
+    report = dlcli("transfer", source, "shapes:120", "--time", "5s", "--out", tmp_path / "run")
+    tried = [row["strategy"] for row in report["transfer"]["trials"]]
+    assert tried == ["features", "lora", "scratch", "features, random body"]
+    assert report["transfer"]["strategy"] in tried[:-1]
+    for row in report["transfer"]["trials"]:
+        assert row["low"] <= row["value"] <= row["high"]
+    assert not list((tmp_path / "run").rglob(".tmp*"))
+
+
+def test_a_foreign_body_without_weights_is_a_random_one(tmp_path):
+    """keras:MobileNet at its smallest: nothing copied, the scale of its pixels found, its norms in inference."""
+    out = tmp_path / "run"
+    report = dlcli(
+        "transfer", "keras:MobileNet,alpha=0.25,input=32", "digits:150", "--strategy", "features", "--out", out
+    )
+    assert report["transfer"]["copied"] == []
+    norms = sum(path.endswith("moving_mean") for path in weights(out))
+    assert report["transfer"]["states"]["batch_norms_in_inference"] == norms > 0
+    assert set(report["transfer"]["fresh"]) == {path for path in weights(out) if not path.startswith("stem_")}
+    learned = json.loads((out / "spec.json").read_text())["learned"]
+    assert learned["image"] == [32, 32, 3]
+    np.testing.assert_allclose(learned["mean"], 0.5, atol=1e-6)  # -1..1
+    np.testing.assert_allclose(learned["deviation"], 0.5, atol=1e-6)
+    assert dlcli("evaluate", out)["metrics"]["test"] == report["metrics"]["test"]
+
+
+@pytest.mark.parametrize("scale", ["0..255", "0..1", "-1..1", "imagenet", "caffe"])
+def test_a_foreign_body_sees_the_pixels_it_was_trained_on(scale, tmp_path):
+    """The new model's body gets what the scale makes of the pictures, blue first where it is so."""
+    import keras
+
+    from dlcli.pretrained import RANGES
+    from dlcli.transfer import backbone
+
+    inputs = keras.Input((6, 6, 3))
+    keras.Model(inputs, keras.layers.Conv2D(2, 3, name="conv")(inputs)).save(tmp_path / "body.keras")
+    source = str(tmp_path / "body.keras")
+    data = tiny.data("images", "classes")
+    task = registry.find("tasks", "image-classification").load().Task.learn(data.splits["all"], data)
+    for name, value in backbone.facing(source, scale).items():
+        setattr(task, name, value)
+    model = backbone.build(task, source=source, pixels=scale)
+    x = np.random.default_rng(0).integers(0, 256, (3, 6, 6, 3)).astype("uint8")
+    seen = keras.Model(model.inputs, model.get_layer("features").output).predict_on_batch(x)
+    expected = keras.saving.load_model(source).predict_on_batch(RANGES[scale](x.astype(np.float32)))
+    np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_a_language_model_becomes_a_classifier(tmp_path):
+    """Its tokens, its length and its blocks are taken over; its head is dropped."""
+    rhyme, lines = tmp_path / "rhyme.txt", tmp_path / "lines.txt"
+    rhyme.write_text("the sun is up and the moon is down. " * 100)
+    lines.write_text("".join(f"{i % 2} the {'sun is up' if i % 2 else 'moon is down'} on day {i}\n" for i in range(60)))
+    dlcli(
+        "train", rhyme, "--arch", "gpt", "--out", tmp_path / "lm", *FIT, "--set", "arch.width=16",
+        "--set", "arch.depth=1", "--set", "task.context=32",
+    )  # fmt: skip
+    report = dlcli("transfer", tmp_path / "lm", lines, "--strategy", "features", "--out", tmp_path / "run")
+    told = report["transfer"]
+    assert "stem_embedding/embeddings" in told["copied"]
+    assert {path.partition("/")[0] for path in told["fresh"] + told["dropped"]} == {"head_logits"}
+    learned = json.loads((tmp_path / "run" / "spec.json").read_text())["learned"]
+    assert (learned["tokenizer"], learned["length"]) == ("char", 32)
+    assert report["metrics"]["test"]["accuracy"]["value"] == 1
+
+
+def test_mistakes_are_told_before_keras_is_started(source, tmp_path):
+    assert "'auto'" in refused("transfer", source, "digits", "--strategy", "autoo").hint
+    assert "no model" in refused("transfer", tmp_path / "none", "digits").message
+    assert "is a run" in refused("transfer", source, "digits", "--pixels", "0..1").message
+    lines = tmp_path / "lines.txt"
+    lines.write_text("".join(f"{i % 2} words and words\n" for i in range(60)))
+    assert "takes images, and DATA holds texts" in refused("transfer", source, lines).message
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "a").touch()
+    assert "not empty" in refused("transfer", source, "digits", "--out", full).message
