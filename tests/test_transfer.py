@@ -14,6 +14,7 @@ from dlcli.errors import DlcliError
 from dlcli.plan import Plan
 from dlcli.reference import parse
 from dlcli.rundir import Run
+from dlcli.task import Score
 from dlcli.training import Fitting
 from dlcli.transfer import features, heads, logistic, origin, states, trials
 from dlcli.transfer.work import Work
@@ -294,6 +295,39 @@ def test_auto_tries_strategies_and_shows_a_random_body_beside_them(source, tmp_p
     for row in report["transfer"]["trials"]:
         assert row["low"] <= row["value"] <= row["high"]
     assert not list((tmp_path / "run").rglob(".tmp*"))
+
+
+@pytest.mark.parametrize(("low", "expected"), [(0.78, "cheap"), (0.70, "dear")])
+def test_the_cheapest_within_one_standard_error_wins(low, expected):
+    """The best has 0.8 with a standard error of 0.03."""
+    found = [
+        trials.Trial(name="dear", score=Score(0.8, 0.8 - 1.96 * 0.03, 0.8 + 1.96 * 0.03, 200), seconds=9, trainable=9),
+        trials.Trial(name="cheap", score=Score(low, low - 0.06, low + 0.06, 200), seconds=1, trainable=1),
+    ]
+    assert trials.winner(found, higher_is_better=True) == expected
+    assert trials.winner(found, higher_is_better=False) == "cheap"
+
+
+def test_a_forecaster_goes_on_with_another_series(tmp_path):
+    """Its window, its horizon and all of its weights are taken over; levels are those of the new series."""
+    rng = np.random.default_rng(0)
+    for name, period in (("one", 12), ("two", 9)):
+        values = 10 + np.sin(np.arange(400) / period) + 0.1 * rng.normal(size=400)
+        rows = "".join(f"2020-01-01T00:{i % 60:02d}:00,{value:.4f}\n" for i, value in enumerate(values))
+        (tmp_path / f"{name}.csv").write_text("time,level\n" + rows)
+    common = ["--task", "forecasting", *FIT]
+    dlcli(
+        "train", tmp_path / "one.csv", "--arch", "lstm", "--out", tmp_path / "one", *common, "--horizon", 4,
+        "--set", "task.lookback=24", "--set", "arch.units=8", "--set", "arch.depth=1",
+    )  # fmt: skip
+    report = dlcli(
+        "transfer", tmp_path / "one", tmp_path / "two.csv", "--strategy", "full", "--out", tmp_path / "run", *common
+    )
+    assert report["transfer"]["fresh"] == report["transfer"]["dropped"] == []
+    learned = json.loads((tmp_path / "run" / "spec.json").read_text())["learned"]
+    assert (learned["lookback"], learned["horizon"]) == (24, 4)
+    error = refused("transfer", tmp_path / "one", tmp_path / "two.csv", "--strategy", "features", *common)
+    assert "is for classes" in error.message
 
 
 def test_a_foreign_body_without_weights_is_a_random_one(tmp_path):
