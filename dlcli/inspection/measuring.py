@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from dlcli import __version__, registry
 from dlcli.errors import DlcliError
 from dlcli.inspection import gates, geometry, methods, strip, tap, taps, tree
-from dlcli.inspection.rows import COMPARED, DataPass, data_pass
+from dlcli.inspection.rows import COMPARED, FEWER, KEPT, DataPass, data_pass
 from dlcli.inspection.strip import Strip
 from dlcli.inspection.subject import Subject, batch_size, batches
 from dlcli.inspection.view import Finding, View
@@ -39,11 +39,14 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
     apart = {v.key for v in visits if v.key in keys and v.output.shape[0] not in (None, 1)}
     watch = Watch(subject.model, keys, apart=apart)
     depth = BUDGETS.index(budget)
-    data = _data(subject, watch, places, visits, size, seed, seconds)
+    heavy = document["model"]["flops"] > strip.HEAVY
+    data = _data(subject, watch, places, visits, size, seed, seconds, FEWER if heavy else KEPT)
     levels = None
     if depth >= 2 and subject.stimuli is not None:
         started = time.perf_counter()
-        levels = strip.strip(subject.model, subject.stimuli, watch, keys, n=_stimuli(document), size=size, seed=seed)
+        levels = strip.strip(
+            subject.model, subject.stimuli, watch, keys, n=strip.FEWER if heavy else strip.STIMULI, size=size, seed=seed
+        )
         seconds["stimuli"] = time.perf_counter() - started
     view = View(
         subject=subject,
@@ -66,10 +69,6 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
     _measured(document, view, [finding for finding in findings if finding is not None])
     seconds["total"] = time.perf_counter() - begun
     return document, view
-
-
-def _stimuli(document: dict[str, Any]) -> int:
-    return strip.FEWER if document["model"]["flops"] > strip.HEAVY else strip.STIMULI
 
 
 def _static(subject: Subject, rows: list[tree.Row], budget: str, seed: int) -> dict[str, Any]:
@@ -163,13 +162,15 @@ def _places(visits, rows, only: list[str]) -> list[taps.Place]:
     return places
 
 
-def _data(subject: Subject, watch, places, visits, size: int, seed: int, seconds) -> DataPass | None:
+def _data(subject: Subject, watch, places, visits, size: int, seed: int, seconds, most: int) -> DataPass | None:
     if subject.read is None:
         return None
     started = time.perf_counter()
     shapes = {visit.key: visit.output.shape for visit in visits if hasattr(visit.output, "shape")}
     channels = {place.key: int(shapes[place.key][-1]) for place in places}
-    found = data_pass(watch, batches(subject.read, subject.count, None, size), subject.labels, channels, seed=seed)
+    found = data_pass(
+        watch, batches(subject.read, subject.count, None, size), subject.labels, channels, seed=seed, most=most
+    )
     seconds["data"] = time.perf_counter() - started
     return found
 
@@ -215,7 +216,7 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
 
 
 def _times(view: View) -> dict[str, float]:
-    x = view.examples(4)
+    x = view.examples(1)
     return {} if x is None else timed(view.subject.model, x)
 
 

@@ -10,9 +10,12 @@ from threadpoolctl import threadpool_limits
 from dlcli.inspection import geometry, probes, units
 from dlcli.inspection.probes import Ridge
 from dlcli.inspection.watch import Watch
+from dlcli.store import each
 
 # Rows that probes and geometry are computed from; a factorisation grows with the cube of them.
 KEPT = 768
+# The same for heavy networks, whose many and wide layers would take as long as a pass over the data.
+FEWER = 384
 # Rows that similarities are computed from; they grow with the square, for every pair of layers.
 COMPARED = 512
 
@@ -59,8 +62,10 @@ class DataPass:
     measured: dict[str, dict[str, Any]]
 
 
-def data_pass(watch: Watch, batches, labels: np.ndarray | None, channels: dict[str, int], *, seed: int) -> DataPass:
-    """Run over all batches once; memory does not grow with their number.
+def data_pass(
+    watch: Watch, batches, labels: np.ndarray | None, channels: dict[str, int], *, seed: int, most: int = KEPT
+) -> DataPass:
+    """Run over all batches once; memory does not grow with their number. most: rows that are kept.
 
     labels: class numbers in the order of the batches, or None.  channels: features of each place
     (its rows hold their means first, then their deviations).
@@ -73,16 +78,17 @@ def data_pass(watch: Watch, batches, labels: np.ndarray | None, channels: dict[s
             d = channels[key]
             spread = values[:, d : 2 * d] if values.shape[1] >= 2 * d else np.zeros_like(values[:, :d])
             sums[key].add(values[:, :d], spread)
-            if seen < KEPT:
+            if seen < most:
                 kept.setdefault(key, []).append(values)
-        if seen < KEPT:
+        if seen < most:
             tokens = _are_tokens(batch[0])
             inputs.append(raw(batch[0], batch[2]))
         seen += batch[2]
-    rows = {key: np.concatenate(parts)[:KEPT] for key, parts in kept.items()}
-    raw_rows = _counted(np.concatenate(inputs)[:KEPT]) if tokens else np.concatenate(inputs)[:KEPT]
+    rows = {key: np.concatenate(parts)[:most] for key, parts in kept.items()}
+    raw_rows = _counted(np.concatenate(inputs)[:most]) if tokens else np.concatenate(inputs)[:most]
     known = None if labels is None else labels[: len(raw_rows)]
-    with threadpool_limits(1):  # small factorisations: a second thread waits more than it works
+    # one thread for each factorisation and several of them at once: they are small
+    with threadpool_limits(1):
         measured = _solved(rows, raw_rows, known, sums, channels, seed)
     return DataPass(kept=rows, input=raw_rows, labels=known, measured=measured)
 
@@ -90,14 +96,16 @@ def data_pass(watch: Watch, batches, labels: np.ndarray | None, channels: dict[s
 def _solved(rows, inputs: np.ndarray, known, sums: dict[str, Units], channels: dict[str, int], seed: int):
     control = None if known is None else probes.control_labels(probes.control_types(inputs), known, seed)
     similarity = _Similarity(inputs[:COMPARED], None if known is None else known[:COMPARED])
-    return {
-        key: {
+
+    def of(key):
+        values = rows[key]
+        return {
             "units": _units(sums[key], values, known, channels[key]),
             "geometry": _geometry(values, known, similarity),
             "probe": None if known is None else _probe(values, known, control),
         }
-        for key, values in rows.items()
-    }
+
+    return dict(zip(rows, each(of, list(rows), parallel=True), strict=True))
 
 
 def raw(x, count: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from dlcli.inspection.subject import Stimuli, batches
 from dlcli.inspection.twin import untrained
 from dlcli.inspection.watch import Watch
 from dlcli.stimuli._level import Level
+from dlcli.store import each
 
 # Stimuli of each level: as many as intervals ask for, and fewer where a network takes so much work for
 # one example that three passes over all of them would take long.
@@ -54,7 +55,8 @@ def strip(
         }
 
     def measured():
-        with threadpool_limits(1):  # small factorisations: a second thread waits more than it works
+        # one thread for each factorisation and several of them at once: they are small
+        with threadpool_limits(1):
             counts = [_counts(level, fed[level.name], rows, twins, keys, seed, known) for level in levels]
             return hierarchy.measure(counts, np.arange(len(keys)) + 1.0, seed=seed)
 
@@ -85,17 +87,25 @@ def _counts(level: Level, fed, rows, twins, keys: list[str], seed: int, known: d
     """known: what was found before, by level; it is not computed twice."""
     if level.name not in known:
         control = control_labels(level.control, level.y, seed)
-        ridges = [Ridge(rows[level.name][key]) for key in keys]
+
+        def read(key):
+            ridge = Ridge(rows[level.name][key])
+            return _correct(ridge, level), ridge.correct(control)
+
+        trained, controlled = zip(*each(read, keys, parallel=True), strict=True)
         known[level.name] = {
-            "trained": np.stack([_correct(ridge, level) for ridge in ridges]),
+            "trained": np.stack(trained),
             "input": _correct(Ridge(_input(fed, len(level.y))), level),
             "nuisance": None if level.group is not None else guessed(level.control, level.y),
-            "control": np.stack([ridge.correct(control) for ridge in ridges]),
+            "control": np.stack(controlled),
             "control_labels": control,
         }
     for number, twin in enumerate(twins):
         if level.name in twin and (level.name, number) not in known:
-            known[level.name, number] = np.stack([_correct(_ridge(twin[level.name][key]), level) for key in keys])
+            rows_of = twin[level.name]
+            known[level.name, number] = np.stack(
+                each(lambda key, rows_of=rows_of: _correct(_ridge(rows_of[key]), level), keys, parallel=True)
+            )
     untrained = [known[level.name, number] for number in range(len(twins)) if (level.name, number) in known]
     # layer by layer the twin that can be read better
     best = np.argmax([one.mean(axis=1) for one in untrained], axis=0)
