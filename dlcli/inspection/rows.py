@@ -15,7 +15,7 @@ from dlcli.store import each
 # Rows that probes and geometry are computed from; a factorisation grows with the cube of them.
 KEPT = 768
 # The same for heavy networks, whose many and wide layers would take as long as a pass over the data.
-FEWER = 384
+FEWER = 320
 # Rows that similarities are computed from; they grow with the square, for every pair of layers.
 COMPARED = 512
 

@@ -19,7 +19,7 @@ from dlcli.store import each
 
 # Stimuli of each level: as many as intervals ask for, and fewer where a network takes so much work for
 # one example that three passes over all of them would take long.
-STIMULI, FEWER = 400, 240
+STIMULI, FEWER = 400, 200
 HEAVY = 5e8  # FLOP
 # Examples that the twin's batch normalisation learns its statistics from.
 _SETTLING = 64

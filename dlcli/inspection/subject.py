@@ -54,9 +54,9 @@ def batches(read: Read, n: int, positions: np.ndarray | None, size: int) -> Iter
 
 
 def batch_size(visits: list[Visit]) -> int:
-    """As many examples at once as keep all outputs of a call within some 500 MB: 8 to 128."""
+    """As many examples at once as keep all outputs of a call within some 1 GB: 8 to 128."""
     total = sum(int(np.prod([side or 64 for side in shape[1:]])) for shape in _shapes(visits))
-    return int(2 ** np.clip(np.log2(2**27 / max(total, 1)) // 1, 3, 7))
+    return int(2 ** np.clip(np.log2(2**28 / max(total, 1)) // 1, 3, 7))
 
 
 def _shapes(visits: list[Visit]) -> list[tuple]:
