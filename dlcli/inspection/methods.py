@@ -49,7 +49,7 @@ FAST = (
         "formula": "never above 1e-6 of the layer's maximum; |correlation| > 0.99 with an earlier unit",
         "source": "",
     },
-    {"name": "milliseconds", "formula": "eager, of one call for one example, the mean of two after a first", "source": ""},
+    {"name": "milliseconds", "formula": "eager, of one call for one example, the second of two", "source": ""},
 )
 STANDARD = (
     {

@@ -15,7 +15,7 @@ from dlcli.store import each
 # Rows that probes and geometry are computed from; a factorisation grows with the cube of them.
 KEPT = 768
 # The same for heavy networks, whose many and wide layers would take as long as a pass over the data.
-FEWER = 320
+FEWER = 256
 # Rows that similarities are computed from; they grow with the square, for every pair of layers.
 COMPARED = 512
 
@@ -33,9 +33,8 @@ class Units:
     def add(self, means: np.ndarray, deviations: np.ndarray) -> None:
         """means and deviations over positions, (B, d) each."""
         self.count += len(means)
-        means, deviations = means.astype(np.float64), deviations.astype(np.float64)
-        self.total = self.total + means.sum(axis=0)
-        self.squares = self.squares + (means**2 + deviations**2).sum(axis=0)
+        self.total = self.total + means.sum(axis=0, dtype=np.float64)
+        self.squares = self.squares + (means**2 + deviations**2).sum(axis=0, dtype=np.float64)
         self.highest = np.maximum(self.highest, (means + deviations).max(axis=0))
         self.lowest = np.minimum(self.lowest, (means - deviations).min(axis=0))
 

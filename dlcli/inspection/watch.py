@@ -132,7 +132,7 @@ def _taken(x, at):
     return ops.einsum("bt,btc->bc", ops.one_hot(ops.cast(at, "int32"), x.shape[1], dtype="float32"), x)
 
 
-def timed(model: keras.Model, x, *, repeats: int = 2) -> dict[str, float]:
+def timed(model: keras.Model, x, *, repeats: int = 1) -> dict[str, float]:
     """Milliseconds of each call for the batch x, eagerly (a compiled graph has no time per layer): medians.
 
     A layer's time holds that of the layers inside it.
