@@ -267,7 +267,7 @@ def _lost(view: View) -> list[dict[str, Any]]:
                     "level": level.name,
                     "from": float(level.trained[best]),
                     "to": last,
-                    "layer": view.places[best].name.rpartition("/")[2],
+                    "layer": view.places[best].layer,
                 }
             )
     return lost

@@ -85,6 +85,11 @@ class Place:
     key: str
     name: str
 
+    @property
+    def layer(self) -> str:
+        """The last part of its name, as tables show it."""
+        return self.name.rpartition("/")[2]
+
 
 def chosen(visits: list[Visit]) -> list[Place]:
     """The places of a model worth measuring, in the order of execution."""

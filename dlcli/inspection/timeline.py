@@ -54,7 +54,7 @@ def _moment(epoch: int, found: strip.Strip, view: View) -> dict[str, Any]:
         best = int(np.argmax(level.learned))
         levels[level.name] = {
             "learned": float(level.learned[best]),
-            "layer": view.places[best].name.rpartition("/")[2],
+            "layer": view.places[best].layer,
             "emergence": None if level.emergence is None else level.emergence.value,
         }
     return {"epoch": epoch, "levels": levels, "tau": found.hierarchy.tau, "said": found.hierarchy.said}

@@ -30,7 +30,7 @@ def look(view: View) -> Finding | None:
         "title": "The discriminator, layer by layer",
         "columns": ["layer", "real or generated", "low", "high"],
         "rows": [
-            [place.name.rpartition("/")[2], *(round(float(value), 3) for value in (correct.mean(), *interval(correct)))]
+            [place.layer, *(round(float(value), 3) for value in (correct.mean(), *interval(correct)))]
             for place, correct in zip(places, probed, strict=True)
         ],
         "note": f"Held-out accuracy of a linear probe on {len(real)} real and {len(fake)} generated pictures; 0.5 is "

@@ -37,7 +37,7 @@ def look(view: View) -> Finding | None:
             continue
         drop = measure(given, predicted(view, x, place.key, projection), labels)
         others = [measure(given, predicted(view, x, place.key, one), labels) for one in random]
-        rows.append([level.name, place.name.rpartition("/")[2], round(drop, 3), round(float(np.mean(others)), 3), rank])
+        rows.append([level.name, place.layer, round(drop, 3), round(float(np.mean(others)), 3), rank])
     if not rows:
         return None
     table = {

@@ -43,7 +43,7 @@ def look(view: View) -> Finding | None:
     for place, (footprint, middle), many in zip(places, measured, divided, strict=True):
         if place.key != _INPUT:
             finding.own[place.name] = {"footprint": footprint, "spectrum": round(middle, 3)}
-        rows.append([place.name.rpartition("/")[2], footprint, round(middle, 3), *(round(float(p), 2) for p in many)])
+        rows.append([place.layer, footprint, round(middle, 3), *(round(float(p), 2) for p in many)])
     finding.tables.append(
         {
             "title": "What each layer decides",

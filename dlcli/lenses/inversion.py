@@ -45,7 +45,7 @@ def look(view: View) -> Finding | None:
         drawn = invert(view.subject.model, x, place.key, units, seed=view.seed)
         found = compared(view.subject.model, drawn, place.key, units, answers[place.key][0].max(axis=0))
         finding.pictures[place.name] = [_picture(x, drawn, place, units, answers[place.key], fields.get(place.name))]
-        name = place.name.rpartition("/")[2]
+        name = place.layer
         rows += [
             [name, unit, round(ratio, 2), f"{rank} of {counts[place.key]}"]
             for unit, (ratio, rank) in zip(units, found, strict=True)
