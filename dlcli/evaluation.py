@@ -5,23 +5,24 @@ from typing import Any
 
 from dlcli import console, finished, scoring
 from dlcli.data import Data, Examples
+from dlcli.reference import Reference
 from dlcli.rundir import Run
 
 
-def evaluate(run: Run, data: Data, *, name: str, examples: Examples, same_data: bool) -> dict[str, Any]:
-    """The report of a run on one split, as `--json` prints it; also written into the run.
+def evaluate(reference: Reference, data: Data, *, name: str, examples: Examples, same_data: bool) -> dict[str, Any]:
+    """The report of a model on one split, as `--json` prints it; of a run also written into it.
 
     The baselines are fitted anew on the training split of `data`.
     """
-    opened = finished.load(run)
+    opened = finished.opened(reference)
     begun = time.monotonic()
     report = scoring.score(opened.task, opened.model, examples)
     scored = time.monotonic()
     train = data.splits.get("train")
     found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if same_data and train is not None else []
-    looks = _count(run) if name == "test" and same_data else None
+    looks = _count(opened.run) if name == "test" and same_data else None
     document = {
-        "run": str(run.path),
+        "run": reference.text,
         "task": opened.spec["task"],
         "architecture": opened.spec["architecture"],
         "parameters": opened.model.count_params(),
@@ -33,7 +34,8 @@ def evaluate(run: Run, data: Data, *, name: str, examples: Examples, same_data: 
         "looks_at_test": looks,
         "verdict": scoring.verdict(opened.task, report, found),
     }
-    run.write(f"evaluate/{name}.json", document)
+    if opened.run:
+        opened.run.write(f"evaluate/{name}.json", document)
     title = f"{document['task']} with {document['architecture']}: {name} split, 95 % intervals"
     scoring.show(title, document["architecture"], report, found, document["verdict"])
     for table, rows in report.tables.items():

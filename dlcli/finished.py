@@ -1,4 +1,4 @@
-"""A finished run, opened again: its task and its model."""
+"""A finished run, opened again: its task and its model. So are weights of others, where their task is known."""
 
 import re
 import zipfile
@@ -10,20 +10,27 @@ import keras
 
 from dlcli import registry
 from dlcli.config import RunConfig, checked
-from dlcli.errors import MODEL, DlcliError
+from dlcli.described import described, recognised
+from dlcli.errors import MODEL, DlcliError, some
+from dlcli.reference import Reference
 from dlcli.rundir import Run
 from dlcli.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """What `evaluate`, `predict` and `generate` start from."""
+    """What `evaluate`, `predict`, `generate` and `transfer` start from. run: None for weights of others."""
 
-    run: Run
+    run: Run | None
     config: RunConfig
     spec: dict[str, Any]
     task: Task
     model: keras.Model
+
+    @property
+    def folder(self) -> Path:
+        """Where what is made with the model goes: its run, or here."""
+        return self.run.path if self.run else Path()
 
 
 def load(run: Run) -> Finished:
@@ -36,6 +43,23 @@ def load(run: Run) -> Finished:
     task = registry.find("tasks", spec["task"]).load().Task(**spec["learned"])
     registry.find("architectures", spec["architecture"]).load()  # registers its own layers
     return Finished(run=run, config=config, spec=spec, task=task, model=model(run.model_file()))
+
+
+def opened(reference: Reference) -> Finished:
+    """The task and the model of a run, or of a checkpoint (described.KNOWN). Raises: as `load`."""
+    if reference.kind == "run":
+        return load(Run(reference.path))
+    config, spec = described(reference)
+    task = registry.find("tasks", spec["task"]).load().Task(**spec["learned"])
+    built = registry.find("architectures", spec["architecture"]).load().build(task, **config.options("arch"))
+    fresh = recognised(reference).fill(built).fresh
+    if fresh:
+        raise DlcliError(
+            f"{reference.path} does not hold all weights of {spec['architecture']}: {some(fresh)} would be random.",
+            "is it whole?",
+            code=MODEL,
+        )
+    return Finished(run=None, config=config, spec=spec, task=task, model=built)
 
 
 def model(path: Path) -> keras.Model:

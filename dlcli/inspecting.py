@@ -6,6 +6,7 @@ from typing import Any
 from dlcli import rundir
 from dlcli.config import RunConfig
 from dlcli.data import Data
+from dlcli.described import KNOWN
 from dlcli.inspection import comparison, foreign, measuring, page, runs, timeline
 from dlcli.inspection.show import levels
 from dlcli.inspection.subject import Subject
@@ -73,8 +74,8 @@ def after_training(run: Run, config: RunConfig, data: Data) -> None:
 
 def subject(reference: Reference, found: Materials, *, samples: int, seed: int, pixels: str | None) -> Subject:
     """The model of a reference, with the data that was gathered for it."""
-    if found.run is not None:
-        return runs.subject(found.run, found.config, found.data, part=found.part, samples=samples, seed=seed)
+    if reference.kind in KNOWN:
+        return runs.subject(reference, found.config, found.data, part=found.part, samples=samples, seed=seed)
     return foreign.subject(reference, found.data, part=found.part, samples=samples, seed=seed, pixels=pixels)
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from dlcli import plan, splits
-from dlcli.config import RunConfig, recorded
+from dlcli import described, plan, splits
+from dlcli.config import RunConfig
 from dlcli.data import Data
 from dlcli.errors import DlcliError
 from dlcli.reference import Reference
@@ -30,13 +30,18 @@ def gather(
     Raises: DlcliError when there is no such data or split.
     """
     run = config = None
-    if reference.kind == "run":
-        run, config = recorded(reference.path)
+    if reference.kind in described.KNOWN:
+        config, _ = described.described(reference)
+        run = Run(reference.path) if reference.kind == "run" else None
+    if data is None and run is None:
+        config = None  # nothing says what it was trained on
     settings = config if data is None else _asked(config, data, target)
     if settings is None or none:  # what needs no data must not fail for want of it
         return Materials(run=run, config=config, backend=config.backend if config else None)
     entry = plan.locate(settings)
     found = plan.open_data(entry, settings)
+    if reference.kind == "checkpoint":
+        described.check_kind(reference, found)
     parts, _ = splits.split(found, seed=settings.seed, **plan.split_options(settings))
     name = split or next(name for name in ("val", "test", "train") if name in parts.splits)
     every = found.splits | parts.splits

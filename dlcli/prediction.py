@@ -10,20 +10,20 @@ from PIL import Image
 from dlcli import console, finished, rundir
 from dlcli.data import Examples
 from dlcli.fit import outputs
-from dlcli.rundir import Run
+from dlcli.reference import Reference
 
 _SHOWN = 20  # rows on the screen; all are in the file
 
 
-def predict(run: Run, examples: Examples, *, out: Path | None) -> dict[str, Any]:
+def predict(reference: Reference, examples: Examples, *, out: Path | None) -> dict[str, Any]:
     """One row per example into a CSV file and, the first of them, onto the screen.
 
     Returns: {"run", "task", "file", "predictions": [row, ...]}, as `--json` prints it.
     """
-    opened = finished.load(run)
+    opened = finished.opened(reference)
     measures = outputs(opened.model, opened.task, opened.task.asked(examples))
     rows = list(opened.task.rows(examples, measures))
-    target = out or run.path / "predict" / "predictions.csv"
+    target = out or opened.folder / "predict" / "predictions.csv"
     if "picture" in measures:
         _draw(measures["picture"], rows, target.with_suffix(""))
     rundir.commit(target, lambda temporary: _write(temporary, rows))
@@ -36,7 +36,7 @@ def predict(run: Run, examples: Examples, *, out: Path | None) -> dict[str, Any]
     if len(rows) > _SHOWN:
         console.say(f"… and {len(rows) - _SHOWN} more")
     console.say(f"{len(rows)} predictions: {target}")
-    return {"run": str(run.path), "task": opened.spec["task"], "file": str(target), "predictions": rows}
+    return {"run": reference.text, "task": opened.spec["task"], "file": str(target), "predictions": rows}
 
 
 def _draw(pictures: np.ndarray, rows: list[dict[str, Any]], folder: Path) -> None:

@@ -8,12 +8,20 @@ from dlcli.errors import MODEL, DlcliError
 # Scales that a model's pixels may have; what they mean stands in pretrained.RANGES.
 PIXELS = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 _FILES = (".keras", ".h5", ".hdf5")
-FORMS = "a run directory, a .keras or .h5 file, or keras:NAME[,OPTION=VALUE…][:WEIGHTS]"
+FORMS = (
+    "a run directory, a .keras or .h5 file, weights (.th, .pt, .safetensors, llama2.c's .bin), "
+    "or keras:NAME[,OPTION=VALUE…][:WEIGHTS]"
+)
+
+HELP = (
+    "Run directory, .keras or .h5 file, weights (.th, .pt, .safetensors, .bin), or keras:NAME[,OPTION=VALUE][:WEIGHTS]."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """kind "run": path is a run directory.  "file": path is a model file.  "keras": `name` of
+    """kind "run": path is a run directory.  "file": path is a model file.  "checkpoint": path holds weights for
+    an architecture of dlcli's own, vocabulary the pieces of its text where named.  "keras": `name` of
     keras.applications, `options` of its constructor (and `input`, the side in pixels), `weights`
     "imagenet", a path, or None for none."""
 
@@ -23,10 +31,11 @@ class Reference:
     name: str = ""
     options: dict[str, str] = field(default_factory=dict)
     weights: str | None = None
+    vocabulary: Path | None = None
 
 
 def parse(text: str) -> Reference:
-    """Read MODEL. Raises: DlcliError for what is none of the three."""
+    """Read MODEL. Raises: DlcliError for what is none of these."""
     if text.startswith("keras:"):
         return _keras(text)
     path = Path(text)
@@ -40,6 +49,9 @@ def parse(text: str) -> Reference:
                 code=MODEL,
             )
         raise DlcliError(f"{path} is no run directory: it has no spec.json.", f"MODEL is {FORMS}.")
+    before, colon, after = text.rpartition(":")
+    if colon and not path.exists() and Path(before).is_file():
+        return _with_vocabulary(text, Path(before), Path(after))
     if not path.exists():
         raise DlcliError(f"there is no model {text!r}.", f"MODEL is {FORMS}.")
     if path.name.endswith(".weights.h5"):
@@ -48,9 +60,16 @@ def parse(text: str) -> Reference:
             f"name the architecture that they belong to: keras:NAME:{path}.",
             code=MODEL,
         )
-    if path.suffix not in _FILES:
-        raise DlcliError(f"{path} is not a model file that Keras reads.", f"MODEL is {FORMS}.", code=MODEL)
-    return Reference(text=text, kind="file", path=path)
+    return Reference(text=text, kind="file" if path.suffix in _FILES else "checkpoint", path=path)
+
+
+def _with_vocabulary(text: str, path: Path, vocabulary: Path) -> Reference:
+    """stories260K.bin:tok512.bin"""
+    if not vocabulary.is_file():
+        raise DlcliError(f"there is no vocabulary {str(vocabulary)!r}.", "it is a file such as llama2.c's tok512.bin.")
+    if path.suffix in _FILES:
+        raise DlcliError(f"{path} takes no vocabulary.", f"MODEL is {FORMS}.")
+    return Reference(text=text, kind="checkpoint", path=path, vocabulary=vocabulary)
 
 
 def _keras(text: str) -> Reference:

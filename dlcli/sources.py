@@ -1,12 +1,11 @@
 """What can be told of a transfer before Keras is imported: SOURCE, the settings that follow from it, and misfits."""
 
-import json
 import os
 from typing import Any
 
 from dlcli import config as configuration
-from dlcli import plan, reference, registry
-from dlcli.config import RunConfig, recorded
+from dlcli import described, plan, reference, registry
+from dlcli.config import RunConfig
 from dlcli.data import Data
 from dlcli.errors import DataError, DlcliError
 from dlcli.plan import Plan
@@ -24,16 +23,16 @@ def opened(source: str, *, pixels: str | None) -> Reference:
     found = reference.parse(source)
     if pixels is not None and pixels not in reference.PIXELS:
         raise DlcliError(f"{pixels!r} is no known scale of pixels.", f"known: {', '.join(reference.PIXELS)}.")
-    if pixels is not None and found.kind == "run":
-        raise DlcliError(f"--pixels {pixels} is for foreign models; {source!r} is a run and scales by itself.")
+    if pixels is not None and found.kind in described.KNOWN:
+        raise DlcliError(f"--pixels {pixels} is for foreign models; {source!r} scales by itself.")
     return found
 
 
 def settings(found: Reference, *, assignments: list[str], flags: dict[str, Any], pixels: str | None) -> RunConfig:
     """The configuration of the new run: the source's architecture and its options, and what the user says."""
     own: dict[str, Any] = {"backend": os.environ.get("KERAS_BACKEND")}
-    if found.kind == "run":
-        _, config = recorded(found.path)
+    if found.kind in described.KNOWN:
+        config, _ = described.described(found)
         own = {"backend": own["backend"] or config.backend, "precision": config.precision, "arch": config.arch}
         own |= {f"arch.{name}": value for name, value in config.options("arch").items()}
     else:
@@ -52,12 +51,8 @@ def check_strategy(name: str) -> None:
 
 
 def check_kind(found: Reference, data: Data) -> None:
-    """Raises: DlcliError when DATA is of another kind than what the source was trained on."""
-    kind = _spec(found)["kind"] if found.kind == "run" else "images"
-    if plan.WORDS[kind] != plan.WORDS[data.kind]:
-        raise DlcliError(
-            f"{found.text} takes {kind}, and DATA holds {data.kind}.", "choose a source of the same kind of data."
-        )
+    """Raises: DlcliError when DATA is of another kind than what the source was trained on, or a table."""
+    described.check_kind(found, data)
     if data.kind == "table":
         raise DlcliError(
             "the columns of one table mean nothing in another: nothing can be taken over.", "use dlcli train."
@@ -94,7 +89,3 @@ def check_splits(data: Data, *, strategy: str, curve: bool) -> None:
                 f"the data has no {part} split, which {'--curve' if curve else '--strategy auto'} measures on.",
                 "name sizes: --set data.parts=0.8,0.1,0.1.",
             )
-
-
-def _spec(found: Reference) -> dict[str, Any]:
-    return json.loads((found.path / "spec.json").read_text(encoding="utf-8"))

@@ -14,9 +14,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from dlcli import pieces
 from dlcli.errors import DlcliError
 
 PADDING, UNKNOWN, FIRST = 0, 1, 2
+# The token before every text's first and between two texts: longer than any character, and begun by a
+# control character that texts do not hold.
+END = "\x00<end>"
+# What can be learned; "sentencepiece" comes with the weights of others.
 KINDS = ("char", "word", "byte-pair")
 
 # Treebank's way with English: don't -> do n't, it's -> it 's. Chinese and Japanese have no spaces:
@@ -30,7 +35,8 @@ _PIECE = re.compile(r" ?\w+| ?[^\w\s]+|\s+(?!\S)|\s+")
 @dataclass(frozen=True)
 class Tokenizer:
     """kind "char": characters as they are. "word": lower-case words and signs; spaces are lost.
-    "byte-pair" (Sennrich et al., 2016): bytes and frequent runs of them; nothing is unknown."""
+    "byte-pair" (Sennrich et al., 2016): bytes and frequent runs of them; nothing is unknown.
+    "sentencepiece": see pieces.py."""
 
     kind: str
     vocabulary: Sequence[str]
@@ -66,6 +72,8 @@ class Tokenizer:
         """Ids (n,) int32, nothing added."""
         if self.kind == "byte-pair":
             return np.array([i for piece in _PIECE.findall(text) for i in self._piece(piece)], np.int32)
+        if self.kind == "sentencepiece":
+            return np.array(pieces.encode(text, self._ids, self._known_pieces), np.int32)
         ids = self._ids
         tokens = text if self.kind == "char" else words(text)
         return np.fromiter((ids.get(token, UNKNOWN) for token in tokens), np.int32)
@@ -77,6 +85,8 @@ class Tokenizer:
             # An unknown byte cannot be part of UTF-8.
             joined = "".join("\xff" if i == UNKNOWN else self.vocabulary[i - FIRST] for i in ids)
             return joined.encode("latin-1").decode("utf-8", errors="replace")
+        if self.kind == "sentencepiece":
+            return pieces.decode("\ufffd" if i == UNKNOWN else self.vocabulary[i - FIRST] for i in ids)
         tokens = ["\ufffd" if i == UNKNOWN else self.vocabulary[i - FIRST] for i in ids]
         return ("" if self.kind == "char" else " ").join(tokens)
 
@@ -87,6 +97,8 @@ class Tokenizer:
         for i, token in enumerate(self.vocabulary):
             if self.kind == "byte-pair":
                 counts[FIRST + i] = sum(not 0x80 <= ord(byte) < 0xC0 for byte in token)
+            elif self.kind == "sentencepiece" and (byte := pieces.byte_of(token)) is not None:
+                counts[FIRST + i] = not 0x80 <= byte < 0xC0
             else:
                 counts[FIRST + i] = len(token)
         return counts

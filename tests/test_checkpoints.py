@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from dlcli import checkpoints
+from dlcli import checkpoints, text
 from dlcli.checkpoints import llama2c, safetensors, torch_zip
 from dlcli.errors import MODEL, DlcliError
 from tests.conftest import shared
@@ -410,28 +410,26 @@ def test_a_llama2c_file_must_have_the_size_that_its_header_asks_for(tmp_path, rn
 
 def test_text_comes_back_from_the_vocabulary_of_llama2c():
     """Merged best first; what no piece holds goes byte by byte."""
-    vocabulary = llama2c.vocabulary(shared("weights/stories260K/tok512.bin"))
-    assert len(vocabulary.pieces) == 512
-    for text in ("Once upon a time, there was a girl.", "naïve 漢\n", ""):
-        assert vocabulary.decode(vocabulary.encode(text)) == text
-    assert [vocabulary.pieces[i] for i in vocabulary.encode("the end")] == [b" the", b" e", b"nd"]
+    pieces = llama2c.vocabulary(shared("weights/stories260K/tok512.bin"))
+    assert len(pieces) == 512 - 3
+    vocabulary = text.Tokenizer("sentencepiece", pieces)
+    for written in ("Once upon a time, there was a girl.", "naïve 漢\n", ""):
+        assert vocabulary.decode(vocabulary.encode(written)) == written
+    assert [pieces[i - text.FIRST] for i in vocabulary.encode("the end")] == [" the", " e", "nd"]
 
 
 # ---- the same answers as the originals ------------------------------------------------------------
 
 
-def filled(path, vocabulary=None):
+def filled(path):
     """The checkpoint's own model on the task it was trained for, with its weights; what was copied."""
     from dlcli import registry
 
     checkpoint = checkpoints.read(path)
     known = checkpoints.recognised(checkpoint)
-    fields = known.learned
-    if known.task == "language-modeling":
-        fields = fields | {"tokenizer": "char", "vocabulary": vocabulary, "stride": 1, "windows": 1, "length": 1}
-    task = registry.find("tasks", known.task).load().Task(**fields)
+    task = registry.find("tasks", known.task).load().Task(**known.learned)
     model = registry.find("architectures", known.architecture).load().build(task, **known.options)
-    return checkpoint, model, known.weights(checkpoint.tensors, model)
+    return checkpoint, task, model, known.fill(model)
 
 
 def convolved(x, kernel, stride):
@@ -467,7 +465,7 @@ def resnet_by_hand(pixels, state):
 
 def test_resnet20_gives_the_logits_of_the_original(rng):
     """All weights are copied, and eight random pictures get the logits of a forward pass in NumPy."""
-    checkpoint, model, lists = filled(shared("weights/resnet-cifar10-torch/resnet20-12fca82f.th"))
+    checkpoint, _, model, lists = filled(shared("weights/resnet-cifar10-torch/resnet20-12fca82f.th"))
     assert not lists.fresh
     assert not lists.dropped
     logits = keras.Model(model.input, model.get_layer("head_logits").output)
@@ -486,7 +484,7 @@ def test_weights_without_a_place_are_listed():
     path = shared("weights/resnet-cifar10-torch/resnet20-12fca82f.th")
     known = checkpoints.recognised(checkpoints.read(path))
     task = Task(**known.learned | {"classes": ["a", "b", "c"]})
-    lists = known.weights(checkpoints.read(path).tensors, arch.build(task, **known.options))
+    lists = known.fill(arch.build(task, **known.options))
     assert lists.fresh == ["head_logits/kernel", "head_logits/bias"]
     assert lists.dropped == ["linear.weight", "linear.bias"]
     assert len(lists.copied) == 95
@@ -505,18 +503,16 @@ def test_weights_of_another_network_are_not_taken_for_known_ones(tmp_path, monke
 def test_stories260k_tells_its_published_story():
     """Greedy text, token by token, word for word as its authors printed it."""
     folder = shared("weights/stories260K")
-    pieces = llama2c.vocabulary(folder / "tok512.bin")
-    # 510 tokens behind padding and unknown: the ids of the model are those of the checkpoint
-    _, model, lists = filled(folder / "stories260K.bin", vocabulary=[str(i) for i in range(510)])
+    _, task, model, lists = filled(folder / "stories260K.bin")
     assert not lists.fresh
     assert not lists.dropped
     published = (folder / "stories260K.md").read_text(encoding="utf-8").split("-t 0.0\n")[1].split("\n```")[0]
     ids = np.zeros((1, model.input_shape[1]), np.int32)
-    ids[0, 0] = llama2c.BEGIN
+    ids[0, 0] = task.end
     for i in range(256):
         ids[0, i + 1] = np.argmax(model.predict_on_batch(ids)[0, i])
     assert len(published) > 500
-    assert pieces.decode(ids[0, :257].tolist()) == published
+    assert task.tokens.decode(ids[0, 1:257]) == published
 
 
 def test_rows_of_the_vocabulary_go_where_they_are_told(tmp_path, rng):

@@ -390,7 +390,7 @@ def test_a_language_model_becomes_a_classifier(tmp_path):
 def test_mistakes_are_told_before_keras_is_started(source, tmp_path):
     assert "'auto'" in refused("transfer", source, "digits", "--strategy", "autoo").hint
     assert "no model" in refused("transfer", tmp_path / "none", "digits").message
-    assert "is a run" in refused("transfer", source, "digits", "--pixels", "0..1").message
+    assert "scales by itself" in refused("transfer", source, "digits", "--pixels", "0..1").message
     lines = tmp_path / "lines.txt"
     lines.write_text("".join(f"{i % 2} words and words\n" for i in range(60)))
     assert "takes images, and DATA holds texts" in refused("transfer", source, lines).message

@@ -6,6 +6,7 @@ belong to, with which options, and how they go into its layers.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ class Checkpoint:
 @dataclass(frozen=True, kw_only=True)
 class Recognised:
     """An architecture of dlcli's own and its options, the task that the weights were trained for with what that
-    task knew, as far as the file or its origin tells, and `weights(tensors, model)`, which fills a model."""
+    task knew, the kind of data that it was trained on, and `fill(model)`, which fills a model."""
 
     architecture: str
     options: dict[str, Any]
+    kind: str
     task: str
     learned: dict[str, Any]
-    weights: Callable[..., Lists]
+    fill: Callable[[Any], Lists]
 
 
 def read(path: Path | str) -> Checkpoint:
@@ -61,17 +63,22 @@ def read(path: Path | str) -> Checkpoint:
     raise DlcliError(f"{path} holds no weights in a form that is known here.", f"known are {FORMATS}.", code=MODEL)
 
 
-def recognised(checkpoint: Checkpoint) -> Recognised:
-    """The architecture that the names and shapes belong to. Raises: DlcliError (exit code 4) when it is none."""
+def recognised(checkpoint: Checkpoint, *, vocabulary: Path | None = None) -> Recognised:
+    """The architecture that the names and shapes belong to. vocabulary: a file of its own, for text.
+
+    Raises: DlcliError (exit code 4) when it is none.
+    """
     for mapping in _MAPPINGS:
         options = mapping.options(checkpoint.tensors, checkpoint.settings)
         if options is not None:
+            learned = mapping.learned(checkpoint.tensors, checkpoint.settings, checkpoint.path, vocabulary)
             return Recognised(
                 architecture=mapping.ARCHITECTURE,
                 options=options,
+                kind=mapping.KIND,
                 task=mapping.TASK,
-                learned=mapping.learned(checkpoint.tensors, checkpoint.settings),
-                weights=mapping.weights,
+                learned=learned,
+                fill=partial(mapping.weights, checkpoint.tensors, rows=mapping.rows(learned)),
             )
     names = ", ".join(mapping.ARCHITECTURE for mapping in _MAPPINGS)
     raise DlcliError(

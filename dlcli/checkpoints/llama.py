@@ -1,12 +1,17 @@
 """Weights of Llama under the names of its authors (llama2.c, and .pt files of the same) for the architecture llama."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 
+from dlcli.checkpoints import llama2c
 from dlcli.checkpoints.copying import Lists, fill
+from dlcli.errors import MODEL, DlcliError
+from dlcli.text import END
 
 ARCHITECTURE = "llama"
+KIND = "corpus"
 TASK = "language-modeling"
 
 _LAYER = re.compile(r"layers\.(\d+)\.([\w.]+)\.weight")
@@ -38,16 +43,42 @@ def options(tensors: dict[str, np.ndarray], settings: dict) -> dict | None:
     }
 
 
-def learned(tensors: dict[str, np.ndarray], settings: dict) -> dict:
-    """Fields of the task. Its vocabulary is in a file of its own: see llama2c.vocabulary."""
-    return {"context": int(settings["context"])} if "context" in settings else {}
+def learned(tensors: dict[str, np.ndarray], settings: dict, path: Path, vocabulary: Path | None) -> dict:
+    """Fields of the task. vocabulary: its file, where it does not lie beside the weights.
+
+    Raises: DlcliError (exit code 4) when there is none, or it is another model's.
+    """
+    size = len(tensors["tok_embeddings.weight"])
+    file = vocabulary or llama2c.beside(path, size)
+    if file is None:
+        raise DlcliError(
+            f"{path} knows {size} tokens by their numbers only: their text is in a file of its own.",
+            f"name it behind a colon: {path}:tok{size}.bin.",
+            code=MODEL,
+        )
+    pieces = llama2c.vocabulary(file)
+    if len(pieces) + llama2c.BYTES != size:
+        raise DlcliError(
+            f"{file} holds {len(pieces) + llama2c.BYTES} pieces, and {path} knows {size} tokens.",
+            "name the vocabulary that the model was trained with.",
+            code=MODEL,
+        )
+    context = int(settings.get("context", 256))
+    known = {"tokenizer": "sentencepiece", "vocabulary": [*pieces, END]}
+    return {**known, "context": context, "stride": context, "windows": 1, "length": 1}
 
 
-def weights(tensors: dict[str, np.ndarray], model, *, rows: list[int] | None = None) -> Lists:
+def rows(learned: dict) -> list[int]:
+    """For each id here the id in the checkpoint: padding has none there; the start of a text is the end of that before."""
+    pieces = len(learned["vocabulary"]) - 1
+    return [-1, llama2c.UNKNOWN, *range(llama2c.BYTES, llama2c.BYTES + pieces), llama2c.BEGIN]
+
+
+def weights(tensors: dict[str, np.ndarray], model, rows: list[int]) -> Lists:
     """Fill a model of the architecture llama.
 
     rows: for each id of the model's vocabulary the id in the checkpoint's that means the same, or -1 for
-    none, which gets the mean of all rows (default: the same ids). Without an output matrix of its own the
+    none, which gets the mean of all rows. Without an output matrix of its own the
     checkpoint's embedding is both; here they are two weights that begin alike.
     """
     tensors = {name: value for name, value in tensors.items() if not name.startswith("freqs_")}
@@ -57,7 +88,7 @@ def weights(tensors: dict[str, np.ndarray], model, *, rows: list[int] | None = N
         "stem_embedding/embeddings": ("tok_embeddings.weight", _rows(embedding, rows)),
         "head_logits/kernel": (output, _rows(tensors[output], rows).T),
         # Llama's output has no bias
-        "head_logits/bias": (output, np.zeros(len(embedding) if rows is None else len(rows))),
+        "head_logits/bias": (output, np.zeros(len(rows))),
     }
     if "norm.weight" in tensors:
         found["norm/scale"] = ("norm.weight", tensors["norm.weight"])
@@ -69,9 +100,7 @@ def weights(tensors: dict[str, np.ndarray], model, *, rows: list[int] | None = N
     return fill(model, found, tensors)
 
 
-def _rows(matrix: np.ndarray, rows: list[int] | None) -> np.ndarray:
-    if rows is None:
-        return matrix
+def _rows(matrix: np.ndarray, rows: list[int]) -> np.ndarray:
     chosen = np.asarray(rows)
     return np.where((chosen < 0)[:, None], matrix.mean(axis=0), matrix[np.maximum(chosen, 0)])
 

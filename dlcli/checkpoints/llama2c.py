@@ -3,7 +3,6 @@
 import math
 import struct
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from dlcli.checkpoints._pickled import refused
 _HEADER = struct.Struct("<7i")
 _WIDEST = 2**20  # of each number in a header; the largest model there is has a vocabulary of 2**18
 
-BEGIN, END = 1, 2  # <s> and </s>; 0 is <unk>
-_BYTES = 3  # the id of byte 0, the other 255 behind
+UNKNOWN, BEGIN = 0, 1  # <unk> and <s>; 2 is </s>
+BYTES = 3  # the id of byte 0, the other 255 behind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,44 +112,17 @@ def _size(header: Header) -> int:
     return _HEADER.size + 4 * sum(math.prod(shape) for _, shape in _blocks(header))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Vocabulary:
-    """Pieces of UTF-8 and their scores: a pair of neighbours is merged while that makes a piece, the best first."""
-
-    pieces: list[bytes]
-    scores: list[float]
-
-    @cached_property
-    def _ids(self) -> dict[bytes, int]:
-        return {piece: i for i, piece in reversed(list(enumerate(self.pieces)))}
-
-    def encode(self, text: str) -> list[int]:
-        """Ids, BEGIN not among them. A text begins with a space, as every word does; unknown signs go byte by byte."""
-        ids = []
-        for sign in (" " + text) if text else "":
-            known = self._ids.get(sign.encode())
-            ids += [known] if known is not None else [_BYTES + byte for byte in sign.encode()]
-        while True:
-            merged = [self._ids.get(self.pieces[a] + self.pieces[b]) for a, b in pairwise(ids)]
-            found = [(-self.scores[one], i) for i, one in enumerate(merged) if one is not None]
-            if not found:
-                return ids
-            _, i = min(found)
-            ids[i : i + 2] = [merged[i]]
-
-    def decode(self, ids: list[int]) -> str:
-        """Text again, without the space that it begins with; BEGIN and END are nothing."""
-        parts = [self._bytes(int(i)) for i in ids if i not in (BEGIN, END)]
-        return b"".join(parts).decode("utf-8", errors="replace").removeprefix(" ")
-
-    def _bytes(self, i: int) -> bytes:
-        return bytes([i - _BYTES]) if _BYTES <= i < _BYTES + 256 else self.pieces[i]
+def beside(path: Path, size: int) -> Path | None:
+    """The file of the vocabulary that lies beside a checkpoint with so many tokens, as llama2.c names it."""
+    names = (f"tok{size}.bin", "tokenizer.bin")
+    return next((found for name in names if (found := Path(path).parent / name).is_file()), None)
 
 
-def vocabulary(path: Path) -> Vocabulary:
+def vocabulary(path: Path) -> list[str]:
     """Read tok*.bin: the length of the longest piece, then score, length and bytes of each.
 
-    Raises: DlcliError (exit code 4).
+    Pieces in the order of their ids from BYTES on: the names of the bytes ("<0x41>"), then what is merged, in
+    the order of merging. Raises: DlcliError (exit code 4).
     """
     path = Path(path)
     data = path.read_bytes()
@@ -169,6 +141,11 @@ def vocabulary(path: Path) -> Vocabulary:
         pieces.append(data[at : at + length])
         scores.append(score)
         at += length
-    if len(pieces) < _BYTES + 256:
+    if len(pieces) < BYTES + 256:
         raise refused(path, f"it has {len(pieces)} pieces, fewer than there are bytes")
-    return Vocabulary(pieces=pieces, scores=scores)
+    if any(first < second for first, second in pairwise(scores[BYTES + 256 :])):
+        raise refused(path, "its pieces do not stand in the order of their scores")
+    try:
+        return [piece.decode("utf-8") for piece in pieces[BYTES:]]
+    except UnicodeDecodeError as error:
+        raise refused(path, f"a piece of it is no text ({error})") from None

@@ -1,12 +1,15 @@
 """Weights of github.com/akamaster/pytorch_resnet_cifar10 (ResNet-20 to 1202) for the architecture resnet-cifar."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 
 from dlcli.checkpoints.copying import Lists, fill
+from dlcli.errors import DlcliError
 
 ARCHITECTURE = "resnet-cifar"
+KIND = "images"
 TASK = "image-classification"
 
 # What its pictures were brought to before training: RGB, black 0 and white 1.
@@ -30,8 +33,10 @@ def options(tensors: dict[str, np.ndarray], settings: dict) -> dict | None:
     return {"width": int(first.shape[0]), "depth": len(blocks)}
 
 
-def learned(tensors: dict[str, np.ndarray], settings: dict) -> dict:
+def learned(tensors: dict[str, np.ndarray], settings: dict, path: Path, vocabulary: Path | None) -> dict:
     """Fields of the task: 32 x 32 RGB as its training had them, and CIFAR-10's classes where there are ten."""
+    if vocabulary is not None:
+        raise DlcliError(f"{vocabulary} is named as a vocabulary, and {path} is a network for pictures.")
     count = len(tensors["linear.weight" if "linear.weight" in tensors else "compressible_linear.weight"])
     classes = CLASSES if count == len(CLASSES) else [str(i) for i in range(count)]
     return {
@@ -44,7 +49,11 @@ def learned(tensors: dict[str, np.ndarray], settings: dict) -> dict:
     }
 
 
-def weights(tensors: dict[str, np.ndarray], model) -> Lists:
+def rows(learned: dict) -> None:
+    """Pixels have no vocabulary."""
+
+
+def weights(tensors: dict[str, np.ndarray], model, rows: None = None) -> Lists:
     """Fill a model of resnet-cifar; what has another shape there (other classes, grey pictures) stays fresh."""
     # a counter of batches, which only an average without a momentum reads
     names = [name for name in tensors if not name.endswith("num_batches_tracked")]

@@ -1,13 +1,12 @@
 """Score a finished RUN on its data or on other data, beside its simple baselines."""
 
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    run: Annotated[str, typer.Argument(help="Run directory, or weights of a known network.")],
     data: Annotated[
         Optional[str], typer.Option(help="Other data of the same kind; default: what it was trained on.")
     ] = None,
@@ -15,17 +14,20 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    from dlcli import console, plan
-    from dlcli.config import recorded
+    from dlcli import console, described, plan, reference
     from dlcli.errors import DlcliError
 
     if json:
         console.quiet()
-    opened, config = recorded(run)
+    opened = reference.parse(run)
+    config, _ = described.described(opened)
     if data is not None:
         config = plan.elsewhere(config, data)
+    if not config.data:
+        raise DlcliError(f"{run} says nothing of what it was trained on.", "name data: --data PATH.")
     entry = plan.locate(config)
     found = plan.open_data(entry, config)
+    described.check_kind(opened, found)
     from dlcli import splits
 
     parts, _ = splits.split(found, seed=config.seed, **plan.split_options(config))

@@ -7,7 +7,7 @@ import typer
 
 
 def generate(
-    run: Annotated[Path, typer.Argument(help="Run directory of a generator or a language model.")],
+    run: Annotated[str, typer.Argument(help="Run directory of a generator or a language model, or weights of one.")],
     n: Annotated[Optional[int], typer.Option("--n", min=1, help="How many.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     prompt: Annotated[Optional[str], typer.Option(help="Text to go on from.")] = None,
@@ -21,13 +21,14 @@ def generate(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     from dlcli import config as configuration
-    from dlcli import console, registry
+    from dlcli import console, described, reference, registry
     from dlcli.errors import DlcliError
 
     if json:
         console.quiet()
-    opened, config = configuration.recorded(run)
-    task = registry.find("tasks", opened.read("spec.json")["task"])
+    opened = reference.parse(run)
+    config, spec = described.described(opened)
+    task = registry.find("tasks", spec["task"])
     known = task.arguments("generate")
     if not known:
         able = [name for name, other in registry.entries("tasks").items() if other.arguments("generate")]

@@ -6,6 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from dlcli.reference import HELP as MODEL
+
 
 class Budget(StrEnum):
     """How much work may be done."""
@@ -17,9 +19,7 @@ class Budget(StrEnum):
 
 
 def inspect_layers(
-    model: Annotated[
-        str, typer.Argument(help="Run directory, .keras or .h5 file, or keras:NAME[,OPTION=VALUE][:WEIGHTS].")
-    ],
+    model: Annotated[str, typer.Argument(help=MODEL)],
     data: Annotated[
         Optional[str], typer.Option(help="Data to measure on; default: what the run was trained on.")
     ] = None,
@@ -54,7 +54,7 @@ def inspect_layers(
 ) -> None:
     import os
 
-    from dlcli import console, reference
+    from dlcli import console, described, reference
     from dlcli.errors import CHECK, DlcliError
 
     if json:
@@ -66,8 +66,8 @@ def inspect_layers(
     if pixels is not None and pixels not in reference.PIXELS:
         raise DlcliError(f"{pixels!r} is no known scale of pixels.", f"known: {', '.join(reference.PIXELS)}.")
     opened = reference.parse(model)
-    if pixels is not None and opened.kind == "run":
-        raise DlcliError(f"--pixels {pixels} is for foreign models; {model!r} is a run and scales by itself.")
+    if pixels is not None and opened.kind in described.KNOWN:
+        raise DlcliError(f"--pixels {pixels} is for foreign models; {model!r} scales by itself.")
     other = reference.parse(compare) if compare else None
     if timeline and (other or budget is not Budget.standard):
         raise DlcliError("--timeline is of one run, at the standard budget.", "leave --compare and --budget away.")

@@ -7,7 +7,7 @@ import typer
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    run: Annotated[str, typer.Argument(help="Run directory, or weights of a known network.")],
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Files or folders; for text also the text itself.")
     ],
@@ -15,14 +15,13 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    from dlcli import console
+    from dlcli import console, described, reference
     from dlcli import inputs as reading
-    from dlcli.config import recorded
 
     if json:
         console.quiet()
-    opened, config = recorded(run)
-    spec = opened.read("spec.json")
+    opened = reference.parse(run)
+    config, spec = described.described(opened)
     examples = reading.read(spec, config, inputs)
 
     from dlcli import backend

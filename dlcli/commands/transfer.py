@@ -5,11 +5,11 @@ from typing import Annotated, Optional
 
 import typer
 
+from dlcli.reference import HELP as MODEL
+
 
 def transfer(
-    source: Annotated[
-        str, typer.Argument(help="Run directory, .keras or .h5 file, or keras:NAME[,OPTION=VALUE][:WEIGHTS].")
-    ],
+    source: Annotated[str, typer.Argument(help=MODEL)],
     data: Annotated[str, typer.Argument(help="Path or built-in name (digits, shapes, …).")],
     strategy: Annotated[
         str, typer.Option(help="auto, features, head, gradual, full, lora or scratch; auto tries them.")

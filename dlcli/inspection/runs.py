@@ -7,12 +7,14 @@ from dlcli import finished, registry
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
 from dlcli.inspection.subject import Stimuli, Subject, at_random, family_of, matched, series
-from dlcli.rundir import Run
+from dlcli.reference import Reference
 
 
-def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, samples: int, seed: int) -> Subject:
-    """The run's best model, and at most `samples` examples of one part of the data."""
-    opened = finished.load(run)
+def subject(
+    reference: Reference, config: RunConfig | None, data: Data | None, *, part: str, samples: int, seed: int
+) -> Subject:
+    """The best model of a run, or that of a checkpoint, and at most `samples` examples of one part of the data."""
+    opened = finished.opened(reference)
     task, model = opened.task, opened.model
     name = opened.spec["architecture"]
     # a module of the user's own is of no family by its name
@@ -39,7 +41,7 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
     return Subject(
         model=model,
         title=f"{opened.spec['architecture']} for {opened.spec['task']}",
-        source=str(run.path),
+        source=reference.text,
         family=group or family_of(model),
         data=None if data is None else f"{config.data} ({part})",
         read=read,

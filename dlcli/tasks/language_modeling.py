@@ -11,10 +11,6 @@ from dlcli import metrics, sampling, task, text
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError
 
-# The token before every text's first and between two texts: longer than any character, and begun by a
-# control character that texts do not hold.
-_END = "\x00<end>"
-
 
 @dataclass(kw_only=True)
 class Task(task.Task):
@@ -64,7 +60,7 @@ class Task(task.Task):
         learned = text.Tokenizer.learn(tokenizer, train.x, size=vocabulary - 1)
         made = cls(
             tokenizer=tokenizer,
-            vocabulary=[*learned.vocabulary, _END],
+            vocabulary=[*learned.vocabulary, text.END],
             context=context,
             stride=stride or context,
             windows=windows or 1,
@@ -79,7 +75,7 @@ class Task(task.Task):
         return made
 
     def adopting(self, source: task.Task, train: Examples) -> "Task":
-        if _END not in source.vocabulary:
+        if text.END not in source.vocabulary:
             raise DlcliError(
                 "the source has no token for the end of a text, which a language model needs.",
                 "start from a language model.",
@@ -98,7 +94,7 @@ class Task(task.Task):
     @property
     def end(self) -> int:
         """Id of the end token."""
-        return text.FIRST + self.vocabulary.index(_END)
+        return text.FIRST + self.vocabulary.index(text.END)
 
     def stream(self, examples: Examples) -> np.ndarray:
         """Every document after an end token, as one row of ids."""

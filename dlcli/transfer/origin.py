@@ -8,9 +8,9 @@ import numpy as np
 
 from dlcli import console, finished
 from dlcli.data import Examples
+from dlcli.described import KNOWN
 from dlcli.plan import Plan
 from dlcli.reference import Reference
-from dlcli.rundir import Run
 from dlcli.task import Task
 from dlcli.transfer import backbone
 
@@ -47,13 +47,13 @@ class Origin:
 
 def of(reference: Reference, chosen: Plan, task: Task, train: Examples) -> Origin:
     """Open SOURCE for a task that was learned from the new data."""
-    found = _run(reference, chosen, task, train) if reference.kind == "run" else _foreign(reference, chosen, task)
+    found = _known(reference, chosen, task, train) if reference.kind in KNOWN else _foreign(reference, chosen, task)
     _say(task, found)
     return found
 
 
-def _run(reference: Reference, chosen: Plan, task: Task, train: Examples) -> Origin:
-    opened = finished.load(Run(reference.path))
+def _known(reference: Reference, chosen: Plan, task: Task, train: Examples) -> Origin:
+    opened = finished.opened(reference)
     kept = {weight.path: keras.ops.convert_to_numpy(weight) for weight in opened.model.weights}
     adopted = task.adopting(opened.task, train)
     same_answers = _answers(adopted) == _answers(opened.task)
