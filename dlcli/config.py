@@ -35,6 +35,9 @@ class FitConfig(BaseModel):
     weight_decay: float = Field(1e-4, ge=0, description="decoupled; biases and norms are left out")
     beta_1: float = Field(0.9, ge=0, lt=1)
     beta_2: float = Field(0.999, ge=0, lt=1)
+    layer_decay: float = Field(
+        1.0, ge=1, description="how much slower each fourth of the body learns than what follows"
+    )
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps")
     final: float = Field(0.0, ge=0, le=1, description="learning rate at the end, as a fraction of the peak")

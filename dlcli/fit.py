@@ -15,7 +15,7 @@ from dlcli.batches import Batches, InOrder, Turn
 from dlcli.config import FitConfig
 from dlcli.errors import DIVERGED, STOPPED, DlcliError
 from dlcli.mixing import changes
-from dlcli.optimize import optimizer
+from dlcli.optimize import layerwise, optimizer
 from dlcli.progress import Diverged, Watch
 from dlcli.rundir import Run
 from dlcli.task import Source, Task
@@ -122,7 +122,7 @@ def train(
 def compiled(model: keras.Model, task: Task, fit: FitConfig, *, steps: int) -> None:
     """Compile for a training of `steps` batches."""
     model.compile(
-        optimizer=optimizer(fit, max(1, steps // fit.accumulate)),
+        optimizer=layerwise(optimizer(fit, max(1, steps // fit.accumulate)), model, fit.layer_decay),
         loss=task.loss(),
         metrics=task.metrics(),
         jit_compile=_jit(fit),

@@ -39,6 +39,32 @@ def optimizer(fit: FitConfig, steps: int) -> keras.Optimizer:
     return made
 
 
+def layerwise(made: keras.Optimizer, model: keras.Model, decay: float) -> keras.Optimizer:
+    """The optimizer with a learning rate for each depth of the model (Howard & Ruder, 2018).
+
+    The head learns at the full rate, each fourth of the body's layers `decay` times slower than what follows:
+    low layers hold what all pictures or texts share. The published 2.6 is for a model of four layers.
+    """
+    if decay == 1:
+        return made
+    rates = _rates(model, decay)
+    update = made.update_step
+
+    def scaled(gradient, variable, learning_rate):
+        return update(gradient, variable, learning_rate * rates[made._get_variable_index(variable)])
+
+    made.update_step = scaled
+    return made
+
+
+def _rates(model: keras.Model, decay: float) -> list[float]:
+    """The share of the learning rate that each trainable weight has. Frozen layers count as layers."""
+    names = dict.fromkeys(weight.path.partition("/")[0] for weight in model.weights)
+    body = [name for name in names if not name.startswith("head_")]
+    shares = {name: decay ** (4 * i // len(body) - 4) for i, name in enumerate(body)}
+    return [shares.get(weight.path.partition("/")[0], 1.0) for weight in model.trainable_weights]
+
+
 def schedule(fit: FitConfig, steps: int):
     """Learning rate per step: linear warm-up, then a cosine to `final` of the peak, or constant."""
     warmup = max(1, round(fit.warmup * steps)) if fit.warmup else 0

@@ -86,7 +86,7 @@ def work(source, run: Run) -> tuple[Work, dict]:
     rows = features.gathered(found.make(), found.task, parts, kind="images", identity=found.identity)
     last, best = heads.solved(rows, {part: labels[part] for part in parts}, len(found.task.classes), seed=0)
     fitting = Fitting.of(found.task, data.splits, seed=0)
-    made = Work(origin=found, fitting=fitting, settings=chosen.fit, given=False, run=run, last=last, best=best)
+    made = Work(origin=found, fitting=fitting, settings=chosen.fit, given=frozenset(), run=run, last=last, best=best)
     return made, {"data": data, "rows": rows, "labels": labels}
 
 

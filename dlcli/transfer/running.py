@@ -43,7 +43,7 @@ def transfer(
         origin=found,
         fitting=Fitting.of(task, parts, seed=config.seed),
         settings=chosen.fit,
-        given="learning_rate" in config.options("fit"),
+        given=frozenset(config.options("fit")),
         run=run,
     )
     classes = chosen.task.literal("LABELS") == "classes"

@@ -19,12 +19,12 @@ from dlcli.transfer.origin import Origin
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """last: the head that was solved for on the last features, best: on the best depth; None for tasks
-    without classes.  seconds: that finding them took.  given: the user named the learning rate."""
+    without classes.  seconds: that finding them took.  given: options of the fit that the user named."""
 
     origin: Origin
     fitting: Fitting
     settings: FitConfig
-    given: bool
+    given: frozenset[str]
     run: Run
     last: Head | None = None
     best: Head | None = None
@@ -42,14 +42,21 @@ class Work:
         return model if self.last is None else heads.placed(model, self.task, self.last)
 
     def fit(
-        self, build: Callable[[], keras.Model], *, rate: float = 1.0, share: float = 1.0, run: Run | None = None
+        self,
+        build: Callable[[], keras.Model],
+        *,
+        rate: float = 1.0,
+        decay: float = 1.0,
+        share: float = 1.0,
+        run: Run | None = None,
     ) -> Fitted:
-        """Fit for a share of the epochs, or of the time. rate: of the default learning rate; one that the user
-        named stays what it is."""
+        """Fit for a share of the epochs, or of the time. rate: of the default learning rate; decay: how much slower
+        lower layers learn (FitConfig.layer_decay). What the user named stays what it is."""
         own = self.settings
         settings = own.model_copy(
             update={
-                "learning_rate": own.learning_rate * (1.0 if self.given else rate),
+                "learning_rate": own.learning_rate * (1.0 if "learning_rate" in self.given else rate),
+                "layer_decay": own.layer_decay if "layer_decay" in self.given else decay,
                 "epochs": max(1, round(own.epochs * share)),
                 "steps": max(1, round(own.steps * share)) if own.steps else None,
                 "time": own.time * share if own.time else None,
