@@ -64,13 +64,9 @@ def choose(found: Reference, config: RunConfig, entry: Entry, data: Data, *, str
 
     Raises: DlcliError when that architecture, or the strategy, is not for it.
     """
-    arch = registry.find("architectures", config.arch)
-    ends = plan.ENDS & set(arch.literal("OFFERS", ()))
-    if ends and not config.task and plan.labels_of(data) != "none":
-        raise DlcliError(
-            f"{found.text} is a {arch.name}, which ends in a {', '.join(sorted(ends))}: it has no place for other answers.",
-            "choose a source that ends in a head: a classifier, a forecaster or a language model.",
-        )
+    if _ends_otherwise(config, data):
+        settings = {**config.set, "arch": {"source": found.text}}
+        config = config.model_copy(update={"arch": BACKBONE, "set": settings})
     chosen = plan.choose(config, entry, data)
     if chosen.task.literal("LABELS") != "classes" and (strategy == "features" or curve):
         asked = "--curve" if curve else "--strategy features"
@@ -79,6 +75,18 @@ def choose(found: Reference, config: RunConfig, entry: Entry, data: Data, *, str
         return chosen
     fit = chosen.fit.model_copy(update={"epochs": EPOCHS, "steps": None})
     return Plan(**{**vars(chosen), "fit": fit})
+
+
+def _ends_otherwise(config: RunConfig, data: Data) -> bool:
+    """Whether the source ends in a code or in pictures (plan.ENDS), and the new answers are others: then the part
+    of it that reads becomes the body."""
+    arch = registry.find("architectures", config.arch)
+    if not plan.ENDS & set(arch.literal("OFFERS", ())):
+        return False
+    if not config.task:
+        return plan.labels_of(data) != "none"
+    task = registry.find("tasks", config.task)
+    return not plan.fits(plan.needs(task, data.kind), arch)
 
 
 def check_splits(data: Data, *, strategy: str, curve: bool) -> None:

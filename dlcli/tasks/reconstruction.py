@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -55,6 +56,17 @@ class Task(task.Task):
         if code < 1:
             raise DataError(f"task.code={code} leaves nothing to decode from.", "it is at least 1.")
         return cls(code=code, error=errors[0] if loss == "auto" else loss, **learned(train, data, size=size))
+
+    def facing(self) -> dict[str, Any]:
+        """Fields by which a classifier's stem gives what this one's does. Raises: DlcliError for tables."""
+        if self.kind == "images":
+            channels = self.shape[-1]
+            return {"image": self.shape, "mean": [0.0] * channels, "deviation": [1.0] * channels}
+        if self.kind == "table":
+            raise DlcliError("the columns of one table mean nothing in another.", "use dlcli train.")
+        length, channels = self.shape
+        scale = {"mean": self.mean, "spread": self.spread}
+        return {"length": length, "channels": channels, "ragged": self.ragged, "patch": 1, **scale}
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:
         if self.kind == "images":

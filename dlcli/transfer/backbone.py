@@ -1,74 +1,70 @@
-"""The body of a model from elsewhere, as an architecture: all of it up to its own head."""
+"""The body of a model, as an architecture: all of it up to its own head, or the part that reads its input."""
+
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-from dlcli import pretrained, reference
-from dlcli.errors import MODEL, DlcliError
+from dlcli import finished, pretrained, reference
+from dlcli.described import KNOWN
+from dlcli.errors import DlcliError
 from dlcli.inspection import twin
+from dlcli.transfer import reader
 
-OFFERS = {"pixels"}
+OFFERS = {"pixels", "series"}
 FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 0.01}
 
 # Side of the pictures for a model that takes any.
 _SIDE = 128
 
 
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """model: the part of `whole` that is taken over.  fields: of a task whose stem gives what goes into it.
+    mixing: matrix (C, C) and shift (C,) for pixels whose channels a stem cannot bring to scale one by one."""
+
+    model: keras.Model
+    whole: keras.Model
+    fields: dict[str, Any]
+    mixing: tuple[np.ndarray, np.ndarray] | None = None
+
+
 def build(task, *, source: str = "", pixels: str | None = None, untrained: bool = False):
-    """source: a model file, or keras:NAME[,OPTION=VALUE…][:WEIGHTS].  pixels: scale of its pixels, where the
-    model does not tell.  untrained: with fresh weights."""
-    opened = pretrained.load(reference.parse(source), pixels=pixels)
-    body = cut(opened.model)
+    """source: any MODEL.  pixels: scale of its pixels, where the model does not tell.  untrained: with fresh
+    weights."""
+    found = opened(source, pixels)
     if untrained:
-        twin.renew(body, seed=0)
-    x = task.embed()  # (B, H, W, C)
-    matrix, shift = _affine(opened.scale, x.shape[-1])
-    if _mixes(matrix):
-        x = _mixing(matrix, shift)(x)
-    return task.model(body(x))
+        twin.renew(found.model, seed=0)
+    x = task.embed()
+    if found.mixing is not None:
+        x = _mixing(*found.mixing)(x)
+    return task.model(found.model(x))
 
 
-def facing(source: str, pixels: str | None) -> dict:
-    """The fields of a task on pictures that make its pixels what the model was trained on."""
-    opened = pretrained.load(reference.parse(source), pixels=pixels)
+def opened(source: str, pixels: str | None) -> Body:
+    """SOURCE without its head, or the part of a run's network that reads its input."""
+    found = reference.parse(source)
+    if found.kind in KNOWN:
+        whole = finished.opened(found)
+        model, fields = reader.of(whole)
+        return Body(model=model, whole=whole.model, fields=fields)
+    opened = pretrained.load(found, pixels=pixels)
     shape = opened.model.input_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (1, 3):
         raise DlcliError(f"{source} takes {shape}, and not pictures.", "only bodies for pictures can be taken over.")
     matrix, shift = _affine(opened.scale, shape[-1])
-    slope = np.ones(shape[-1]) if _mixes(matrix) else np.diag(matrix)
-    offset = np.zeros(shape[-1]) if _mixes(matrix) else shift
-    return {
+    mixes = _mixes(matrix)
+    slope = np.ones(shape[-1]) if mixes else np.diag(matrix)
+    offset = np.zeros(shape[-1]) if mixes else shift
+    fields = {
         "image": [*(side or _SIDE for side in shape[1:3]), shape[-1]],
         "mean": (-offset / slope).tolist(),
         "deviation": (1 / slope).tolist(),
     }
-
-
-def cut(model: keras.Model) -> keras.Model:
-    """The model without its head: up to its last feature map, or to what goes into its last dense layer.
-
-    Raises: DlcliError (exit code 4) for a model without a graph of layers.
-    """
-    try:
-        outputs = [layer.output for layer in model.layers if _is_map(layer)]
-        dense = [layer.input for layer in model.layers if isinstance(layer, layers.Dense)]
-        body = keras.Model(model.inputs, (outputs or dense or model.outputs)[-1], name="body")
-    except (AttributeError, ValueError, TypeError):
-        raise DlcliError(
-            f"{model.name} ({type(model).__name__}) is no graph of layers, so its head cannot be told from its body.",
-            "build it with the functional interface of Keras, and save it again.",
-            code=MODEL,
-        ) from None
-    body.trainable = True
-    return body
-
-
-def _is_map(layer) -> bool:
-    """Whether its output still has places: squeeze-and-excitation and pooled heads have one."""
-    output = getattr(layer, "output", None)
-    shape = getattr(output, "shape", ())
-    return len(shape) == 4 and not isinstance(layer, layers.InputLayer) and any(side != 1 for side in shape[1:3])
+    model = reader.cut(opened.model)
+    return Body(model=model, whole=opened.model, fields=fields, mixing=(matrix, shift) if mixes else None)
 
 
 def _affine(scale, channels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from dlcli.data import Examples
 from dlcli.inspection import nesting, subject, taps
 from dlcli.inspection.tap import traced
 from dlcli.inspection.watch import Watch, averaged
-from dlcli.task import Task
+from dlcli.task import Source, Task
 from dlcli.transfer import cache
 
 # Depths that are looked at beside the last: what is kept grows with them.
@@ -47,18 +47,26 @@ def gathered(
         if found is None:
             cached = False
             watch = watch or Watch(model, list(places.values()), pool=averaged)
-            found = _packed(_pass(watch, task, examples, visits), list(places.values()))
+            source = task.source(examples, training=False)
+            found = _packed(_pass(watch, source, np.arange(len(source)), visits), list(places.values()))
             if keep:
                 cache.write(name, found)
         values[part] = {place: np.ascontiguousarray(found[str(i)]) for i, place in enumerate(places)}
     return Rows(places=list(places), values=values, seconds=time.monotonic() - begun, cached=cached)
 
 
-def _pass(watch: Watch, task: Task, examples: Examples, visits) -> dict[str, np.ndarray]:
-    source = task.source(examples, training=False)
+def looked(model: keras.Model, source: Source, chosen: np.ndarray) -> dict[str, np.ndarray]:
+    """Features (n, d) of some examples of a source, by place."""
+    visits = traced(model)
+    places = _places(visits)
+    found = _pass(Watch(model, list(places.values()), pool=averaged), source, chosen, visits)
+    return {place: found[key] for place, key in places.items()}
+
+
+def _pass(watch: Watch, source: Source, chosen: np.ndarray, visits) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     size = subject.batch_size(visits)
-    return watch.gathered(subject.batches(lambda rows: source.batch(rows, rng)[0], len(source), None, size))
+    return watch.gathered(subject.batches(lambda rows: source.batch(chosen[rows], rng)[0], len(chosen), None, size))
 
 
 def _packed(rows: dict[str, np.ndarray], keys: list[str]) -> np.ndarray:
@@ -71,19 +79,19 @@ def _packed(rows: dict[str, np.ndarray], keys: list[str]) -> np.ndarray:
 
 
 def _places(visits) -> dict[str, str]:
-    """Name -> key of the visit: some depths of the body, evenly, and LAST, the input of the head."""
-    head = next(visit for visit in visits if visit.layer.name == "head_logits")
-    last = next(visit for visit in reversed(visits) if visit.output is head.inputs[0])
+    """Name -> key of the visit: some depths of the body, evenly, and LAST, the input of the head of a classifier."""
+    head = next((visit for visit in visits if visit.layer.name == "head_logits"), None)
+    last = next((visit for visit in reversed(visits) if head and visit.output is head.inputs[0]), None)
     widths = {visit.key: visit.output.shape[-1] for visit in visits if hasattr(visit.output, "shape")}
     depths = [
         place.key
         for place in taps.chosen(visits)
         if place.key.count("/") <= 2 and "#" not in place.key and "/head_" not in place.key
     ]
-    if depths and widths[depths[-1]] == widths[last.key]:
+    if depths and last and widths[depths[-1]] == widths[last.key]:
         depths = depths[:-1]  # the head reads its mean
     chosen = np.unique(np.linspace(0, len(depths) - 1, min(DEPTHS, len(depths))).round().astype(int))
-    return {depths[i]: depths[i] for i in chosen} | {LAST: last.key}
+    return {depths[i]: depths[i] for i in chosen} | ({LAST: last.key} if last else {})
 
 
 def _model_key(model: keras.Model, task: Task, identity: list, visits) -> str:

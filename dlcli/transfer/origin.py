@@ -8,7 +8,6 @@ import numpy as np
 
 from dlcli import console, finished
 from dlcli.data import Examples
-from dlcli.described import KNOWN
 from dlcli.plan import Plan
 from dlcli.reference import Reference
 from dlcli.task import Task
@@ -47,7 +46,9 @@ class Origin:
 
 def of(reference: Reference, chosen: Plan, task: Task, train: Examples) -> Origin:
     """Open SOURCE for a task that was learned from the new data."""
-    found = _known(reference, chosen, task, train) if reference.kind in KNOWN else _foreign(reference, chosen, task)
+    # of a run that has such a body itself, another source is named there
+    as_body = chosen.arch.name == backbone.__name__ and chosen.arch_options["source"] == reference.text
+    found = _body(reference, chosen, task) if as_body else _known(reference, chosen, task, train)
     _say(task, found)
     return found
 
@@ -95,10 +96,10 @@ def copy(model: keras.Model, kept: dict[str, np.ndarray], *, head: bool) -> Copi
     return lists
 
 
-def _foreign(reference: Reference, chosen: Plan, task: Task) -> Origin:
+def _body(reference: Reference, chosen: Plan, task: Task) -> Origin:
     options = chosen.arch_options
-    # fields that every task on pictures has
-    adopted = replace(task, **backbone.facing(options["source"], options.get("pixels")))
+    body = backbone.opened(options["source"], options.get("pixels"))
+    adopted = replace(task, **body.fields)
 
     def make():
         return backbone.build(adopted, **options)
@@ -107,15 +108,14 @@ def _foreign(reference: Reference, chosen: Plan, task: Task) -> Origin:
         return backbone.build(adopted, **{**options, "untrained": True})
 
     model = make()
-    body = {id(weight) for weight in model.get_layer("body").weights}
-    trained = reference.kind == "file" or reference.weights is not None
-    whole = backbone.pretrained.load(reference, pixels=options.get("pixels")).model
-    mine = [weight.path for weight in model.weights if id(weight) in body]
-    others = [weight.path for weight in model.weights if id(weight) not in body and weight.trainable]
+    taken = {id(weight) for weight in model.get_layer("body").weights}
+    trained = reference.kind != "keras" or reference.weights is not None
+    mine = [weight.path for weight in model.weights if id(weight) in taken]
+    others = [weight.path for weight in model.weights if id(weight) not in taken and weight.trainable]
     lists = Copied(
         copied=mine if trained else [],
         fresh=others if trained else mine + others,
-        dropped=sorted({weight.path for weight in whole.weights} - set(mine)) if trained else [],
+        dropped=sorted({weight.path for weight in body.whole.weights} - set(mine)) if trained else [],
     )
     if not trained:
         console.warn(f"{reference.text} names no weights: its body is random.")

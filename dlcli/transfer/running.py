@@ -11,10 +11,13 @@ from dlcli.plan import Plan
 from dlcli.reference import Reference
 from dlcli.rundir import Run
 from dlcli.training import Fitting
+from dlcli.transfer import change, features, heads, origin, shown, trials
 from dlcli.transfer import curve as curves
-from dlcli.transfer import features, heads, origin, trials
 from dlcli.transfer.features import Rows
 from dlcli.transfer.work import Work
+
+# Strategies that leave the body as it is, or begin with another: nothing was rewritten.
+_UNCHANGED = ("features", "head", "scratch")
 
 
 def transfer(
@@ -57,7 +60,7 @@ def transfer(
         if classes:
             seen = {part: parts[part] for part in ("train", "val")}
             tried.append(trials.control(work, seen, labels, kind=data.kind, seed=config.seed))
-        _show_trials(tried, strategy, task.headline)
+        shown.trials(tried, strategy, task.headline)
         if work.settings.time:
             # building models takes what it takes: the winner is trained in any case
             left = max(0.3 * work.settings.time, work.settings.time - (time.monotonic() - begun))
@@ -65,6 +68,8 @@ def transfer(
     prepared = time.monotonic()
     console.note(f"strategy: {strategy}")
     done = registry.find("strategies", strategy).load().adapt(work)
+    if tried:
+        strategy, done = trials.settled(work, strategy, done, parts["val"])
     told = {
         "source": reference.text,
         "strategy": strategy,
@@ -75,13 +80,19 @@ def transfer(
         "probes": work.best.probes if work.best else [],
         "trials": [trial.row() for trial in tried],
     }
+    if strategy not in _UNCHANGED:
+        part = next(name for name in ("val", "train") if name in parts)
+        told["change"] = change.measured(
+            found.make(), done.fitted.model, task, parts[part], labels.get(part), seed=config.seed
+        )
+        shown.change(told["change"])
     if curve:
         told["curve"] = curves.measured(work, rows, parts, labels, seed=config.seed)
-        _show_curve(told["curve"])
+        shown.curve(told["curve"])
     for warning in warnings:
         console.warn(warning)
     data.warnings.extend(warnings)
-    _show_states(done.states)
+    shown.states(done.states)
     return training.finish(
         chosen, task, data, done.fitted, run=run, preparation=prepared - begun, more={"transfer": told}
     )
@@ -100,52 +111,10 @@ def _with_heads(work: Work, data: Data, labels, *, curve: bool, keep: bool, seed
     begun = time.monotonic()
     seen = {part: labels[part] for part in parts if part != "test"}
     last, best = heads.solved(rows, seen, len(work.task.classes), seed=seed)
-    _show_probes(best)
+    shown.probes(best)
     seconds = rows.seconds + time.monotonic() - begun
     return replace(work, last=last, best=best, seconds=seconds, examples=count), rows
 
 
 def _told(rows: Rows | None) -> dict[str, Any] | None:
     return None if rows is None else {"seconds": round(rows.seconds, 3), "cached": rows.cached}
-
-
-def _show_probes(best: heads.Head) -> None:
-    table = [
-        [row["place"].removeprefix("model/"), row["width"], f"{row['accuracy']:.3f}", _span(row)] for row in best.probes
-    ]
-    console.table("What a linear probe reads off the source's layers", ["layer", "features", "held out", "95 %"], table)
-
-
-def _show_trials(tried: list[trials.Trial], winner: str, headline: str) -> None:
-    table = [
-        [
-            f"{trial.name} *" if trial.name == winner else trial.name,
-            f"{trial.score.value:.4g}",
-            _span(vars(trial.score)),
-            f"{trial.seconds:.0f}",
-            f"{trial.trainable:,}",
-        ]
-        for trial in tried
-    ]
-    columns = ["strategy", headline.replace("_", " "), "95 %", "seconds", "trainable"]
-    console.table("Trials on the validation split (*: the cheapest within a standard error)", columns, table)
-
-
-def _show_curve(found: list[dict[str, Any]]) -> None:
-    table = [
-        [str(row["labels"]), *(f"{row[name]['value']:.3f}\n{_span(row[name])}" for name in ("features", "scratch"))]
-        for row in found
-    ]
-    title = f"Test accuracy against labels (scratch: {curves.SECONDS:.0f} s of training each)"
-    console.table(title, ["labels", "features", "scratch"], table)
-
-
-def _show_states(states: dict[str, int]) -> None:
-    console.note(
-        f"layers with weights: {states['frozen']} frozen ({states['batch_norms_in_inference']} of them batch "
-        f"normalisations in inference mode), {states['trainable']} trainable"
-    )
-
-
-def _span(row: dict[str, Any]) -> str:
-    return f"{row['low']:.4g}–{row['high']:.4g}"

@@ -15,7 +15,7 @@ from dlcli.inspection import twin
 from dlcli.rundir import Run
 from dlcli.task import Score
 from dlcli.transfer import features, heads
-from dlcli.transfer.work import Work
+from dlcli.transfer.work import Adapted, Work
 
 TRIED = ("features", "head", "gradual", "full", "lora", "scratch")
 # Seconds of a trial where no time was named, and the share of a time that was.
@@ -41,7 +41,7 @@ class Trial:
 
 
 def chosen(work: Work, val: Examples) -> tuple[str, list[Trial]]:
-    """Try all; the name of the cheapest within one standard error of the best, and the trials."""
+    """Try all; the name of the one to train in full, and the trials."""
     seconds = work.settings.time * SHARE if work.settings.time else SECONDS
     epochs = max(1, round(seconds / _per_pass(work)))
     settings = work.settings.model_copy(update={"time": None, "steps": None, "epochs": epochs})
@@ -84,13 +84,29 @@ def _per_pass(work: Work) -> float:
 
 
 def winner(found: list[Trial], *, higher_is_better: bool) -> str:
-    """The cheapest within one standard error of the best (Breiman et al., 1984). Within a whole interval would
-    give away on small validation splits what fine-tuning gains."""
+    """The best of those that are trained: they have had the same time, and more of it makes them better. Features,
+    which are what they are, only where none comes within one standard error of them."""
     sign = 1 if higher_is_better else -1
-    best = max(found, key=lambda trial: sign * trial.score.value)
-    error = (best.score.high - best.score.low) / (2 * 1.96)
-    equal = [trial for trial in found if sign * (best.score.value - trial.score.value) <= error]
-    return min(equal, key=lambda trial: trial.seconds).name
+    trained = [trial for trial in found if trial.name != "features"]
+    solved = next((trial for trial in found if trial.name == "features"), None)
+    if not trained:
+        return solved.name
+    best = max(trained, key=lambda trial: sign * trial.score.value)
+    if solved is None:
+        return best.name
+    error = (solved.score.high - solved.score.low) / (2 * 1.96)
+    return solved.name if sign * (solved.score.value - best.score.value) > error else best.name
+
+
+def settled(work: Work, name: str, done: Adapted, val: Examples) -> tuple[str, Adapted]:
+    """The trained winner; or features, where these do better on the validation split after all."""
+    if work.best is None or name == "features":
+        return name, done
+    reached = scoring.score(work.task, done.fitted.model, val).scores[work.task.headline].value
+    if reached >= work.best.accuracy:
+        return name, done
+    console.note(f"{name} reached {reached:.4g} on the validation split, features {work.best.accuracy:.4g}: features")
+    return "features", registry.find("strategies", "features").load().adapt(work)
 
 
 def negative(work: Work, found: list[Trial]) -> str:
