@@ -1,8 +1,10 @@
 """A finished run, opened again: its task and its model. So are weights of others, where their task is known."""
 
+import importlib
 import re
 import zipfile
 from dataclasses import dataclass
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +86,10 @@ def _register(path: Path) -> None:
     if path.suffix != ".keras":
         return
     with zipfile.ZipFile(path) as archive:
-        own = "config.json" in archive.namelist() and b"dlcli>" in archive.read("config.json")
-    if own:
+        config = archive.read("config.json") if "config.json" in archive.namelist() else b""
+    if b"keras_hub" in config and util.find_spec("keras_hub") is not None:
+        importlib.import_module("keras_hub")
+    if b"dlcli>" in config:
         for entry in registry.entries("architectures").values():
             entry.load()
 
@@ -94,7 +98,10 @@ def _told(path: Path, reason: str) -> tuple[str, str]:
     """What a user is told of a file that cannot be read, and what to do, from what Keras says."""
     unknown = re.search(r"Could not locate class '(\w+)'|Unknown layer: '?(\w+)", reason)
     if "No model config" in reason:
-        hint = f"name the architecture that they belong to: keras:NAME:{path}."
+        hint = (
+            f"name the architecture that they belong to: keras:NAME:{path}; of one that Keras does not have, "
+            "build the model in Python, load them there, and save it as .keras."
+        )
         return f"{path} holds weights and no architecture.", hint
     if unknown:
         name = next(group for group in unknown.groups() if group)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dlcli import finished
+from dlcli import finished, hub
 from dlcli.errors import MODEL, DlcliError
 from dlcli.reference import Reference
 from dlcli.registry import nearest
@@ -26,11 +26,16 @@ RANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrained:
-    """A model and what its pixels must look like: bytes 0..255 (B, H, W, C) -> its input."""
+    """A model and what its pixels must look like: bytes 0..255 (B, H, W, C) -> its input.
+
+    side: of the pictures, for a model that takes any.  headless: it ends in features.
+    """
 
     model: keras.Model
     scale: Callable[[np.ndarray], np.ndarray]
     scaled: str
+    side: tuple[int, int] = (128, 128)
+    headless: bool = False
 
 
 def load(reference: Reference, *, pixels: str | None = None) -> Pretrained:
@@ -38,6 +43,8 @@ def load(reference: Reference, *, pixels: str | None = None) -> Pretrained:
 
     Raises: DlcliError (exit code 4) with the reason when it cannot be read.
     """
+    if reference.kind == "hub":
+        return _preset(reference, pixels)
     if reference.kind == "keras":
         model, own = _application(reference)
     else:
@@ -46,6 +53,15 @@ def load(reference: Reference, *, pixels: str | None = None) -> Pretrained:
         return Pretrained(model=model, scale=own, scaled="by its own preprocess_input")
     chosen = pixels or ("0..255" if _scales_itself(model) else "0..1")
     return Pretrained(model=model, scale=RANGES[chosen], scaled=chosen)
+
+
+def _preset(reference: Reference, pixels: str | None) -> Pretrained:
+    found = hub.load(reference.name)
+    told = {"side": found.side} if found.side else {}
+    if pixels is None and found.scale is not None:
+        return Pretrained(model=found.model, scale=found.scale, scaled="by its preset", headless=True, **told)
+    chosen = pixels or ("0..255" if _scales_itself(found.model) else "0..1")
+    return Pretrained(model=found.model, scale=RANGES[chosen], scaled=chosen, headless=True, **told)
 
 
 def _with_inputs(model: keras.Model) -> keras.Model:
@@ -120,6 +136,10 @@ def _with_weights(maker, options: dict[str, Any], weights: str | None, text: str
         raise DlcliError(f"{text!r} cannot be built: {' '.join(str(error).split())[:200]}") from None
     if weights is None:
         return model if None not in model.input_shape[1:3] or "input_shape" in options else _sized(maker, options)
+    if _whole(weights):
+        raise DlcliError(
+            f"{weights} holds a model of its own, layers and all.", f"name the file alone: {weights}.", code=MODEL
+        )
     reasons = []
     for built in (lambda: model, lambda: maker(weights=None, include_top=False, **options)):
         try:
@@ -133,6 +153,17 @@ def _with_weights(maker, options: dict[str, Any], weights: str | None, text: str
         "name the options that they were made with, as in keras:MobileNet,alpha=0.25,input=128:PATH.",
         code=MODEL,
     )
+
+
+def _whole(weights: str) -> bool:
+    """Whether a file of weights has an architecture in it, too."""
+    import h5py
+
+    try:
+        with h5py.File(weights) as file:
+            return "model_config" in file.attrs
+    except OSError:
+        return False
 
 
 def _sized(maker, options: dict[str, Any]) -> keras.Model:

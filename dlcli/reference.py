@@ -1,6 +1,7 @@
 """What a user may name as MODEL: a run directory, a model file, or one of Keras' own architectures."""
 
 from dataclasses import dataclass, field
+from importlib import util
 from pathlib import Path
 
 from dlcli.errors import MODEL, DlcliError
@@ -10,7 +11,7 @@ PIXELS = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 _FILES = (".keras", ".h5", ".hdf5")
 FORMS = (
     "a run directory, a .keras or .h5 file, weights (.th, .pt, .safetensors, llama2.c's .bin), "
-    "or keras:NAME[,OPTION=VALUE…][:WEIGHTS]"
+    "keras:NAME[,OPTION=VALUE…][:WEIGHTS], or hub:PRESET"
 )
 
 HELP = (
@@ -23,7 +24,7 @@ class Reference:
     """kind "run": path is a run directory.  "file": path is a model file.  "checkpoint": path holds weights for
     an architecture of dlcli's own, vocabulary the pieces of its text where named.  "keras": `name` of
     keras.applications, `options` of its constructor (and `input`, the side in pixels), `weights`
-    "imagenet", a path, or None for none."""
+    "imagenet", a path, or None for none.  "hub": `name` is a preset of KerasHub, or its folder."""
 
     text: str
     kind: str
@@ -38,6 +39,8 @@ def parse(text: str) -> Reference:
     """Read MODEL. Raises: DlcliError for what is none of these."""
     if text.startswith("keras:"):
         return _keras(text)
+    if text.startswith("hub:"):
+        return _preset(text, text.removeprefix("hub:"))
     path = Path(text)
     if path.is_dir():
         if (path / "spec.json").is_file():
@@ -48,6 +51,8 @@ def parse(text: str) -> Reference:
                 "save the model as .keras with the Keras that made it (model.save('model.keras')).",
                 code=MODEL,
             )
+        if (path / "config.json").is_file() and any(path.glob("*.weights.h5")):
+            return _preset(text, str(path))
         raise DlcliError(f"{path} is no run directory: it has no spec.json.", f"MODEL is {FORMS}.")
     before, colon, after = text.rpartition(":")
     if colon and not path.exists() and Path(before).is_file():
@@ -61,6 +66,15 @@ def parse(text: str) -> Reference:
             code=MODEL,
         )
     return Reference(text=text, kind="file" if path.suffix in _FILES else "checkpoint", path=path)
+
+
+def _preset(text: str, name: str) -> Reference:
+    """hub:resnet_18_imagenet, or a folder. Raises: DlcliError where KerasHub is not installed."""
+    if not name:
+        raise DlcliError(f"{text!r} names no preset.", "as in hub:resnet_18_imagenet, or hub:PATH of a folder.")
+    if util.find_spec("keras_hub") is None:
+        raise DlcliError(f"{text} needs KerasHub, which is not installed.", "pip install 'dlcli[hub]'.")
+    return Reference(text=text, kind="hub", name=name)
 
 
 def _with_vocabulary(text: str, path: Path, vocabulary: Path) -> Reference:

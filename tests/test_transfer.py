@@ -3,6 +3,7 @@
 import json
 import struct
 from dataclasses import replace
+from importlib import util
 
 import numpy as np
 import pytest
@@ -565,6 +566,37 @@ def test_what_was_rewritten_is_measured_at_each_depth(source, tmp_path):
         assert row["cka"] == pytest.approx(1, abs=1e-4)
         assert row["before"] == row["after"]
     assert min(row["cka"] for row in other) < 0.9
+
+
+def test_a_preset_without_kerashub_is_refused_with_the_way(tmp_path, monkeypatch):
+    """Before Keras is started, and for a folder as for a name."""
+    found = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name, *more: None if name == "keras_hub" else found(name, *more))
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.weights.h5").touch()
+    for source in ("hub:resnet_18_imagenet", tmp_path):
+        error = refused("transfer", source, "digits")
+        assert "not installed" in error.message
+        assert "dlcli[hub]" in error.hint
+    assert "names no preset" in refused("transfer", "hub:", "digits").message
+
+
+@pytest.mark.slow
+def test_a_preset_of_kerashub_is_a_source(tmp_path):
+    """A tiny one made here: its weights, its scale of pixels and its size are used; the run opens again."""
+    hub = pytest.importorskip("keras_hub")
+    body = hub.models.ResNetBackbone([64], [3], [64], [1], [1], "basic_block", image_shape=(None, None, 3))
+    body.save_to_preset(tmp_path / "preset")
+    scale = hub.layers.ResNetImageConverter(image_size=(24, 32), scale=[1 / 51] * 3, offset=[-2.0, -2.1, -2.2])
+    hub.models.ResNetImageClassifierPreprocessor(scale).save_to_preset(tmp_path / "preset")
+    out = tmp_path / "run"
+    report = dlcli("transfer", f"hub:{tmp_path / 'preset'}", "shapes:120", "--strategy", "features", "--out", out)
+    assert {name.partition("/")[0] for name in report["transfer"]["fresh"]} == {"head_logits"}
+    learned = json.loads((out / "spec.json").read_text())["learned"]
+    assert learned["image"] == [24, 32, 3]
+    np.testing.assert_allclose(learned["mean"], np.array([2.0, 2.1, 2.2]) / 5, rtol=1e-5)
+    np.testing.assert_allclose(learned["deviation"], [0.2] * 3, rtol=1e-5)
+    assert dlcli("evaluate", out)["metrics"]["test"] == report["metrics"]["test"]
 
 
 def test_mistakes_are_told_before_keras_is_started(source, tmp_path):

@@ -16,9 +16,6 @@ from dlcli.transfer import reader
 OFFERS = {"pixels", "series"}
 FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 0.01}
 
-# Side of the pictures for a model that takes any.
-_SIDE = 128
-
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
@@ -59,11 +56,11 @@ def opened(source: str, pixels: str | None) -> Body:
     slope = np.ones(shape[-1]) if mixes else np.diag(matrix)
     offset = np.zeros(shape[-1]) if mixes else shift
     fields = {
-        "image": [*(side or _SIDE for side in shape[1:3]), shape[-1]],
+        "image": [*(side or usual for side, usual in zip(shape[1:3], opened.side, strict=True)), shape[-1]],
         "mean": (-offset / slope).tolist(),
         "deviation": (1 / slope).tolist(),
     }
-    model = reader.cut(opened.model)
+    model = reader.named(opened.model) if opened.headless else reader.cut(opened.model)
     return Body(model=model, whole=opened.model, fields=fields, mixing=(matrix, shift) if mixes else None)
 
 

@@ -52,6 +52,13 @@ def cut(model: keras.Model, inputs=None) -> keras.Model:
     return body
 
 
+def named(model: keras.Model) -> keras.Model:
+    """A model that ends in features, as a body."""
+    body = keras.Model(model.inputs, model.outputs[0], name="body")
+    body.trainable = True
+    return body
+
+
 def _is_map(layer) -> bool:
     """Whether its output still has places: squeeze-and-excitation and pooled heads have one."""
     output = getattr(layer, "output", None)
