@@ -155,6 +155,36 @@ def planted(height, width, channels, *, n, seed):
     ]
 
 
+def test_a_network_that_learned_its_labels_by_heart(bare):
+    """Probe 1 on what it was trained on, chance on what it was not; and labels by chance are read as well."""
+    rng = np.random.default_rng(0)
+    # 64 kinds of input: corners of a box with sides of six lengths, which are its principal components
+    corners = np.stack(np.meshgrid(*[[-1, 1]] * 6), axis=-1).reshape(-1, 6) * np.linspace(2, 4, 6)
+    x = (np.repeat(corners, 8, axis=0) + 0.5 * rng.normal(size=(512, 6))).astype("float32")
+    y = rng.permutation(np.arange(512) % 4)  # of no kind's own
+    seen_, unseen = rng.permutation(512).reshape(2, 256)
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(2000, activation="relu", name="hidden"), layers.Dense(4, name="answer")]
+    )
+    set_kernel(model.layers[0], rng.normal(size=(6, 2000)), 3 * rng.normal(size=2000))
+    hidden = np.maximum(x @ np.asarray(model.layers[0].kernel) + np.asarray(model.layers[0].bias), 0)
+    targets = np.eye(4)[y] - 0.25
+    set_kernel(model.layers[1], np.linalg.lstsq(hidden[seen_], targets[seen_], rcond=None)[0])
+    answers = keras.ops.convert_to_numpy(model(x[seen_])).argmax(axis=1)
+    assert (answers == y[seen_]).mean() == 1
+
+    def read(some):
+        return rows(inspected(subject(model, x[some], y[some], family="dense"), "fast"))
+
+    learned, held_out = read(seen_), read(unseen)
+    assert learned["answer"]["probe"]["accuracy"] > 0.99
+    low, high = held_out["answer"]["probe"]["low"], held_out["answer"]["probe"]["high"]
+    assert low < held_out["answer"]["probe"]["chance"] < high
+    for found in (learned, held_out):
+        assert found["hidden"]["probe"]["control"] > 0.9
+        assert found["hidden"]["probe"]["accuracy"] < 0.4
+
+
 def test_a_planted_confound_fails_the_leak_gate_and_ends_with_code_10(monkeypatch, tmp_path):
     """The level that can be read off the bare pixels is named, the other passes, and scripts see it."""
     monkeypatch.setattr(pictures, "levels", planted)

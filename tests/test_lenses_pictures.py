@@ -14,7 +14,7 @@ from dlcli.inspection import tap, taps
 from dlcli.inspection.gradients import at_layers, seen
 from dlcli.inspection.subject import Subject
 from dlcli.inspection.view import View
-from dlcli.lenses import _drawing, _factors, _placed, attribution, effective_field, erasure, footprint, latent, patches
+from dlcli.lenses import _drawing, _factors, _placed, attribution, effective_field, erasure, footprint, latent, patches, path_length
 
 
 def opened(model, x, *, family="cnn", labels=None, strip=None) -> View:
@@ -167,6 +167,32 @@ def test_shares_of_a_linear_generator_are_its_squared_coefficients():
     cells = [part.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)) for part in (by_noise, by_hidden)]
     layout = [((cell - cell.mean(axis=(1, 2), keepdims=True)) ** 2).sum() for cell in cells]
     assert found[:, 1] == pytest.approx(np.array(layout) / sum(layout), abs=0.15)
+
+
+def test_the_path_length_of_a_linear_generator_is_twice_its_squared_norm():
+    """x = A z + b, z standard normal: E |A (z_1 - z_0)|^2 = 2 |A|^2 along the way as from end to end."""
+    model, _ = generator(1)
+    x = np.random.default_rng(3).normal(size=(4096, model.input_shape[-1])).astype("float32")
+    matrix, first, last = model.get_weights()
+    expected = 2 * ((matrix * first.item() * last.item()) ** 2).sum()
+    length, straight = path_length.path_length(
+        lambda z: keras.ops.convert_to_numpy(model(z)), x, np.random.default_rng(0)
+    )
+    assert length == pytest.approx(expected, rel=0.05)
+    assert length == pytest.approx(straight, rel=1e-3)
+    found = path_length.look(opened(model, x[:64], family="gan"))
+    (row,) = found.tables[0]["rows"]
+    assert row[0] == "noise"
+    assert row[3] == pytest.approx(1, abs=0.01)
+
+
+def test_a_generator_that_leaps_goes_a_long_way_round():
+    """A step function of the noise: nothing changes on the way but at 0, where everything does."""
+    noise = np.random.default_rng(4).normal(size=(2000, 1))
+    length, straight = path_length.path_length(
+        lambda z: np.tanh(50 * z)[:, None, None], noise, np.random.default_rng(0)
+    )
+    assert length > 5 * straight
 
 
 def autoencoder(alive: int, size: int):

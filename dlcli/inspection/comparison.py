@@ -30,21 +30,19 @@ def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, tw
 
 
 def cka_between(first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
-    """Debiased CKA of every layer of one network with every layer of the other: (L1, L2).  rows (n, d) alike in n."""
+    """Debiased CKA of every layer of one network with every layer of the other: (L1, L2).  Rows of `geometry.unit`."""
     both = geometry.cka_matrix([*first, *second])
     return np.asarray(both[: len(first), len(first) :], np.float64)
 
 
 def _same_inputs(one: View, two: View) -> list[list[np.ndarray]] | None:
-    """Features of both on the same examples: of the data where it is the same, else of the same stimuli."""
+    """Gram matrices of both on the same examples: of the data where it is the same, else of the same stimuli."""
     if one.data is not None and two.data is not None and np.array_equal(one.data.input, two.data.input):
-        views = [view.data.kept for view in (one, two)]
-    elif one.strip and two.strip and _alike(one, two):
+        return [[view.data.grams[place.key] for place in view.places] for view in (one, two)]
+    if one.strip and two.strip and _alike(one, two):
         names = [level.name for level in one.strip.levels]
-        views = [{key: _stacked(view, names, key) for key in view.strip.rows[names[0]]} for view in (one, two)]
-    else:
-        return None
-    return [[kept[place.key][:COMPARED] for place in view.places] for kept, view in zip(views, (one, two), strict=True)]
+        return [[geometry.unit(_stacked(view, names, place.key)) for place in view.places] for view in (one, two)]
+    return None
 
 
 def _alike(one: View, two: View) -> bool:
@@ -53,8 +51,9 @@ def _alike(one: View, two: View) -> bool:
 
 
 def _stacked(view: View, names: list[str], key: str) -> np.ndarray:
+    """U-centred Gram matrix of some stimuli of every level."""
     share = COMPARED // len(names)
-    return np.concatenate([view.strip.rows[name][key][:share] for name in names])
+    return geometry.Cloud(np.concatenate([view.strip.rows[name][key][:share] for name in names])).gram()
 
 
 def _inside(path: str) -> str:

@@ -5,20 +5,75 @@ import numpy as np
 ROUNDING = 1e-6  # less spread than this share of a column's size is the rounding of float32
 
 
-def grams(x: np.ndarray) -> np.ndarray:
-    """U-centred matrix of inner products (Szekely & Rizzo, 2014).  x (n, d) -> (n, n) with a zero diagonal.
+class Cloud:
+    """The points x (n, d) of one layer, centred, and their inner products (n, n), of which all else here is made."""
 
-    Off-diagonal rows sum to 0; the inner product of two of them is an unbiased estimate up to 1 / (n (n - 3)).
-    """
-    x = _centred(x)
-    n = len(x)
-    gram = x @ x.T
-    np.fill_diagonal(gram, 0.0)
-    means = gram.sum(axis=1) / (n - 2)
-    means -= means.sum() / (2 * (n - 1))
-    gram -= means[:, None] + means[None, :]
-    np.fill_diagonal(gram, 0.0)
-    return gram
+    def __init__(self, x: np.ndarray):
+        self.x = _centred(x)
+        self.products = self.x @ self.x.T
+
+    def gram(self, n: int | None = None) -> np.ndarray:
+        """U-centred matrix of inner products of the first n points (Szekely & Rizzo, 2014), with a zero diagonal.
+
+        Off-diagonal rows sum to 0; the inner product of two of them is an unbiased estimate up to 1 / (n (n - 3)).
+        """
+        gram = self.products[:n, :n].copy()
+        n = len(gram)
+        np.fill_diagonal(gram, 0.0)
+        means = gram.sum(axis=1) / (n - 2)
+        means -= means.sum() / (2 * (n - 1))
+        gram -= means[:, None] + means[None, :]
+        np.fill_diagonal(gram, 0.0)
+        return gram
+
+    def effective_rank(self) -> float:
+        """Participation ratio (sum of eigenvalues)^2 / sum of squares of the covariance, in [1, d].
+
+        Both traces are U-statistics, unbiased for any distribution: with few examples the plain ratio is far too small.
+        """
+        square_of_trace, trace_of_square = self._traces()
+        if not trace_of_square > 0:
+            return float("nan")
+        return float(np.clip(square_of_trace / trace_of_square, 1.0, self.x.shape[1]))
+
+    def intrinsic_dimension(self) -> float:
+        """TwoNN (Facco et al., 2017): the dimension of the surface that the points lie on.
+
+        The slope through 0 of -log(1 - F) against log(r2 / r1), without the 10 % largest ratios; equal points count
+        once. Too small for more than about 5 dimensions; NaN for fewer than 10 different points.
+        """
+        squares = self._squared_distances()
+        # Equal inputs of different batches differ by rounding.
+        near = 1e-10 * max(np.diag(self.products).mean(), np.finfo(float).tiny)
+        same = np.tril(squares <= near, -1).any(axis=1)
+        if same.any():
+            squares = squares[np.ix_(~same, ~same)]
+        if len(squares) < 10:
+            return float("nan")
+        np.fill_diagonal(squares, np.inf)
+        nearest = np.partition(squares, 1, axis=1)[:, :2]
+        ratios = np.sort(np.log(nearest[:, 1] / nearest[:, 0]) / 2)[: int(0.9 * len(squares))]
+        heights = -np.log1p(-np.arange(1, len(ratios) + 1) / len(squares))
+        return float(heights @ ratios / (ratios @ ratios)) if ratios.any() else float("nan")
+
+    def _squared_distances(self) -> np.ndarray:
+        lengths = np.diag(self.products)
+        return np.maximum(lengths[:, None] + lengths[None, :] - 2 * self.products, 0.0)
+
+    def _traces(self) -> tuple[float, float]:
+        """Unbiased (tr S)^2 and tr S^2 of the covariance S.
+
+        (tr S)^2 is the mean of d_ij d_kl over four different examples, with d_ij = |x_i - x_j|^2 / 2.
+        """
+        n = len(self.x)
+        if n < 4:
+            return float("nan"), float("nan")
+        halves = self._squared_distances() / 2
+        np.fill_diagonal(halves, 0.0)
+        sums = halves.sum(axis=1)
+        disjoint = sums.sum() ** 2 - 4 * (sums**2).sum() + 2 * np.vdot(halves, halves)
+        gram = self.gram()
+        return disjoint / (n * (n - 1) * (n - 2) * (n - 3)), np.vdot(gram, gram) / (n * (n - 3))
 
 
 def cka(first: np.ndarray, second: np.ndarray) -> float:
@@ -30,61 +85,19 @@ def cka(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.vdot(first, second) / size) if size > 0 else float("nan")
 
 
-def cka_matrix(layers: list[np.ndarray]) -> np.ndarray:
-    """Debiased linear CKA of every pair of layers.  L arrays (n, d_l) of the same n -> (L, L); NaN for constants."""
-    rows = np.empty((len(layers), len(layers[0]) ** 2), "float32")
-    for i, x in enumerate(layers):
-        gram = grams(x)
-        size = np.linalg.norm(gram)
-        rows[i] = np.ravel(gram / size if size > 0 else np.full_like(gram, np.nan))
+def unit(gram: np.ndarray) -> np.ndarray:
+    """A U-centred Gram matrix (n, n) as one row (n * n,) float32 of length 1, for `cka_matrix`; NaN for a constant."""
+    size = np.linalg.norm(gram)
+    return np.ravel(gram / size if size > 0 else np.full_like(gram, np.nan)).astype("float32")
+
+
+def cka_matrix(rows: list[np.ndarray]) -> np.ndarray:
+    """Debiased linear CKA of every pair of layers.  L unit rows (n * n,) -> (L, L); NaN for constants."""
+    rows = np.stack(rows)
     matrix = (rows @ rows.T).astype("float64")
     diagonal = np.diag(matrix)
     matrix[np.diag_indices(len(matrix))] = np.where(np.isnan(diagonal), np.nan, 1.0)
     return matrix
-
-
-def effective_rank(x: np.ndarray) -> float:
-    """Participation ratio (sum of eigenvalues)^2 / sum of squares of the covariance of x (n, d), in [1, d].
-
-    Both traces are U-statistics, unbiased for any distribution: with few examples the plain ratio is far too small.
-    """
-    square_of_trace, trace_of_square = _traces(x)
-    return _bounded(square_of_trace, trace_of_square, x.shape[1])
-
-
-def effective_rank_projected(moments: np.ndarray) -> float:
-    """Participation ratio before a random projection, from R'AR (k, k), R ~ N(0, 1/k) with k columns.
-
-    A projection spreads the spectrum and lowers the plain ratio; the moments of the Wishart distribution undo it.
-    """
-    moments = np.asarray(moments, "float64")
-    square_of_trace, trace_of_square = np.trace(moments) ** 2, (moments**2).sum()
-    return _bounded(*_unprojected(square_of_trace, trace_of_square, len(moments)), None)
-
-
-def effective_rank_projected_rows(x: np.ndarray) -> float:
-    """As effective_rank, for rows x (n, k) that are random projections: unbiased for few examples and for few columns."""
-    return _bounded(*_unprojected(*_traces(x), x.shape[1]), None)
-
-
-def intrinsic_dimension(x: np.ndarray) -> float:
-    """TwoNN (Facco et al., 2017): the dimension of the surface the points x (n, d) lie on.
-
-    The slope through 0 of -log(1 - F) against log(r2 / r1), without the 10 % largest ratios; equal points count once.
-    Too small for more than about 5 dimensions; NaN for fewer than 10 different points.
-    """
-    x = _centred(x)
-    squares = _squared_distances(x)
-    # Equal inputs of different batches differ by rounding.
-    same = np.tril(squares <= 1e-10 * max((x**2).sum(axis=1).mean(), np.finfo(float).tiny), -1)
-    squares = squares[np.ix_(~same.any(axis=1), ~same.any(axis=1))]
-    if len(squares) < 10:
-        return float("nan")
-    np.fill_diagonal(squares, np.inf)
-    nearest = np.partition(squares, 1, axis=1)[:, :2]
-    ratios = np.sort(np.log(nearest[:, 1] / nearest[:, 0]) / 2)[: int(0.9 * len(squares))]
-    heights = -np.log1p(-np.arange(1, len(ratios) + 1) / len(squares))
-    return float(heights @ ratios / (ratios @ ratios)) if ratios.any() else float("nan")
 
 
 def nc1(x: np.ndarray, labels: np.ndarray) -> float:
@@ -138,39 +151,6 @@ def _centred(x: np.ndarray) -> np.ndarray:
     centred = x - x.mean(axis=0)
     centred[:, centred.std(axis=0) <= ROUNDING * np.abs(x).max(axis=0)] = 0.0
     return centred
-
-
-def _squared_distances(x: np.ndarray) -> np.ndarray:
-    lengths = (x**2).sum(axis=1)
-    return np.maximum(lengths[:, None] + lengths[None, :] - 2 * x @ x.T, 0.0)
-
-
-def _traces(x: np.ndarray) -> tuple[float, float]:
-    """Unbiased (tr S)^2 and tr S^2 of the covariance S of x (n, d).
-
-    (tr S)^2 is the mean of d_ij d_kl over four different examples, with d_ij = |x_i - x_j|^2 / 2.
-    """
-    n = len(x)
-    if n < 4:
-        return float("nan"), float("nan")
-    halves = _squared_distances(_centred(x)) / 2
-    np.fill_diagonal(halves, 0.0)
-    sums = halves.sum(axis=1)
-    disjoint = sums.sum() ** 2 - 4 * (sums**2).sum() + 2 * (halves**2).sum()
-    return disjoint / (n * (n - 1) * (n - 2) * (n - 3)), (grams(x) ** 2).sum() / (n * (n - 3))
-
-
-def _unprojected(square_of_trace: float, trace_of_square: float, columns: int) -> tuple[float, float]:
-    """Both traces before a projection on k columns: E tr M^2 = (1 + 1/k) S + T^2/k,  E (tr M)^2 = T^2 + 2 S/k."""
-    k = columns
-    before = k * k * (trace_of_square - square_of_trace / k) / ((k - 1) * (k + 2))
-    return square_of_trace - 2 * before / k, before
-
-
-def _bounded(square_of_trace: float, trace_of_square: float, most: int | None) -> float:
-    if not trace_of_square > 0:
-        return float("nan")
-    return float(np.clip(square_of_trace / trace_of_square, 1.0, most))
 
 
 def _class_means(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -48,14 +48,18 @@ def at_layers(model: keras.Model, x, keys: list[str], score: Callable) -> tuple[
     return outputs, dict(zip(found, slopes, strict=True))
 
 
-def seen(model: keras.Model, x, keys: list[str]) -> dict[str, np.ndarray]:
-    """What the layers with these keys give for the batch x."""
+def seen(
+    model: keras.Model, x, keys: list[str], channels: dict[str, list[int]] | None = None
+) -> dict[str, np.ndarray]:
+    """What the layers with these keys give for the batch x. channels: of each only some, by their numbers."""
     wanted = set(keys)
     found = {}
 
     def look(visit):
         if visit.key in wanted:
-            found[visit.key] = ops.convert_to_numpy(visit.output)
+            # chosen before they are copied: whole maps of a large network are gigabytes
+            some = visit.output if channels is None else ops.take(visit.output, channels[visit.key], axis=-1)
+            found[visit.key] = ops.convert_to_numpy(some)
 
     with Tap(change=look):
         model(x, training=False)

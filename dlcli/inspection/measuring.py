@@ -5,12 +5,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from dlcli import __version__, registry
 from dlcli.errors import DlcliError
 from dlcli.inspection import gates, geometry, methods, strip, tap, taps, tree
-from dlcli.inspection.rows import COMPARED, FEWER, KEPT, DataPass, data_pass
+from dlcli.inspection.rows import FEWER, KEPT, DataPass, data_pass
 from dlcli.inspection.strip import Strip
 from dlcli.inspection.subject import Subject, batch_size, batches
 from dlcli.inspection.view import Finding, View
@@ -195,8 +194,7 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
             rows[path].setdefault("pictures", []).extend(finding.pictures[path])
     if view.data is not None:
         document["methods"] += methods.FAST
-        with threadpool_limits(1):
-            similar = geometry.cka_matrix([view.data.kept[place.key][:COMPARED] for place in view.places])
+        similar = geometry.cka_matrix([view.data.grams[place.key] for place in view.places])
         document["cka"] = {
             "layers": [rows[place.name]["name"] for place in view.places],
             "matrix": [[round(value, 4) for value in line] for line in similar.astype(float).tolist()],

@@ -1,5 +1,7 @@
 """What the data passes measure: of every place its units, its geometry, and how well labels are read off it."""
 
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,6 @@ from threadpoolctl import threadpool_limits
 from dlcli.inspection import geometry, probes, units
 from dlcli.inspection.probes import Ridge
 from dlcli.inspection.watch import Watch
-from dlcli.store import each
 
 # Rows that probes and geometry are computed from; a factorisation grows with the cube of them.
 KEPT = 768
@@ -53,12 +54,13 @@ class Units:
 @dataclass(frozen=True, kw_only=True)
 class DataPass:
     """kept: rows (n <= KEPT, d) of every place; input: rows of the raw input; measured: the documents'
-    "units", "geometry" and "probe" by place."""
+    "units", "geometry" and "probe" by place; grams: of every place what `geometry.cka_matrix` compares."""
 
     kept: dict[str, np.ndarray]
     input: np.ndarray
     labels: np.ndarray | None
     measured: dict[str, dict[str, Any]]
+    grams: dict[str, np.ndarray]
 
 
 def data_pass(
@@ -71,40 +73,74 @@ def data_pass(
     """
     kept: dict[str, list[np.ndarray]] = {}
     inputs, sums, seen, tokens = [], {key: Units() for key in channels}, 0, False
-    for batch in batches:
-        rows = watch.rows(*batch)
-        for key, values in rows.items():
-            d = channels[key]
-            spread = values[:, d : 2 * d] if values.shape[1] >= 2 * d else np.zeros_like(values[:, :d])
-            sums[key].add(values[:, :d], spread)
-            if seen < most:
-                kept.setdefault(key, []).append(values)
-        if seen < most:
-            tokens = _are_tokens(batch[0])
-            inputs.append(raw(batch[0], batch[2]))
-        seen += batch[2]
-    rows = {key: np.concatenate(parts)[:most] for key, parts in kept.items()}
-    raw_rows = _counted(np.concatenate(inputs)[:most]) if tokens else np.concatenate(inputs)[:most]
-    known = None if labels is None else labels[: len(raw_rows)]
+    solver: _Solver | None = None
     # one thread for each factorisation and several of them at once: they are small
-    with threadpool_limits(1):
-        measured = _solved(rows, raw_rows, known, sums, channels, seed)
-    return DataPass(kept=rows, input=raw_rows, labels=known, measured=measured)
-
-
-def _solved(rows, inputs: np.ndarray, known, sums: dict[str, Units], channels: dict[str, int], seed: int):
-    control = None if known is None else probes.control_labels(probes.control_types(inputs), known, seed)
-    similarity = _Similarity(inputs[:COMPARED], None if known is None else known[:COMPARED])
-
-    def of(key):
-        values = rows[key]
-        return {
-            "units": _units(sums[key], values, known, channels[key]),
-            "geometry": _geometry(values, known, similarity),
-            "probe": None if known is None else _probe(values, known, control),
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        for batch in batches:
+            rows = watch.rows(*batch)
+            for key, values in rows.items():
+                d = channels[key]
+                spread = values[:, d : 2 * d] if values.shape[1] >= 2 * d else np.zeros_like(values[:, :d])
+                sums[key].add(values[:, :d], spread)
+                if seen < most:
+                    kept.setdefault(key, []).append(values)
+            if seen < most:
+                tokens = _are_tokens(batch[0])
+                inputs.append(raw(batch[0], batch[2]))
+            seen += batch[2]
+            if seen >= most and solver is None:  # all rows are there: they are solved while the pass goes on
+                solver = _Solver(pool, kept, inputs, labels, most, tokens, seed)
+        solver = solver or _Solver(pool, kept, inputs, labels, most, tokens, seed)
+        units_of = {
+            key: pool.submit(_units, sums[key], values, solver.labels, channels[key])
+            for key, values in solver.rows.items()
         }
+        solved = {key: future.result() for key, future in solver.solving.items()}
+        measured = {key: {"units": units_of[key].result(), **found} for key, (found, _) in solved.items()}
+    return DataPass(
+        kept=solver.rows,
+        input=solver.input,
+        labels=solver.labels,
+        measured=measured,
+        grams={key: gram for key, (_, gram) in solved.items()},
+    )
 
-    return dict(zip(rows, each(of, list(rows), parallel=True), strict=True))
+
+class _Solver:
+    """Probes and geometry of the kept rows, place by place in the threads of a pool."""
+
+    def __init__(self, pool: ThreadPoolExecutor, kept, inputs, labels, most: int, tokens: bool, seed: int):
+        self.rows = {key: np.concatenate(parts)[:most] for key, parts in kept.items()}
+        kept.clear()
+        joined = np.concatenate(inputs)[:most]
+        self.input = _counted(joined) if tokens else joined
+        self.labels = None if labels is None else labels[: len(self.input)]
+        self.shared = pool.submit(self._shared, seed)
+        self.solving: dict[str, Future] = {key: pool.submit(self._solved, key) for key in self.rows}
+
+    def _shared(self, seed: int):
+        """What all places are compared with: Gram matrices of input and labels, and control labels."""
+        known = self.labels
+        control = None if known is None else probes.control_labels(probes.control_types(self.input), known, seed)
+        labels = None if known is None else geometry.Cloud(np.eye(known.max() + 1)[known]).gram(COMPARED)
+        return geometry.Cloud(self.input).gram(COMPARED), labels, control
+
+    def _solved(self, key: str) -> tuple[dict[str, Any], np.ndarray]:
+        given, named, control = self.shared.result()
+        values, known = self.rows[key], self.labels
+        cloud = geometry.Cloud(values)
+        gram = cloud.gram(COMPARED)
+        shape = {
+            "effective_rank": cloud.effective_rank(),
+            "intrinsic_dimension": cloud.intrinsic_dimension(),
+            "cka_input": geometry.cka(gram, given),
+            "cka_labels": None if named is None else geometry.cka(gram, named),
+            "nc1": None if known is None else geometry.nc1(values, known),
+        }
+        return {
+            "geometry": shape,
+            "probe": None if known is None else _probe(values, known, control),
+        }, geometry.unit(gram)
 
 
 def raw(x, count: int) -> np.ndarray:
@@ -132,23 +168,6 @@ def _counted(ids: np.ndarray) -> np.ndarray:
     return counts[:, known != 0]  # 0 is padding
 
 
-class _Similarity:
-    """U-centred Gram matrices of the input and of the labels, to be compared with each layer's."""
-
-    def __init__(self, inputs: np.ndarray, labels: np.ndarray | None):
-        self.input = geometry.grams(inputs)
-        self.labels = None
-        if labels is not None:
-            self.labels = geometry.grams(np.eye(labels.max() + 1)[labels])
-
-    def of(self, values: np.ndarray) -> dict[str, float | None]:
-        gram = geometry.grams(values[: len(self.input)])
-        return {
-            "cka_input": geometry.cka(gram, self.input),
-            "cka_labels": None if self.labels is None else geometry.cka(gram, self.labels),
-        }
-
-
 def _units(sums: Units, values: np.ndarray, labels: np.ndarray | None, d: int) -> dict[str, Any]:
     dead = sums.dead()
     selectivity = None
@@ -163,15 +182,6 @@ def _units(sums: Units, values: np.ndarray, labels: np.ndarray | None, d: int) -
         "dead_bound": units.dead_bound(sums.count),
         "duplicates": int(units.duplicates(values[:, :d], dead)),
         "selectivity": selectivity,
-    }
-
-
-def _geometry(values: np.ndarray, labels: np.ndarray | None, similarity: _Similarity) -> dict[str, Any]:
-    return {
-        "effective_rank": geometry.effective_rank(values),
-        "intrinsic_dimension": geometry.intrinsic_dimension(values),
-        **similarity.of(values),
-        "nc1": None if labels is None else geometry.nc1(values, labels),
     }
 
 

@@ -97,6 +97,7 @@ def _stimuli(task, model, read, count: int, examples, texts: list[str]) -> Stimu
             make={
                 "texts": texts,
                 "length": length - 1 if task.tokenizer == "char" else 4 * length,
+                "letters": task.tokenizer == "char",
             },
             feed=lambda level: _tokens(task, level, length),
         )

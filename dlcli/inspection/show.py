@@ -8,6 +8,7 @@ from dlcli.inspection.page_wording import amount
 from dlcli.inspection.tree import Row
 
 _SHOWN = 20  # rows of a table; the document has all
+_ROOMY = 7  # levels that a line of 80 columns has wide cells for
 _GLYPHS, _PLAIN = " ▁▂▃▄▅▆▇█", " .:-=+*#%"
 
 
@@ -174,23 +175,24 @@ def _strip(document: dict[str, Any], layers: dict[str, Any], plain: bool) -> Non
     levels = document["hierarchy"]["levels"]
     measured = [layer for layer in layers.values() if layer.get("levels")]
     glyphs = _PLAIN if plain else _GLYPHS
-    width = min(max(len(layer["name"]) for layer in measured), max(12, console.results.width - 7 * len(levels) - 18))
+    step = 7 if len(levels) <= _ROOMY else 6
+    width = min(max(len(layer["name"]) for layer in measured), max(12, console.results.width - step * len(levels) - 18))
     console.say("")
     console.say("what each layer has learned, 0 to 1, beyond its input and an untrained twin", style="bold")
-    console.say(" " * width + "".join(f"{short(level):>7}" for level in levels) + "  new here")
+    console.say(" " * width + "".join(f"{short(level, step - 1):>{step}}" for level in levels) + "  new here")
     for layer in measured:
-        cells = "".join(f"{_cell(layer['levels'][level]['learned'], glyphs):>7}" for level in levels)
+        cells = "".join(f"{_cell(layer['levels'][level]['learned'], glyphs):>{step}}" for level in levels)
         label = _fitting(layer["label"].replace("–", ""), console.results.width - width - len(cells) - 2, plain)
         console.say(f"{_cut(layer['name'], width, plain):<{width}}{cells}  {label}".rstrip())
     emergence = [document["hierarchy"]["emergence"][level] for level in levels]
-    comes = "".join(f"{'-' if found is None else format(found['value'], '.1f'):>7}" for found in emergence)
+    comes = "".join(f"{'-' if found is None else format(found['value'], '.1f'):>{step}}" for found in emergence)
     console.say(f"{'comes at layer':<{width}}{comes}")
     console.say("")
 
 
 def _fitting(label: str, room: int, plain: bool) -> str:
     """A label of two levels may be too long for a line: then of their short names."""
-    if len(label) > room:
+    if len(label) > room and "/" in label:
         label = "/".join(short(level) for level in label.split("/"))
     return _cut(label, max(room, 6), plain)
 
@@ -202,9 +204,9 @@ def _cut(name: str, room: int, plain: bool) -> str:
     return name[:head] + ("~" if plain else "…") + name[-(room - 1 - head) :]
 
 
-def short(level: str) -> str:
+def short(level: str, room: int = 6) -> str:
     """Names of levels that leave room for numbers."""
-    return level if len(level) <= 6 else level[:5] + "."
+    return level if len(level) <= room else level[: room - 1] + "."
 
 
 def _cell(value: float, glyphs: str) -> str:

@@ -94,7 +94,7 @@ def pooled(x, at=None):
         if at is not None:
             return _taken(x, ops.floor(at * x.shape[1]))
         return ops.concatenate([*_moments(x, mask), _last(x, mask)], axis=-1)
-    return ops.concatenate(_moments(ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1])), None), axis=-1)
+    return ops.concatenate(_moments(x, None), axis=-1)
 
 
 def averaged(x, at=None):
@@ -107,10 +107,11 @@ def averaged(x, at=None):
 
 
 def _moments(x, mask):
-    """Mean and deviation over the positions of (B, P, C)."""
+    """Mean and deviation over the positions of (B, ..., C), of which those that a mask (B, P) leaves out do not count."""
     if mask is None:
         # not by einsum: on TensorFlow's CPU that is five times slower
-        mean, square = ops.mean(x, axis=1), ops.mean(ops.square(x), axis=1)
+        places = tuple(range(1, len(x.shape) - 1))
+        mean, square = ops.mean(x, axis=places), ops.mean(ops.square(x), axis=places)
     else:
         weight = ops.cast(mask, "float32")[:, None]  # (B, 1, P)
         weight = weight / ops.maximum(ops.sum(weight, axis=2, keepdims=True), 1.0)

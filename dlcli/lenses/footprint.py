@@ -33,7 +33,7 @@ def look(view: View) -> Finding | None:
     if x is None or not places:
         return None
     model, keys = view.subject.model, [place.key for place in places]
-    values = seen(model, x, keys) | ({_INPUT: _noise(x)} if _INPUT in keys else {})
+    values = seen(model, x, keys) | ({_INPUT: noise_of(x)} if _INPUT in keys else {})
     deviations = {key: many.std(axis=tuple(range(many.ndim - 1)), keepdims=True) for key, many in values.items()}
     rng = np.random.default_rng([view.seed, 11])
     measured = [local(model, x, key, deviations[key], rng) for key in keys]
@@ -78,7 +78,7 @@ def generating(view: View) -> list[Place]:
     return [places[code], *(place for place in places[code + 1 :] if "log_var" not in place.name)]
 
 
-def _noise(x) -> np.ndarray:
+def noise_of(x) -> np.ndarray:
     """The floating input (n, Z) among the inputs."""
     return next(np.asarray(v) for v in keras.tree.flatten(x) if "float" in str(v.dtype))
 
@@ -95,7 +95,7 @@ def local(model, x, key: str, deviation: np.ndarray, rng: np.random.Generator) -
             noise[:, row, column] = middle
         return values + ops.cast(noise, values.dtype)
 
-    change = _pictures(model, x, {key: at_middle}) - _pictures(model, x, {})
+    change = pictures(model, x, {key: at_middle}) - pictures(model, x, {})
     return _placed.side_of_mass((change**2).mean(axis=(0, 3))), centroid(change)
 
 
@@ -116,15 +116,15 @@ def shares(model, x, values: dict, deviations: dict[str, np.ndarray], rng: np.ra
     def draw(key):
         return DISTURBED * deviations[key] * rng.normal(size=values[key].shape)
 
-    floor = [1e-12 * max(float((part**2).mean()), 1e-12) for part in parts(_pictures(model, x, {}))]
+    floor = [1e-12 * max(float((part**2).mean()), 1e-12) for part in parts(pictures(model, x, {}))]
     total, found = np.zeros(len(PARTS)), np.zeros((len(deviations), len(PARTS)))
     for _ in range(_REPEATS):
         noise, other = ({key: draw(key) for key in deviations} for _ in range(2))
-        before = parts(_pictures(model, x, {key: _plus(noise[key]) for key in noise}))
-        total += _half(before, parts(_pictures(model, x, {key: _plus(other[key]) for key in noise})))
+        before = parts(pictures(model, x, {key: _plus(noise[key]) for key in noise}))
+        total += _half(before, parts(pictures(model, x, {key: _plus(other[key]) for key in noise})))
         for i, key in enumerate(deviations):
             anew = noise | {key: other[key]}
-            found[i] += _half(before, parts(_pictures(model, x, {k: _plus(anew[k]) for k in anew})))
+            found[i] += _half(before, parts(pictures(model, x, {k: _plus(anew[k]) for k in anew})))
     # a part that never changes has no shares
     return found / np.maximum(total, floor)
 
@@ -159,9 +159,9 @@ def _coarse(values: np.ndarray, cells: int = 4) -> np.ndarray:
     )
 
 
-def _pictures(model, x, changes: dict[str, Callable]) -> np.ndarray:
+def pictures(model, x, changes: dict[str, Callable]) -> np.ndarray:
     if _INPUT in changes:
-        noise = _noise(x)
+        noise = noise_of(x)
         moved = np.asarray(changes[_INPUT](ops.convert_to_tensor(noise)))
         x = keras.tree.map_structure(lambda v: moved if v.shape == noise.shape else v, x)
     return np.asarray(ops.convert_to_numpy(run(model, x, changes)), np.float64)

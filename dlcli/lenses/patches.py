@@ -80,8 +80,7 @@ def answered(model, x, chosen: dict[str, list[int]], size: int) -> dict[str, tup
     heights = {key: [] for key in chosen}
     spots = {key: [] for key in chosen}
     for batch in _placed.batches(x, size):
-        for key, values in seen(model, batch, list(chosen)).items():
-            values = values[..., chosen[key]]
+        for key, values in seen(model, batch, list(chosen), chosen).items():
             flat = values.reshape(len(values), -1, values.shape[-1])
             row, column = np.divmod(flat.argmax(axis=1), values.shape[2])
             heights[key].append(flat.max(axis=1))

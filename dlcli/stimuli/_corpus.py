@@ -55,6 +55,10 @@ class Corpus:
             if between == " " or not STOP.search(between):
                 self.since[i] = self.since[i - 1] + 1
 
+    def codes(self) -> np.ndarray:
+        """The text as code points (characters,)."""
+        return np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
     def readable(self) -> np.ndarray:
         """Words (W,) that can be read at their last character: windows are full where there are enough.
 

@@ -1,22 +1,29 @@
-"""Text of the user's own: character, word, class, previous, sentence, topic."""
+"""Text of the user's own: character, word, place, ending, class, previous, line, sentence, topic."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from dlcli.stimuli import _corpus
+from dlcli.stimuli import _corpus, _cut
 from dlcli.stimuli._corpus import Corpus
+from dlcli.stimuli._cut import FEWEST
 from dlcli.stimuli._level import Level
 
-FEWEST = 20  # stimuli per class; a level with fewer is left out
 CLASSES = 4
+PLACES = 4  # letters of a word that are counted
 BLOCKS = 10  # per part of the corpus
 FIRST = 3  # words of a sentence before its place is asked for: its start shall not be in plain sight
 
 
 def levels(
-    texts: list[str], *, length: int, n: int = 400, seed: int = 0, labels: Sequence | None = None
+    texts: list[str],
+    *,
+    length: int,
+    n: int = 400,
+    seed: int = 0,
+    labels: Sequence | None = None,
+    letters: bool = False,
 ) -> list[Level]:
     """Levels from low to high, each of at most n windows of the text of at most `length` characters.
 
@@ -24,21 +31,21 @@ def levels(
     From `previous` on, each class has each current word equally often, so the token that is read says
     nothing. `labels` are the classes of the documents, if there are any; else the topic is the part
     of the corpus. What the text has too few words for is left out.
+    letters: the model reads single characters, so it can be asked in the middle of a word.
     """
     corpus = Corpus(texts, length)
-    found = []
-    for i, make in enumerate((_character, _word, _class, _previous, _sentence, _topic)):
-        rng = np.random.default_rng([seed, i])
-        level = make(corpus, n, rng) if make is not _topic else _topic(corpus, n, rng, labels)
-        if level is not None:
-            found.append(level)
-    return found
+    inside = {"place": _place, "ending": _ending} if letters else {}
+    makers = {"character": _character, "word": _word, **inside, "class": _class, "previous": _previous}
+    makers |= {"line": _line, "sentence": _sentence, "topic": lambda *asked: _topic(*asked, labels)}
+    # the seeds of a level are its own: another level more or less changes no stimuli
+    made = [make(corpus, n, np.random.default_rng([seed, *name.encode()])) for name, make in makers.items()]
+    return [level for level in made if level is not None]
 
 
 def _character(corpus, n, rng):
     """Which of the most frequent letters it is."""
     letters = [c for c, _ in Counter(corpus.text).most_common(100) if c.isalpha()][:8]
-    codes = np.frombuffer(corpus.text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    codes = corpus.codes()
     inside = np.zeros(len(codes) + 1, dtype=int)
     some = corpus.readable()
     np.add.at(inside, corpus.starts[some], 1)
@@ -47,19 +54,47 @@ def _character(corpus, n, rng):
     y = np.full(len(at), -1)
     for label, letter in enumerate(letters):
         y[codes[at] == ord(letter)] = label
-    rows = _balanced(y, np.zeros_like(y), len(letters), n, rng)
+    rows = _cut.balanced(y, np.zeros_like(y), len(letters), n, rng)
     before = np.unique(codes[np.maximum(at - 1, 0)], return_inverse=True)[1]
-    return _level("character", corpus, at[rows], y[rows], letters, before[rows])
+    return _cut.level("character", corpus, at[rows], y[rows], letters, before[rows])
 
 
 def _word(corpus, n, rng):
     """Which of the most frequent words of three letters and more ends here."""
     chosen = [i for i, word in enumerate(corpus.words) if len(word) >= 3][:12]
     chosen = [i for i in chosen if (corpus.readable() & (corpus.ids == i)).sum() >= FEWEST]
-    y = np.where(corpus.readable(), _index(corpus, chosen)[corpus.ids], -1)
-    rows = _balanced(y, np.zeros_like(y), len(chosen), n, rng)
+    y = np.where(corpus.readable(), _cut.index(corpus, chosen)[corpus.ids], -1)
+    rows = _cut.balanced(y, np.zeros_like(y), len(chosen), n, rng)
     names = [corpus.words[i] for i in chosen]
-    return _level("word", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.previous[rows].clip(-1, 48) + 1)
+    return _cut.level("word", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.previous[rows].clip(-1, 48) + 1)
+
+
+def _place(corpus, n, rng):
+    """How many letters of a longer word have been read, the last one being the same in all classes."""
+    length = corpus.ends - corpus.starts
+    some = [np.flatnonzero(corpus.readable() & (length > k + 1)) for k in range(PLACES)]
+    at = np.concatenate([corpus.starts[words] + k for k, words in enumerate(some)])
+    y = np.repeat(np.arange(PLACES), [len(words) for words in some])
+    letter = corpus.codes()[at].astype(int)
+    rows = _cut.balanced(y, letter, PLACES, n, rng)
+    return _cut.level("place", corpus, at[rows], y[rows], [f"letter {k + 1}" for k in range(PLACES)], letter[rows])
+
+
+def _ending(corpus, n, rng):
+    """Whether the word ends here, for words that were not learned from: the letter and its place say nothing.
+
+    Who knows it knows words, since what follows is not to be seen by a causal model.
+    """
+    length = corpus.ends - corpus.starts
+    some = [np.flatnonzero(corpus.readable() & (length > k)) for k in range(1, PLACES + 2)]
+    words = np.concatenate(some)
+    place = np.repeat(np.arange(1, PLACES + 2), [len(one) for one in some])
+    at = corpus.starts[words] + place
+    ends = (length[words] == place + 1).astype(int)
+    token = corpus.codes()[at].astype(int) * (PLACES + 2) + place
+    rows = _cut.balanced(ends, token, 2, n, rng, spread=corpus.ids[words])
+    group = corpus.ids[words][rows]
+    return _cut.level("ending", corpus, at[rows], ends[rows], ("goes on", "ends"), token[rows], group=group)
 
 
 def _class(corpus, n, rng):
@@ -72,10 +107,10 @@ def _class(corpus, n, rng):
     endings = np.unique([word[-1] for word in corpus.words], return_inverse=True)[1] if corpus.words else np.empty(0)
     some = corpus.ids < len(kinds)
     ending = np.where(some, endings[np.where(some, corpus.ids, 0)], -1) if len(endings) else corpus.ids
-    rows = _balanced(y, ending, CLASSES, n, rng, spread=corpus.ids)
+    rows = _cut.balanced(y, ending, CLASSES, n, rng, spread=corpus.ids)
     names = [_examples(corpus, np.flatnonzero(kinds == k)) for k in range(CLASSES)]
     words = corpus.ids[rows]
-    return _level("class", corpus, corpus.ends[rows] - 1, y[rows], names, words, group=words)
+    return _cut.level("class", corpus, corpus.ends[rows] - 1, y[rows], names, words, group=words)
 
 
 def _examples(corpus, words):
@@ -92,10 +127,10 @@ def _previous(corpus, n, rng):
         rest = [np.delete(table, k, axis=0).min(axis=0).sum() for k in range(len(pool))]
         worst = len(rest) - 1 - int(np.argmax(rest[::-1]))  # the rarest of equals
         pool, table = np.delete(pool, worst), np.delete(table, worst, axis=0)
-    y = np.where(corpus.readable() & (corpus.previous >= 0), _index(corpus, pool)[corpus.previous], -1)
-    rows = _balanced(y, corpus.ids, len(pool), n, rng)
+    y = np.where(corpus.readable() & (corpus.previous >= 0), _cut.index(corpus, pool)[corpus.previous], -1)
+    rows = _cut.balanced(y, corpus.ids, len(pool), n, rng)
     names = [corpus.words[i] for i in pool]
-    return _level("previous", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.ids[rows])
+    return _cut.level("previous", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.ids[rows])
 
 
 def _followers(corpus, count):
@@ -105,6 +140,23 @@ def _followers(corpus, count):
     some = corpus.readable() & (corpus.previous >= 0) & (corpus.previous < len(pool))
     np.add.at(table, (corpus.previous[some], corpus.ids[some]), 1)
     return pool, table
+
+
+def _line(corpus, n, rng):
+    """How many characters ago the line began, in four bins of equal size; for texts with lines of one width."""
+    breaks = np.flatnonzero(corpus.codes() == ord("\n"))
+    begin = np.concatenate([[0], breaks + 1])[np.searchsorted(breaks, corpus.starts)]
+    words_before = np.arange(len(corpus.ids)) - np.searchsorted(corpus.starts, begin)
+    column = corpus.ends - begin
+    some = corpus.readable() & (column <= corpus.length - corpus.after) & (words_before >= FIRST)
+    if len(breaks) < FEWEST or some.sum() < len(some) / 4:
+        return None
+    edges = np.unique(np.quantile(column[some], [0.25, 0.5, 0.75]).astype(int))
+    y = np.where(some, np.searchsorted(edges, column, side="left"), -1)
+    lows = [int(column[some].min()), *(edges + 1)]
+    names = [f"{low}–{high}" for low, high in zip(lows, edges, strict=False)] + [f"{lows[-1]} and more"]
+    rows = _cut.balanced(y, corpus.ids, len(names), n, rng)
+    return _cut.level("line", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.ids[rows])
 
 
 def _sentence(corpus, n, rng):
@@ -122,8 +174,8 @@ def _sentence(corpus, n, rng):
     y = np.where(some, np.searchsorted(edges, corpus.since, side="left"), -1)
     lows = [FIRST + 1, *(edges + 1)]
     names = [f"{low}–{high}" for low, high in zip(lows, edges, strict=False)] + [f"{lows[-1]} and more"]
-    rows = _balanced(y, corpus.ids, len(names), n, rng)
-    return _level("sentence", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.ids[rows])
+    rows = _cut.balanced(y, corpus.ids, len(names), n, rng)
+    return _cut.level("sentence", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.ids[rows])
 
 
 def _topic(corpus, n, rng, labels):
@@ -139,8 +191,8 @@ def _topic(corpus, n, rng, labels):
         of_document = np.array([kinds.index(str(kind)) if str(kind) in kinds else -1 for kind in labels])
         block, part, names = corpus.document, of_document[corpus.document], kinds
     y = np.where(corpus.readable() & (corpus.ids < 20), part, -1)
-    rows = _balanced(y, corpus.ids, len(names), n, rng)
-    return _level("topic", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.ids[rows], group=block[rows])
+    rows = _cut.balanced(y, corpus.ids, len(names), n, rng)
+    return _cut.level("topic", corpus, corpus.ends[rows] - 1, y[rows], names, corpus.ids[rows], group=block[rows])
 
 
 def _differ(corpus, block):
@@ -161,53 +213,3 @@ def _differ(corpus, block):
     own = np.arange(CLASSES * BLOCKS) // BLOCKS
     likeness[np.arange(len(own)), own] *= BLOCKS / (BLOCKS - 1)
     return (likeness.argmax(axis=1) == own).mean() >= 0.5
-
-
-def _index(corpus, chosen):
-    """Place among the chosen words by word id, -1 for all others (the last entry stands for id -1)."""
-    places = np.full(len(corpus.words) + 1, -1)
-    places[np.asarray(chosen, dtype=int)] = np.arange(len(chosen))
-    return places
-
-
-def _balanced(y, token, classes, n, rng, *, spread=None):
-    """Rows in random order: of each token equally many in each class, and no token more than needed.
-
-    Rows with y < 0 are never taken. With `spread` each cell takes its rows from as many different
-    values of it as it can.
-    """
-    rows = rng.permutation(np.flatnonzero(y >= 0))
-    if classes < 2 or not len(rows):
-        return rows[:0]
-    if spread is not None:
-        order = np.argsort(spread[rows], kind="stable")
-        turn = np.arange(len(rows)) - np.searchsorted(spread[rows][order], spread[rows][order], side="left")
-        rows = rows[order][np.argsort(turn, kind="stable")]
-    tokens, kind = np.unique(token[rows], return_inverse=True)
-    cell = kind * classes + y[rows]
-    order = np.argsort(cell, kind="stable")
-    rank = np.empty(len(rows), dtype=int)
-    rank[order] = np.arange(len(rows)) - np.searchsorted(cell[order], cell[order], side="left")
-    room = np.bincount(cell, minlength=len(tokens) * classes).reshape(len(tokens), classes).min(axis=1)
-    quota = _shares(room, n // classes, rng)
-    if quota.sum() < max(1, min(FEWEST, n // classes)):
-        return rows[:0]
-    return rng.permutation(rows[rank < quota[kind]])
-
-
-def _shares(room, wanted, rng):
-    """Numbers up to `room` that add up to `wanted`, as equal as can be."""
-    quota = np.zeros_like(room)
-    while quota.sum() < min(wanted, room.sum()):
-        open_ = rng.permutation(np.flatnonzero(quota < room))
-        quota[open_[: wanted - quota.sum()]] += 1
-    return quota
-
-
-def _level(name, corpus, at, y, names, control, *, group=None):
-    if not len(at):
-        return None
-    x, position = zip(*map(corpus.window, at), strict=True)
-    return Level(
-        name=name, x=list(x), y=y, names=tuple(names), control=control, position=np.array(position), group=group
-    )
