@@ -28,7 +28,8 @@ _WIDTH = 19
 
 def score(task: Task, model: keras.Model, examples: Examples) -> Report:
     """The model's report on a split."""
-    return task.report(outputs(model, task, task.source(examples, training=False)))
+    source = task.source(examples, training=False)
+    return task.report(outputs(model, task, source) | task.measured(model, source))
 
 
 def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[Rival]:

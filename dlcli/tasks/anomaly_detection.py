@@ -85,6 +85,9 @@ class Task(reconstruction.Task):
             measures["anomaly"] = np.asarray(x["anomaly"])
         return measures
 
+    def measured(self, model: keras.Model, source: task.Source) -> dict[str, np.ndarray]:
+        return {}
+
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         error, anomaly = measures["error"], measures.get("anomaly")
         highest = np.argsort(-error, kind="stable")[:_SHOWN]

@@ -99,7 +99,9 @@ class Task(task.Task):
         for span in train.x:
             known = span.values[: span.stop]
             mean[span.name], spread[span.name] = sequences.statistics([known])
-            seasonal[span.name] = np.nan_to_num(metrics.seasonal_scale(known, season)).tolist()
+            # Where the archive says what is test, "in-sample" is all that it gives to learn from (M4).
+            sample = span.values if "horizon" in data.about else known
+            seasonal[span.name] = np.nan_to_num(metrics.seasonal_scale(sample, season)).tolist()
         columns = list(data.about.get("columns") or [f"column{i}" for i in range(widths.pop())])
         return cls(
             columns=columns,
