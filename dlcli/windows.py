@@ -74,6 +74,21 @@ class Windows:
         return self.x[history], self.y[at + np.arange(self.horizon)]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """`count` of the windows in every pass: number i is drawn anew from the i-th of equal stretches."""
+
+    windows: Windows
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        at = (np.asarray(indices) + rng.random(len(indices))) * len(self.windows) / self.count
+        return self.windows.batch(at.astype(np.int64), rng)
+
+
 def starts(span: Span, lookback: int, horizon: int) -> np.ndarray:
     """Rows where a target of `horizon` rows may begin inside the span: with a whole history before
     it, or at least with one row where the series is too short for that."""

@@ -85,7 +85,7 @@ class Task(reconstruction.Task):
             measures["anomaly"] = np.asarray(x["anomaly"])
         return measures
 
-    def measured(self, model: keras.Model, source: task.Source) -> dict[str, np.ndarray]:
+    def measured(self, model: keras.Model, source: task.Source, train: Examples | None) -> dict[str, np.ndarray]:
         return {}
 
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:

@@ -122,7 +122,7 @@ class Task(task.Task):
             "ssim": metrics.ssim(y, y_pred),
         }
 
-    def measured(self, model: keras.Model, source: task.Source) -> dict[str, np.ndarray]:
+    def measured(self, model: keras.Model, source: task.Source, train: Examples | None) -> dict[str, np.ndarray]:
         if not likelihood.is_variational(model):
             return {}
         found = {"kl": likelihood.divergence(model, source)}
