@@ -10,7 +10,7 @@ from dlcli.architectures.autoencoder import conv_autoencoder, conv_vae, dense_au
 from dlcli.architectures.autoencoder._latent import Latent, divergences
 from dlcli.batches import Batches
 from dlcli.config import FitConfig
-from dlcli.data import Data, Examples
+from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, DlcliError
 from dlcli.images import ArrayImages
 from dlcli.tasks import anomaly_detection, denoising, reconstruction
@@ -310,3 +310,50 @@ def test_binary_pixels_are_drawn_with_their_grey_value_as_chance():
 def test_binary_is_refused_where_it_means_nothing(rng):
     with pytest.raises(DataError, match="binary"):
         learned(reconstruction, pictures(rng), binary=True, loss="mse")
+
+
+# ---- one long series -----------------------------------------------------------------------------
+
+
+def long_series(rows=600, wrong=range(480, 500)):
+    """A sine whose column `wrong` marks rows at which it stands still."""
+    values = np.sin(np.arange(rows) / 5)[:, None].repeat(2, axis=1).astype(np.float32)
+    values[:, 1] = 0
+    values[list(wrong)] = (0.0, 1.0)
+    parts = {"train": (0, 400), "val": (400, 450), "test": (450, rows)}
+    splits = {name: Examples(x=[Span(values, *borders, "s")]) for name, borders in parts.items()}
+    return Data(kind="series", splits=splits, about={"columns": ["value", "wrong"]})
+
+
+def test_every_row_of_a_series_is_scored_by_the_window_that_ends_with_it():
+    data = long_series()
+    task = anomaly_detection.Task.learn(data.splits["train"], data, window=16, label="wrong")
+    assert task.shape == [16, 1]
+    assert task.normal == "normal"
+    assert len(task.source(data.splits["train"], training=True)) == 400 - 15
+    source = task.source(data.splits["test"], training=False)
+    assert len(source) == 150
+    x, *_ = source.batch(np.array([0, 30]), np.random.default_rng(0))
+    np.testing.assert_allclose(x["values"][0, :, 0], np.sin(np.arange(435, 451) / 5), atol=1e-6)
+    assert x["anomaly"].tolist() == [False, True]  # rows 450 and 480
+    named = list(task.rows(data.splits["test"], {"error": np.arange(150.0)}))
+    assert named[0]["name"] == "s 450"
+    assert named[-1]["rank"] == 1
+
+
+def test_an_autoencoder_finds_where_a_series_stands_still():
+    data = long_series()
+    task = anomaly_detection.Task.learn(data.splits["train"], data, window=16, label="wrong", code=2)
+    keras.utils.set_random_seed(0)
+    model = trained(
+        dense_autoencoder.build(task, width=16, depth=1), task, data.splits["train"], steps=200, learning_rate=1e-2
+    )
+    assert score(model, task, data.splits["test"])["roc_auc"].value > 0.8
+
+
+@pytest.mark.parametrize(("options", "said"), [({"label": "nothing"}, "value, wrong"), ({"window": 500}, "500 rows")])
+def test_a_label_or_window_that_is_not_there_is_refused(options, said):
+    data = long_series()
+    with pytest.raises(DataError) as error:
+        anomaly_detection.Task.learn(data.splits["train"], data, **options)
+    assert said in f"{error.value} {error.value.hint}"
