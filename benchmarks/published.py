@@ -4,7 +4,7 @@
     python benchmarks/published.py --data D --row ett-h1-96           a group, or one row: ett-h1-96/patchtst-336
     python benchmarks/published.py --data D --row ucr --minutes 6     stops when the next training would begin later
     python benchmarks/published.py --table                            the Markdown table, from results.jsonl alone
-    python benchmarks/published.py --readme README.md                 the same, between its two marks there
+    python benchmarks/published.py --readme README.md                 its rows with results, between two marks there, and the names of the others
 
 Every training is a process of its own and one line of results.jsonl: command, seed, seconds, commit, scores.
 What has a line already, of the same command, is not run again; --again runs it.  D holds the public sets,
@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from published_run import run, stated
-from published_table import drawn, latest, lines, write_into
+from published_table import drawn, latest, lines, short_form, write_into
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
@@ -96,7 +96,7 @@ def show(asked, known: list[dict], chosen: list[dict]) -> None:
     if asked.table:
         print(drawn(chosen, found, trainings))
     if asked.readme:
-        write_into(asked.readme, drawn(known, found, trainings))
+        write_into(asked.readme, short_form(known, found, trainings))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def run(row: dict, training: dict, *, data: Path, runs: Path, results: Path) -> 
     arguments = [part.replace("D/", f"{data}/", 1) if part.startswith("D/") else part for part in arguments]
     arguments = [part.replace("RUNS/", f"{runs}/") for part in arguments]
     print(f"{row['name']} {training['part']} seed {training['seed']}", file=sys.stderr)
-    before, begun, load = _cpu(), time.monotonic(), os.getloadavg()[0]
+    before, begun, load, commit = _cpu(), time.monotonic(), os.getloadavg()[0], _commit()
     done = subprocess.run(
         [sys.executable, "-m", "dlcli", "train", *arguments, "--out", _free(out), "--json"],
         capture_output=True,
@@ -39,7 +39,7 @@ def run(row: dict, training: dict, *, data: Path, runs: Path, results: Path) -> 
         # what else ran on the machine: processes waiting before and after, this one included after
         "load": [round(load, 1), round(os.getloadavg()[0], 1)],
         "cores": len(os.sched_getaffinity(0)),
-        "commit": _commit(),
+        "commit": commit,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     line |= _found(done, data)

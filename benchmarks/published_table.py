@@ -41,6 +41,14 @@ def drawn(rows: list[dict], found: list[dict], trainings) -> str:
     return "\n".join(table)
 
 
+def short_form(rows: list[dict], found: list[dict], trainings) -> str:
+    """The table of the rows that have results, and one sentence that names the others."""
+    ran = {line["row"] for line in found}
+    left = [f"`{row['name']}`" for row in rows if row["name"] not in ran]
+    table = drawn([row for row in rows if row["name"] in ran], found, trainings)
+    return f"{table}\n\nNot run: {', '.join(left)}." if left else table
+
+
 def _cells(row: dict, done: list[dict], wanted: int) -> list[str]:
     """Measured, to be reached and whether it was, and the best simple model."""
     scored = [line for line in done if row["score"] in line.get("test", {})]
@@ -68,10 +76,14 @@ def _cells(row: dict, done: list[dict], wanted: int) -> list[str]:
     if len(scored) < wanted:
         measured += f"; {len(scored)} of {wanted} run"
     simple = rivals(row, scored)
+    real = simple.pop("real-pictures", None)  # no rival: what real pictures would score
     best = min(simple, key=lambda name: -simple[name] if row.get("higher") else simple[name], default=None)
     against = simple.get(row.get("against"))
     bound = row["ratio"] * against if "ratio" in row and against is not None else row.get("must")
-    return [measured, _bound(row, bound, value), f"{best} {short(simple[best])}" if best else "–"]
+    beside = f"{best} {short(simple[best])}" if best else "–"
+    if real is not None:
+        beside += f"; real pictures {short(real)}"
+    return [measured, _bound(row, bound, value), beside]
 
 
 def rivals(row: dict, scored: list[dict]) -> dict[str, float]:

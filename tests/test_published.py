@@ -88,6 +88,20 @@ def test_a_failed_training_stays_in_the_table():
     assert cells(ROW, [failed])[3] == "failed: Error: no such file"
 
 
+def test_the_short_form_has_a_line_for_what_was_run_and_names_the_rest():
+    rows = [ROW, {**ROW, "name": "b/two", "group": "b"}]
+    text = published_table.short_form(rows, [line(0.75)], published.trainings)
+    assert text.count("\n| some set") == 1
+    assert text.endswith("Not run: `b/two`.")
+
+
+def test_real_pictures_are_shown_and_are_not_the_best_simple_model():
+    row = {**ROW, "higher": False}
+    assert cells(row, [line(5.0, baselines={"real-pictures": 0.5, "pca-sampler": 50.0})])[5] == (
+        "pca-sampler 50; real pictures 0.5"
+    )
+
+
 def test_the_table_goes_between_its_marks(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{published_table.MARKS[0]}\nold\n{published_table.MARKS[1]}\nafter\n", encoding="utf-8")
