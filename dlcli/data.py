@@ -30,6 +30,9 @@ class Images(Protocol):
     def size(self) -> tuple[int, int, int]:
         """Typical (height, width, channels) in pixels, found from a sample; channels is 1 or 3."""
 
+    def whole(self, index: int, channels: int) -> np.ndarray:
+        """One picture in its own size, uint8 (H, W, channels)."""
+
     def prepare(self, height: int, width: int, channels: int) -> "Images":
         """The same pictures at this size, decoded once and kept (in memory, or on disk when large)."""
 

@@ -16,9 +16,9 @@ def evaluate(reference: Reference, data: Data, *, name: str, examples: Examples,
     """
     opened = finished.opened(reference)
     begun = time.monotonic()
-    report = scoring.score(opened.task, opened.model, examples)
-    scored = time.monotonic()
     train = data.splits.get("train")
+    report = scoring.score(opened.task, opened.model, examples, train)
+    scored = time.monotonic()
     found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if same_data and train is not None else []
     looks = _count(opened.run) if name == "test" and same_data else None
     document = {

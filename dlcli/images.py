@@ -59,6 +59,12 @@ class _Pictures:
         prepared.store = self.source.store((height, width, channels))
         return prepared
 
+    def whole(self, index: int, channels: int) -> np.ndarray:
+        """One picture in its own size, uint8 (H, W, channels)."""
+        position = int(self.positions[index])
+        height, width = self.source.shapes(np.array([position]))[0][:2].tolist()
+        return self.source._load(position, (height, width, channels))
+
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Pictures as uint8 (B, H, W, C) in 0..255."""
         assert self.store is not None, "read() needs prepare() first"

@@ -93,7 +93,7 @@ def split_options(config: RunConfig) -> dict[str, Any]:
 
 
 # Options of splits.split, which come with every format.
-SPLIT_OPTIONS = ("parts",)
+SPLIT_OPTIONS = ("parts", "fold")
 
 
 def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:

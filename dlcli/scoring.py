@@ -20,15 +20,17 @@ class Rival:
     name: str
     report: Report
     seconds: float
+    bound: bool = False  # the real thing: what a score would be at best, and no rival
 
 
 # Columns of a terminal that a score with its interval takes.
 _WIDTH = 19
 
 
-def score(task: Task, model: keras.Model, examples: Examples) -> Report:
-    """The model's report on a split."""
-    return task.report(outputs(model, task, task.source(examples, training=False)))
+def score(task: Task, model: keras.Model, examples: Examples, train: Examples | None = None) -> Report:
+    """The model's report on a split.  train: what the model has seen, where that is at hand."""
+    source = task.source(examples, training=False)
+    return task.report(outputs(model, task, source) | task.measured(model, source, train))
 
 
 def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[Rival]:
@@ -46,7 +48,8 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
         except (ValueError, MemoryError) as error:
             console.warn(f"the baseline {entry.name} was left out: {error}")
             continue
-        found.append(Rival(name=entry.name, report=report, seconds=time.monotonic() - begun))
+        bound = entry.literal("BOUND", False)
+        found.append(Rival(name=entry.name, report=report, seconds=time.monotonic() - begun, bound=bound))
     return found
 
 
@@ -59,7 +62,7 @@ def better(task: Task, score: Score, other: Score) -> bool:
 
 def verdict(task: Task, report: Report, found: list[Rival]) -> str:
     """Does the deep model beat its best simple rival beyond the interval? One sentence."""
-    comparable = [rival for rival in found if task.headline in rival.report.scores]
+    comparable = [rival for rival in found if task.headline in rival.report.scores and not rival.bound]
     if not comparable or task.headline not in report.scores:
         return ""
     sign = 1 if task.higher_is_better else -1

@@ -18,16 +18,31 @@ LARGE = 10_000  # from so many examples on, a tenth suffices to tell scores apar
 FEW_DOCUMENTS = 10  # fewer than this are each cut by position
 
 
-def split(data: Data, *, seed: int = 0, parts: str | None = None) -> tuple[Data, dict[str, Any]]:
+def split(
+    data: Data, *, seed: int = 0, parts: str | None = None, fold: str | None = None
+) -> tuple[Data, dict[str, Any]]:
     """Data with "train", "val" and "test", and a record of how they were made.
 
     parts: sizes of train, val and test as counts ("8640,2880,2880") or fractions ("0.7,0.1,0.2");
     for series, counts are rows. Where the data brings a test split, only the first two are used.
+    fold: "3/10" tests on the third tenth of the examples, drawn by seed, and validates on the fourth;
+    each example is tested in one of the ten.
     """
     given = dict(data.splits)
     sizes = _parts(parts)
     warnings = list(data.warnings)
     how: dict[str, Any] = {"seed": seed, "parts": parts, "given": [name for name in given if name != "all"]}
+    if fold is not None:
+        how["fold"] = fold
+        if parts or how["given"] or data.kind in ("series", "corpus"):
+            reason = (
+                "data.parts is given too"
+                if parts
+                else "the data is a series or one text"
+                if not how["given"]
+                else f"the data brings its own {some(how['given'])}"
+            )
+            raise DataError(f"data.fold={fold!r}, but {reason}.", "folds are for examples in one heap.")
     if "all" not in given and "train" not in given:
         raise DataError(f"the data has the splits {some(given)} and nothing to train on.")
     if {"train", "val", "test"} <= set(given):
@@ -41,7 +56,10 @@ def split(data: Data, *, seed: int = 0, parts: str | None = None) -> tuple[Data,
             raise DataError("there are no examples to train on.")
         wanted = ("train", *(name for name in ("val", "test") if name not in given))
         rng = np.random.default_rng([seed, 20_260])  # not the stream that shuffles batches
-        made, how["method"] = _make(data.kind, whole, wanted, sizes, rng, given, warnings)
+        if fold is not None:
+            made, how["method"] = _folded(data.kind, whole, fold, rng, warnings), "a fold, by seed"
+        else:
+            made, how["method"] = _make(data.kind, whole, wanted, sizes, rng, given, warnings)
         done = {**made, **{name: examples for name, examples in given.items() if name in ("val", "test")}}
     done = {name: done[name] for name in ("train", "val", "test") if name in done and len(done[name])}
     if data.kind != "series" and how["given"]:
@@ -91,10 +109,38 @@ def _make(kind, whole, wanted, sizes, rng, given, warnings) -> tuple[dict[str, E
         return by_position(whole, wanted, sizes), "by position"
     counts = _counts(len(whole), wanted, sizes)
     groups = _groups(contents(kind, whole), len(whole), counts, warnings)
-    labels = None if whole.y is None or np.asarray(whole.y).dtype.kind == "f" else np.asarray(whole.y).astype(str)
+    labels = _labels(whole)
     sides = _assign(groups, labels, counts, rng, warnings)
     method = "by seed" if labels is None else "by seed, stratified by class"
     return {name: whole.take(np.flatnonzero(sides == name)) for name in wanted}, method
+
+
+def _folded(kind, whole, fold: str, rng, warnings) -> dict[str, Examples]:
+    """Number i of k equal shares of every class is the test split, the next one validates."""
+    found = re.fullmatch(r"(\d+)/(\d+)", fold.strip())
+    number, of = map(int, found.groups()) if found else (0, 0)
+    if of < 3 or not 1 <= number <= of or of > len(whole):
+        raise DataError(
+            f"data.fold={fold!r} is not one of 1/k ... k/k with 3 <= k <= {len(whole)}.", "for example 1/10."
+        )
+    groups = _groups(contents(kind, whole), len(whole), {"test": len(whole) // of}, warnings)
+    labels = _labels(whole)
+    order = rng.permutation(groups.max() + 1)
+    if labels is not None:
+        first = np.unique(groups, return_index=True)[1]
+        order = order[np.argsort(labels[first[order]], kind="stable")]
+    share = np.empty(len(order), np.int64)
+    share[order] = np.arange(len(order)) % of + 1
+    here = share[groups]
+    sides = np.where(here == number, "test", np.where(here == number % of + 1, "val", "train"))
+    return {name: whole.take(np.flatnonzero(sides == name)) for name in ("train", "val", "test")}
+
+
+def _labels(whole: Examples) -> np.ndarray | None:
+    """Classes to be shared out evenly; None where there are none."""
+    if whole.y is None or np.asarray(whole.y).dtype.kind == "f":
+        return None
+    return np.asarray(whole.y).astype(str)
 
 
 def _counts(n: int, wanted, sizes) -> dict[str, int]:

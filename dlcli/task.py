@@ -129,6 +129,11 @@ class Task:
         """One batch -> small arrays with one row per example, to be concatenated over batches."""
         return {"y": y, "p": y_pred}
 
+    def measured(self, model: keras.Model, source: Source, train: Examples | None) -> dict[str, np.ndarray]:
+        """Measures of a whole source that take more than one prediction for each example.  train:
+        what the model has seen, where it is at hand."""
+        return {}
+
     def report(self, measures: dict[str, np.ndarray]) -> Report:
         """Measures of a whole split -> scores with intervals."""
         raise NotImplementedError

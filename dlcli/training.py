@@ -97,7 +97,11 @@ def finish(
     """Score the model and its rivals; write and show the report. more: what else it is to hold."""
     parts, trained = data.splits, time.monotonic()
     last = "test" if "test" in parts else "val" if "val" in parts else "train"
-    reports = {part: scoring.score(task, fitted.model, parts[part]) for part in ("val", "test") if part in parts}
+    reports = {
+        part: scoring.score(task, fitted.model, parts[part], parts["train"])
+        for part in ("val", "test")
+        if part in parts
+    }
     if not reports:
         reports = {"train": scoring.score(task, fitted.model, parts["train"])}
     scored = time.monotonic()

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from dlcli import sequences
-from dlcli.data import Span
+from dlcli.data import Examples, Span
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,51 @@ class Windows:
         return self.x[history], self.y[at + np.arange(self.horizon)]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """`count` of the windows in every pass: number i is drawn anew from the i-th of equal stretches."""
+
+    windows: Windows
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        at = (np.asarray(indices) + rng.random(len(indices))) * len(self.windows) / self.count
+        return self.windows.batch(at.astype(np.int64), rng)
+
+
 def starts(span: Span, lookback: int, horizon: int) -> np.ndarray:
     """Rows where a target of `horizon` rows may begin inside the span: with a whole history before
     it, or at least with one row where the series is too short for that."""
     first = span.start if span.start > 0 else max(1, min(lookback, span.stop - horizon))
     return np.arange(first, span.stop - horizon + 1)
+
+
+def ending_at(spans: list[Span], length: int, *, label: int | None = None, most: int | None = None) -> Examples:
+    """For every row of the spans the `length` rows that end with it, (length, C), gaps carried forward.
+
+    A window may reach back before its span. label: a column that is no value but says, not 0, that the
+    row is an anomaly; y is then "anomaly" or "normal".  most: windows taken at most, evenly.
+    """
+    x, y, names = [], [], []
+    for span in spans:
+        values = np.asarray(span.values, np.float32)[: span.stop]
+        known = sequences.carried_forward(values if label is None else np.delete(values, label, axis=1))
+        if len(known) < length:
+            continue
+        cut = np.lib.stride_tricks.sliding_window_view(known, length, axis=0).swapaxes(1, 2)  # (n, length, C)
+        first = max(span.start, length - 1)
+        x += list(cut[first - length + 1 :])
+        names += [f"{span.name} {time_at(span, row)}".strip() for row in range(first, span.stop)]
+        if label is not None:
+            marked = np.nan_to_num(values[first:, label]) != 0
+            y += np.where(marked, "anomaly", "normal").tolist()
+    found = Examples(x=x, y=y if label is not None else None, names=names)
+    if most and len(x) > most:
+        found = found.take(np.linspace(0, len(x) - 1, most).astype(np.int64))
+    return found
 
 
 def _observed(rows: np.ndarray, begin: np.ndarray, horizon: int) -> np.ndarray:

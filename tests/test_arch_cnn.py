@@ -72,6 +72,17 @@ def test_resnet_has_the_depth_and_weights_of_the_paper(depth):
     assert round((trainable(model) - 16 * 32 - 32 * 64) / 1e6, 2) == {3: 0.27, 5: 0.46}[depth]
 
 
+def test_a_resnet_without_shortcuts_is_the_plain_network_of_the_same_depth():
+    plain, residual = (build("resnet", (16, 16, 1), width=4, depth=5, shortcut=kind) for kind in ("none", "add"))
+    assert not [layer.name for layer in plain.layers if isinstance(layer, keras.layers.Add)]
+
+    def convolutions(model):
+        return [layer.kernel.shape for layer in model.layers if "conv" in layer.name and hasattr(layer, "kernel")]
+
+    assert convolutions(plain) == convolutions(residual)
+    assert len(convolutions(plain)) == 31  # 32 layers with weights, the head being the last
+
+
 def test_resnet_18_halves_large_pictures_five_times():
     """7 x 7 stem, pooling and four stages: 224 pixels -> 7, about 11.2 million weights without the head."""
     model = build("resnet", (224, 224, 3), 2, width=64, depth=2)

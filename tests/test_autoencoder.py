@@ -5,12 +5,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from dlcli import fit
+from dlcli import fit, likelihood, scoring
 from dlcli.architectures.autoencoder import conv_autoencoder, conv_vae, dense_autoencoder, dncnn, lstm_autoencoder, vae
 from dlcli.architectures.autoencoder._latent import Latent, divergences
 from dlcli.batches import Batches
 from dlcli.config import FitConfig
-from dlcli.data import Data, Examples
+from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, DlcliError
 from dlcli.images import ArrayImages
 from dlcli.tasks import anomaly_detection, denoising, reconstruction
@@ -255,3 +255,105 @@ def test_mistakes_are_named(rng, options, message):
     examples = pictures(rng) if kind == "images" else Examples(x=pl.DataFrame({"a": [1.0, 2.0]}))
     with pytest.raises(DataError, match=message):
         learned(reconstruction, examples, kind, **options)
+
+
+# ---- likelihoods ---------------------------------------------------------------------------------
+
+
+def test_the_importance_weighted_likelihood_is_the_integral_over_the_code(rng):
+    """A code of one number: p(x) can be summed up on a grid of codes."""
+    given = pictures(rng, (2, 2, 1), n=6)
+    task = learned(reconstruction, given, code=1, binary=True)
+    model = vae.build(task, width=8, depth=1)
+    for layer in model.layers:  # so that x, z and the drawing of z depend on one another, and codes lie near the prior
+        spread = 0.2 if "code" in layer.name else 0.7
+        layer.set_weights([rng.normal(0, spread, w.shape) for w in layer.get_weights()])
+    source = task.source(given, training=False)
+    _, decoder = likelihood.parts(model)
+    z = np.linspace(-8, 8, 4_001)[:, None]
+    p = array(decoder(z.astype("float32"))).astype("float64").reshape(len(z), 1, -1)
+    _, y = source.batch(np.arange(6), np.random.default_rng(0))
+    y = y.reshape(1, 6, -1)
+    joint = np.where(y > 0.5, p, 1 - p).prod(axis=2) * np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    expected = -np.log(joint.sum(axis=0) * (z[1, 0] - z[0, 0]))
+    estimate = likelihood.negative_log_likelihood(model, source, samples=5_000)
+    np.testing.assert_allclose(estimate, expected, atol=0.03)
+    bound = likelihood.negative_log_likelihood(model, source, samples=1)
+    assert bound.mean() > expected.mean()
+
+
+def test_a_variational_autoencoder_reports_divergence_and_on_binary_pictures_its_likelihood(rng):
+    given = pictures(rng, (4, 4, 1), n=8)
+    for binary, names in ((False, {"kl"}), (True, {"kl", "nll"})):
+        task = learned(reconstruction, given, code=2, binary=binary, importance=10)
+        report = scoring.score(task, vae.build(task, width=8), given)
+        assert names <= set(report.scores)
+        assert ("nll" in report.scores) == binary
+    plain = learned(reconstruction, given, code=2)
+    assert "kl" not in scoring.score(plain, dense_autoencoder.build(plain, width=8), given).scores
+
+
+def test_binary_pixels_are_drawn_with_their_grey_value_as_chance():
+    grey = np.full((400, 3, 3, 1), 51, np.uint8)  # a fifth
+    task = learned(reconstruction, Examples(x=ArrayImages(grey)), binary=True)
+    training = task.source(Examples(x=ArrayImages(grey)), training=True)
+    x, y = training.batch(np.arange(400), np.random.default_rng(0))
+    assert set(np.unique(x)) == {0, 255}
+    np.testing.assert_array_equal(x / 255, y)
+    assert y.mean() == pytest.approx(0.2, abs=0.03)
+    assert not np.array_equal(y, training.batch(np.arange(400), np.random.default_rng(1))[1])
+    scored = task.source(Examples(x=ArrayImages(grey)), training=False)
+    first = scored.batch(np.arange(400), np.random.default_rng(0))[1]
+    np.testing.assert_array_equal(first[7:9], scored.batch(np.array([7, 8]), np.random.default_rng(5))[1])
+
+
+def test_binary_is_refused_where_it_means_nothing(rng):
+    with pytest.raises(DataError, match="binary"):
+        learned(reconstruction, pictures(rng), binary=True, loss="mse")
+
+
+# ---- one long series -----------------------------------------------------------------------------
+
+
+def long_series(rows=600, wrong=range(480, 500)):
+    """A sine whose column `wrong` marks rows at which it stands still."""
+    values = np.sin(np.arange(rows) / 5)[:, None].repeat(2, axis=1).astype(np.float32)
+    values[:, 1] = 0
+    values[list(wrong)] = (0.0, 1.0)
+    parts = {"train": (0, 400), "val": (400, 450), "test": (450, rows)}
+    splits = {name: Examples(x=[Span(values, *borders, "s")]) for name, borders in parts.items()}
+    return Data(kind="series", splits=splits, about={"columns": ["value", "wrong"]})
+
+
+def test_every_row_of_a_series_is_scored_by_the_window_that_ends_with_it():
+    data = long_series()
+    task = anomaly_detection.Task.learn(data.splits["train"], data, window=16, label="wrong")
+    assert task.shape == [16, 1]
+    assert task.normal == "normal"
+    assert len(task.source(data.splits["train"], training=True)) == 400 - 15
+    source = task.source(data.splits["test"], training=False)
+    assert len(source) == 150
+    x, *_ = source.batch(np.array([0, 30]), np.random.default_rng(0))
+    np.testing.assert_allclose(x["values"][0, :, 0], np.sin(np.arange(435, 451) / 5), atol=1e-6)
+    assert x["anomaly"].tolist() == [False, True]  # rows 450 and 480
+    named = list(task.rows(data.splits["test"], {"error": np.arange(150.0)}))
+    assert named[0]["name"] == "s 450"
+    assert named[-1]["rank"] == 1
+
+
+def test_an_autoencoder_finds_where_a_series_stands_still():
+    data = long_series()
+    task = anomaly_detection.Task.learn(data.splits["train"], data, window=16, label="wrong", code=2)
+    keras.utils.set_random_seed(0)
+    model = trained(
+        dense_autoencoder.build(task, width=16, depth=1), task, data.splits["train"], steps=200, learning_rate=1e-2
+    )
+    assert score(model, task, data.splits["test"])["roc_auc"].value > 0.8
+
+
+@pytest.mark.parametrize(("options", "said"), [({"label": "nothing"}, "value, wrong"), ({"window": 500}, "500 rows")])
+def test_a_label_or_window_that_is_not_there_is_refused(options, said):
+    data = long_series()
+    with pytest.raises(DataError) as error:
+        anomaly_detection.Task.learn(data.splits["train"], data, **options)
+    assert said in f"{error.value} {error.value.hint}"

@@ -9,6 +9,7 @@ from dlcli import metrics, registry
 from dlcli.baselines import (
     _kneser_ney,
     gradient_boosting,
+    isolation_forest,
     last_value,
     linear_denoiser,
     linear_forecast,
@@ -23,6 +24,7 @@ from dlcli.baselines import (
     ridge,
     seasonal_naive,
     tfidf,
+    trigram,
     wiener,
 )
 from dlcli.data import Examples
@@ -269,6 +271,16 @@ def test_nearest_example_is_far_from_what_is_strange(rng):
     np.testing.assert_allclose(measures["mse"][5:], by_hand, rtol=1e-4)
 
 
+def test_isolation_forest_scores_what_is_strange_higher_and_equals_scikit_learn(rng):
+    from sklearn.ensemble import IsolationForest
+
+    normal, test = rng.normal(size=(300, 4)), np.concatenate([rng.normal(size=(20, 4)), rng.normal(6, 1, (20, 4))])
+    found = isolation_forest.fit(Copies(), Examples(x=normal, y=normal))(Examples(x=test, y=test))["error"]
+    assert found[20:].min() > found[:20].max()
+    other = IsolationForest(n_estimators=200, random_state=0).fit(normal.astype("float32"))
+    np.testing.assert_allclose(found, -other.score_samples(test.astype("float32")), rtol=1e-6)
+
+
 def test_linear_denoisers_beat_the_noise(rng):
     """White noise of variance v on white pictures of variance s leaves v s / (v + s)."""
     s, v = 0.04, 0.09
@@ -344,6 +356,19 @@ def test_ngram_learns_a_chain_down_to_its_entropy(rng):
     task.context = 40  # its first token is foreseen from one token only
     measures = ngram.fit(task, Examples(x=ids[:4_001]), order=3)(Examples(x=ids[4_000:]))
     assert measures["nll"].sum() / measures["tokens"].sum() == pytest.approx(0.325, abs=0.05)
+
+
+def test_trigram_looks_back_two_tokens_and_no_further(rng):
+    """A token that repeats the third before it: three tokens in a row tell nothing of it, four all."""
+    ids = list(rng.integers(1, 5, 3))
+    while len(ids) < 4_801:
+        ids.append(ids[-3] if rng.random() < 0.95 else rng.integers(1, 5))
+    ids, task = np.array(ids), _Text(5)
+    task.context = 40
+    train, test = Examples(x=ids[:4_001]), Examples(x=ids[4_000:])
+    short, long = (one.fit(task, train)(test) for one in (trigram, ngram))
+    assert short["nll"].sum() / short["tokens"].sum() > 1.0
+    assert long["nll"].sum() / long["tokens"].sum() < 0.7
 
 
 def test_ngram_gives_each_position_only_what_stands_before_it(rng):

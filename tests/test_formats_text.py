@@ -3,8 +3,9 @@
 import pytest
 from conftest import shared
 
+from dlcli import registry
 from dlcli.errors import DataError
-from dlcli.formats import labelled_lines, text_file, text_folders
+from dlcli.formats import labelled_lines, notes, text_file, text_folders
 
 
 def write(path, text, encoding="utf-8"):
@@ -114,3 +115,27 @@ def test_public_texts():
     assert {name: len(examples) for name, examples in data.splits.items()} == {"train": 5452, "test": 500}
     assert len(labelled_lines.open(shared("text-kim2014/data/rt-polarity.all")).splits["all"]) == 10662
     assert len(text_file.open(shared("tinyshakespeare")).splits["all"].x[0]) == 1115394
+
+
+def chorale(folder, name, rows, columns=4):
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [",".join(f"note{i}" for i in range(columns)), *(",".join(map(str, row)) for row in rows)]
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_tables_of_notes_are_texts_with_a_sign_for_each_note(tmp_path):
+    for part in ("train", "valid", "test"):
+        chorale(tmp_path / part, "a.csv", [(67, 62, 58, 0), (67, 62, 57, 127)])
+    found = [entry.name for entry in registry.entries("formats").values() if entry.load().matches(tmp_path)]
+    assert found == ["notes"]
+    data = notes.open(tmp_path)
+    assert list(data.splits) == ["train", "val", "test"]
+    assert [ord(sign) - notes.FIRST_SIGN for sign in data.splits["train"].x[0]] == [67, 62, 58, 0, 67, 62, 57, 127]
+
+
+@pytest.mark.parametrize(("cell", "said"), [("x", "line 3"), ("128", "line 3"), ("-1", "line 3"), ("60.5", "line 3")])
+def test_what_is_no_note_is_named_with_its_line(tmp_path, cell, said):
+    chorale(tmp_path, "a.csv", [(67, 62), (60, cell)], columns=2)
+    with pytest.raises(DataError, match=said) as error:
+        notes.open(tmp_path)
+    assert cell in str(error.value)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from dlcli import fit
+from dlcli import copies, fit, rundir, scoring
 from dlcli.architectures.gan import cgan, dcgan
 from dlcli.architectures.gan._convolutional import sides
 from dlcli.config import FitConfig
@@ -238,3 +238,81 @@ def test_a_grid_holds_every_picture_in_reading_order():
     assert sheet[8, 2] == 2
     assert sheet[0, 0] == sheet[8, 9] == 255
     assert grid(np.zeros((4, 2, 2, 3), np.uint8), 4).shape == (6, 18, 3)
+
+
+# ---- copies, the real thing, and a judge ---------------------------------------------------------
+
+
+def test_pictures_learned_by_heart_are_near_copies_and_new_ones_are_as_rare_as_real_ones(rng):
+    known, unseen, new = (rng.normal(size=(n, 16)).astype("float32") for n in (2_000, 1_000, 1_000))
+    turns = np.array_split(known, 3)
+    by_heart = copies.near_copies(known[:100] + 1e-3, unseen, iter(turns))
+    assert by_heart.mean() == 1
+    assert copies.near_copies(new, unseen, iter(turns)).mean() == pytest.approx(copies.NEAR, abs=0.03)
+    assert copies.near_copies(10 * new, unseen, iter(turns)).mean() == 0
+
+
+def test_a_generator_that_gives_back_its_training_pictures_is_found_out(rng):
+    class Parrot:
+        def predict(self, x, **_):
+            return learned_by_heart[: len(x["noise"])]
+
+    train, test = pictures(rng, n=60), pictures(rng, n=40)
+    task = learned(train, latent=2)
+    learned_by_heart = task.source(train, training=False).batch(np.arange(60), rng)[1]
+    measures = task.measured(Parrot(), task.source(test, training=False), train)
+    assert measures["copy"].mean() == 1
+    assert task.measured(Parrot(), task.source(test, training=False), None) == {}
+
+
+def test_real_pictures_are_a_bound_and_no_rival(rng):
+    """Their distance is about nothing, and the verdict passes them over."""
+    train, test = pictures(rng, n=200), pictures(rng, n=200)
+    task = learned(train, latent=2)
+    found = scoring.rivals("image-generation", task, train, test)
+    named = {rival.name: rival for rival in found}
+    assert named["real-pictures"].bound
+    assert not named["pca-sampler"].bound
+    real, drawn = (named[name].report.scores["coverage"].value for name in ("real-pictures", "pca-sampler"))
+    assert real > 0.9
+    said = scoring.verdict(task, named["pca-sampler"].report, found)
+    assert "real-pictures" not in said
+    assert drawn <= 1
+
+
+@pytest.fixture
+def judge(rng, tmp_path):
+    """A run of image-classification whose model tells bright pictures from dark ones."""
+    run = rundir.create(tmp_path / "judge", arch="lenet", task="image-classification")
+    inputs = keras.Input((8, 8, 1))
+    x = keras.layers.AveragePooling2D(4)(keras.layers.Rescaling(1 / 255)(inputs))
+    x = keras.layers.Identity(name="features")(x)
+    p = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, p)
+    model.layers[-1].set_weights([np.array([[-40.0, 40.0]]), np.array([20.0, -20.0])])
+    model.save(run.model)
+    learned = {"classes": ["dark", "bright"]}
+    run.write("spec.json", {"task": "image-classification", "architecture": "lenet", "learned": learned})
+    return run.path
+
+
+def test_a_judge_compares_in_its_own_features_and_counts_the_classes(judge, rng):
+    examples = pictures(rng, n=40)
+    task = learned(examples, latent=2, judge=str(judge))
+    dark = np.full((40, 8, 8, 1), -0.9, np.float32)
+    x, y = task.source(examples, training=False).batch(np.arange(40), rng)
+    report = task.report(task.measure(x, y, dark))
+    assert report.tables["judged classes"][0]["generated"] == 1
+    assert (
+        report.scores["judged_frechet"].value > 10 * task.report(task.measure(x, y, y)).scores["judged_frechet"].value
+    )
+    pooled = ((y + 1) / 2).reshape(40, -1).mean(axis=1)  # one feature: the mean
+    by_hand = (pooled.mean() - 0.05) ** 2 + pooled.var(ddof=1)
+    assert report.scores["judged_frechet"].value == pytest.approx(by_hand, rel=0.02)
+    assert "lenet" in report.formulas["judged_frechet"]
+
+
+def test_a_judge_of_other_pictures_is_refused(judge, rng):
+    """Before anything is trained."""
+    with pytest.raises(DlcliError, match="8x8x1"):
+        learned(pictures(rng, (16, 16, 1)), latent=2, judge=str(judge))

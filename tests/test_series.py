@@ -7,12 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from dlcli import sequences
+from dlcli import sequences, splits
 from dlcli.architectures.cnn import inception_time, resnet_1d
 from dlcli.architectures.rnn import lstm
 from dlcli.architectures.transformer import itransformer, patchtst
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError
+from dlcli.formats import m4
 from dlcli.layers import (
     ChannelsApart,
     ChannelsTogether,
@@ -246,6 +247,39 @@ def test_windows_are_all_there_and_targets_are_disjoint(rng):
     assert seen["test"] == set(range(160, 200))
     assert not seen["train"] & seen["val"]
     assert task.windows == 96
+
+
+def test_a_pass_over_many_windows_takes_some_of_each_stretch_and_others_the_next_time():
+    values = np.arange(1_020, dtype=np.float32)[:, None]
+    data = spans(values, {"train": (0, 1_020)})
+    task = forecast(data, horizon=5, lookback=16, per_pass=100)
+    source = task.source(data.splits["train"], training=True)
+    assert len(source) == 100
+    passes = []
+    for seed in range(2):
+        x, _ = source.batch(np.arange(100), np.random.default_rng(seed))
+        first = np.rint(x[:, 0, 0] * task.spread[""][0] + task.mean[""][0]).astype(int)
+        assert (first // 10 == np.arange(100)).all()  # 1 000 windows, ten in each stretch
+        passes.append(first)
+    assert (passes[0] != passes[1]).mean() > 0.5
+    assert len(task.source(data.splits["train"], training=False)) == 1_000
+
+
+def test_mase_of_an_archive_is_scaled_by_all_that_it_gives_to_learn_from(tmp_path):
+    """M4: the rows that validation takes are in-sample too."""
+    rng = np.random.default_rng(0)
+    past, future = rng.normal(size=(12, 60)).cumsum(axis=1), rng.normal(size=(12, 4))
+    for name, rows in (("train", past), ("test", future)):
+        lines = [
+            ",".join(f"V{i}" for i in range(1, 62)),
+            *(",".join(map(str, (f"Y{i}", *row))) for i, row in enumerate(rows)),
+        ]
+        (tmp_path / f"Yearly-{name}.csv").write_text("\n".join(lines), encoding="utf-8")
+    data, _ = splits.split(m4.open(tmp_path))
+    assert data.splits["train"].x[0].stop == 56
+    task = forecasting.Task.learn(data.splits["train"], data)
+    given = np.abs(np.diff(past.astype(np.float32), axis=1)).mean(axis=1)
+    np.testing.assert_allclose([task.seasonal[f"Y{i}"][0] for i in range(12)], given, rtol=1e-5)
 
 
 def test_the_published_number_of_ett_windows(rng):

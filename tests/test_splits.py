@@ -181,3 +181,41 @@ def test_too_few_examples_still_leave_something_to_train_on():
         split(Data(kind="texts", splits={"test": texts(["a", "b"])}))
     with pytest.raises(DataError, match="no examples"):
         split(Data(kind="texts", splits={"all": texts([])}))
+
+
+def test_folds_test_every_example_once_and_classes_keep_their_shares():
+    """The protocol of Kim (2014) for sets without a test split."""
+    data = Data(kind="texts", splits={"all": texts(["a"] * 140 + ["b"] * 60)})
+    tested = []
+    for i in range(1, 11):
+        done, how = split(data, fold=f"{i}/10")
+        assert sizes(done) == how["sizes"] == {"train": 160, "val": 20, "test": 20}
+        assert np.mean(done.splits["test"].y == "a") == pytest.approx(0.7, abs=0.05)
+        assert not set(done.splits["test"].names) & {*done.splits["train"].names, *done.splits["val"].names}
+        tested += done.splits["test"].names
+    assert sorted(tested, key=int) == [str(i) for i in range(200)]
+
+
+def test_a_fold_keeps_duplicates_on_one_side():
+    contents = [f"text {i // 2}" for i in range(100)]
+    for i in range(1, 6):
+        done, _ = split(Data(kind="texts", splits={"all": texts(["a", "a", "b", "b"] * 25, contents)}), fold=f"{i}/5")
+        sides = [set(examples.x) for examples in done.splits.values()]
+        assert not sides[0] & sides[1]
+        assert not sides[2] & (sides[0] | sides[1])
+
+
+@pytest.mark.parametrize(
+    ("fold", "given", "said"),
+    [
+        ("0/10", "all", "not one of"),
+        ("11/10", "all", "not one of"),
+        ("1/2", "all", "not one of"),
+        ("third", "all", "not one of"),
+        ("1/10", "train", "brings its own"),
+    ],
+)
+def test_an_impossible_fold_is_refused_with_what_was_given(fold, given, said):
+    with pytest.raises(DataError, match=said) as error:
+        split(Data(kind="texts", splits={given: texts(["a", "b"] * 20)}), fold=fold)
+    assert fold in str(error.value)

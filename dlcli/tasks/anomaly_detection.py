@@ -1,5 +1,6 @@
 """Find what is unlike the normal examples: an autoencoder that has seen only those fails on the rest."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,17 +12,20 @@ from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
 from dlcli.tasks import _columns, reconstruction
 from dlcli.tasks.reconstruction import learned
+from dlcli.windows import ending_at
 
 _SHOWN = 20
+_WINDOWS = 20_000  # of a series that training sees at most
 
 
 @dataclass(kw_only=True)
 class Task(reconstruction.Task):
     """x: {"values", "anomaly"} -> the values again; the squared error is the score. Training sees
-    the examples of class `normal` only, or all of them where there are no classes (""). The loss
+    the examples of class `normal` only, or all of them where there are no classes (""). Of a long series,
+    every row is scored by the window that ends with it. The loss
     that chooses the epoch does not count anomalies either."""
 
-    KINDS = {"images", "sequences", "table"}
+    KINDS = {"images", "sequences", "series", "table"}
     NEEDS = {"bottleneck"}
     PREFERS = ("conv-autoencoder", "lstm-autoencoder", "dense-autoencoder")
     headline = "roc_auc"
@@ -29,6 +33,8 @@ class Task(reconstruction.Task):
 
     normal: str
     target: str
+    window: int = 0  # 0 where the data is no long series
+    label: int | None = None
 
     @classmethod
     def learn(
@@ -40,10 +46,22 @@ class Task(reconstruction.Task):
         code: int = 16,
         size: int | None = None,
         loss: str = "mse",
+        window: int = 64,
+        label: str | None = None,
     ) -> "Task":
-        """normal: the class that is normal.  code, size, loss: as in reconstruction."""
+        """normal: the class that is normal.  code, size, loss: as in reconstruction.  window: of a
+        long series, the steps that end with the one that is scored.  label: its column that is not
+        0 where something was wrong; it is not read by the model."""
         if loss not in ("mse", "bce") or (loss == "bce" and data.kind != "images"):
             raise DataError(f"task.loss={loss!r} is not for {data.kind}.", "mse, or for pictures bce.")
+        given = {}
+        if data.kind == "series":
+            given = {"window": window, "label": _column(label, data)}
+            train = ending_at(train.x, window, label=given["label"], most=_WINDOWS)
+            data = dataclasses.replace(data, kind="sequences")
+            if len(train) == 0:
+                raise DataError(f"no training series has {window} rows.", "choose a smaller --set task.window.")
+            normal = normal or (None if label is None else "normal")
         target = data.about.get("target") or ""
         labels = _labels(train, target)
         classes = sorted(set(labels)) if labels is not None else []
@@ -57,9 +75,12 @@ class Task(reconstruction.Task):
             raise DataError(f"no training example is of class {normal!r}.", f"known: {some(classes, 10)}.")
         if labels is not None:
             train = train.take(np.flatnonzero(labels == normal))
-        return cls(normal=normal, target=target, code=code, error=loss, **learned(train, data, size=size))
+        fields = learned(train, data, size=size) | given
+        return cls(normal=normal, target=target, code=code, error=loss, **fields)
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:
+        if self.window:
+            examples = ending_at(examples.x, self.window, label=self.label, most=_WINDOWS if training else None)
         labels = _labels(examples, self.target)
         anomaly = None if labels is None or not self.normal else labels != self.normal
         if training and anomaly is not None:
@@ -85,6 +106,9 @@ class Task(reconstruction.Task):
             measures["anomaly"] = np.asarray(x["anomaly"])
         return measures
 
+    def measured(self, model: keras.Model, source: task.Source, train: Examples | None) -> dict[str, np.ndarray]:
+        return {}
+
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         error, anomaly = measures["error"], measures.get("anomaly")
         highest = np.argsort(-error, kind="stable")[:_SHOWN]
@@ -101,6 +125,8 @@ class Task(reconstruction.Task):
         error = outputs["error"]
         rank = np.empty(len(error), int)
         rank[np.argsort(-error, kind="stable")] = np.arange(1, len(error) + 1)
+        if self.window:
+            examples = ending_at(examples.x, self.window, label=self.label)
         for i, name in enumerate(pixels.names(examples)):
             yield {"name": name, "error": float(error[i]), "rank": int(rank[i])}
 
@@ -127,6 +153,16 @@ class _Labelled:
         normal = (~anomaly).astype(np.float32).reshape(-1, *[1] * (y.ndim - 2))
         weight = weight[0] * normal if weight else normal
         return {"values": values, "anomaly": anomaly}, y, weight
+
+
+def _column(label: str | None, data: Data) -> int | None:
+    """The place of the column that says what is an anomaly."""
+    columns = [str(name) for name in data.about.get("columns") or []]
+    if label is not None and label not in columns:
+        raise DataError(f"the series have no column {label!r}.", f"they have {some(columns, 8)}.")
+    if label is not None and len(columns) == 1:
+        raise DataError(f"the series have no column but {label!r}.", "something is to be read too.")
+    return None if label is None else columns.index(label)
 
 
 def _labels(examples: Examples, target: str) -> np.ndarray | None:

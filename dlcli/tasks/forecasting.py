@@ -13,7 +13,7 @@ from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
 from dlcli.layers import ChannelsApart, ChannelsTogether, InstanceRestore, InstanceStandardize
 from dlcli.observed import ObservedError, observed_mae
-from dlcli.windows import Windows, default_lookback, season_of, starts, time_at
+from dlcli.windows import Sample, Windows, default_lookback, season_of, starts, time_at
 
 
 @dataclass(kw_only=True)
@@ -58,6 +58,7 @@ class Task(task.Task):
     spread: dict[str, list[float]]
     seasonal: dict[str, list[float]]
     windows: int
+    per_pass: int = 16_384
 
     @classmethod
     def learn(
@@ -72,12 +73,14 @@ class Task(task.Task):
         independent: bool = True,
         linear: bool = True,
         patch: int | None = None,
+        per_pass: int = 16_384,
     ) -> "Task":
         """horizon: steps to forecast (default: the test rows of an archive, else 24).  lookback:
         steps of history that the model sees.  season: steps after which the series repeats.
         instance_norm: revin, last or none.  independent: every column by itself, through the same
         weights.  linear: what the network gives is added to a linear map of the window.  patch:
-        steps between the patches that it reads."""
+        steps between the patches that it reads.  per_pass: training windows that one pass takes at most,
+        evenly from all series: neighbours are nearly the same."""
         if instance_norm not in ("revin", "last", "none"):
             raise DataError(f"instance_norm is {instance_norm!r}.", "it must be revin, last or none.")
         if not len(train):
@@ -99,7 +102,9 @@ class Task(task.Task):
         for span in train.x:
             known = span.values[: span.stop]
             mean[span.name], spread[span.name] = sequences.statistics([known])
-            seasonal[span.name] = np.nan_to_num(metrics.seasonal_scale(known, season)).tolist()
+            # Where the archive says what is test, "in-sample" is all that it gives to learn from (M4).
+            sample = span.values if "horizon" in data.about else known
+            seasonal[span.name] = np.nan_to_num(metrics.seasonal_scale(sample, season)).tolist()
         columns = list(data.about.get("columns") or [f"column{i}" for i in range(widths.pop())])
         return cls(
             columns=columns,
@@ -115,6 +120,7 @@ class Task(task.Task):
             spread=spread,
             seasonal=seasonal,
             windows=sum(len(starts(span, lookback, horizon)) for span in train.x),
+            per_pass=per_pass,
         )
 
     def adopting(self, source: task.Task, train: Examples) -> "Task":
@@ -124,7 +130,7 @@ class Task(task.Task):
 
     # ---- data --------------------------------------------------------------------------------
 
-    def source(self, examples: Examples, *, training: bool) -> "Windows":
+    def source(self, examples: Examples, *, training: bool) -> task.Source:
         wrong = [span for span in examples.x if span.values.shape[1] != len(self.columns)]
         if wrong:
             raise DataError(
@@ -132,6 +138,8 @@ class Task(task.Task):
                 f"the model was trained on {some(self.columns, 8)}.",
             )
         self._scored = Windows.cut(self, examples.x)
+        if training and len(self._scored) > self.per_pass:
+            return Sample(self._scored, self.per_pass)
         return self._scored
 
     def scale(self, span: Span) -> tuple[np.ndarray, np.ndarray]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 import numpy as np
 from keras import layers
 
-from dlcli import metrics, pixels, task
+from dlcli import copies, metrics, pixels, task
+from dlcli import judge as judging
 from dlcli.data import Data, Examples, Images
 from dlcli.errors import DataError, DlcliError, some
 from dlcli.features import SIZE, features
@@ -39,14 +41,20 @@ class Task(task.Task):
     count: int
     mean: list[float]
     spread: list[float]
+    judge: str | None = None
 
     @classmethod
-    def learn(cls, train: Examples, data: Data, *, size: int | None = None, latent: int = 64) -> "Task":
+    def learn(
+        cls, train: Examples, data: Data, *, size: int | None = None, latent: int = 64, judge: str | None = None
+    ) -> "Task":
         """size: longer side of the pictures in pixels (default: their own, at most 64).
-        latent: numbers of noise that a picture is drawn from."""
+        latent: numbers of noise that a picture is drawn from.  judge: a run of image-classification;
+        its features compare the pictures too, and its classes say which are missing."""
         if len(train) < 2:
             raise DataError(f"{len(train)} training pictures are too few to draw more of the kind.", "check the path.")
         image = pixels.shape(train.x, size or min(_LONGEST, max(train.x.size()[:2])))
+        if judge:
+            judging.opened(judge, image)  # a mistake in it is told before training
         known = train.y is not None and isinstance(train.y[0], str)
         images = train.x.prepare(*image)
         chosen = np.array_split(pixels.sample(images, _SAMPLE), 8)
@@ -59,6 +67,7 @@ class Task(task.Task):
             mean=seen.mean(axis=0).astype(float).tolist(),
             # what never varies has nothing to be divided by
             spread=np.where(seen.std(axis=0) > 1e-4, seen.std(axis=0), 1.0).astype(float).tolist(),
+            judge=judge,
         )
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:
@@ -83,13 +92,25 @@ class Task(task.Task):
     def loss(self):
         return None
 
+    @cached_property
+    def judged(self) -> judging.Judge | None:
+        return judging.opened(self.judge, self.image) if self.judge else None
+
     def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
         measures = {"fake": self.compared(y_pred), "real": self.compared(y)}
         if "label" in x:
             measures["label"] = np.asarray(x["label"])
+        if self.judged:
+            measures["judged_fake"], measures["drawn"] = self.judged.see(y_pred)
+            measures["judged_real"], measures["found"] = self.judged.see(y)
         return measures
 
+    def measured(self, model: keras.Model, source: task.Source, train: Examples | None) -> dict[str, np.ndarray]:
+        return {} if train is None else {"copy": copies.found(model, source, self.source(train, training=False))}
+
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
+        measures = dict(measures)
+        copied = measures.pop("copy", None)
         # distances between all pairs grow with the square
         chosen = np.unique(np.linspace(0, len(measures["real"]) - 1, _COMPARED).astype(np.int64))
         measures = {name: values[chosen] for name, values in measures.items()}
@@ -109,6 +130,19 @@ class Task(task.Task):
                 " chance for architectures that take no classes"
             )
             tables["classes"] = table
+        if copied is not None:
+            scores["near_copies"] = metrics.score(copied)
+            formulas["near_copies"] = (
+                "share of generated pictures nearer to a training picture, in pixels, than 95 % of the pictures of this"
+                f" split are: {copies.NEAR:g} where nothing was learned by heart"
+            )
+        if self.judged:
+            judged = metrics.generation(measures["judged_real"], measures["judged_fake"])
+            said = f"features: the last of {self.judged.name}, a classifier of such pictures; n = {len(real)}"
+            for name in ("frechet", "precision", "recall", "density", "coverage"):
+                scores[f"judged_{name}"] = judged.scores[name]
+                formulas[f"judged_{name}"] = f"{judged.formulas[name]}; {said}"
+            tables["judged classes"] = judging.counted(measures["drawn"], measures["found"], self.judged.classes)
         return task.Report(scores=scores, tables=tables, formulas=formulas)
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:

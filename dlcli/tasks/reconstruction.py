@@ -10,14 +10,19 @@ import numpy as np
 from keras import layers
 
 from dlcli import columns as prepared
-from dlcli import metrics, pixels, sequences, task
+from dlcli import likelihood, metrics, pixels, sequences, task
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError, some
-from dlcli.tasks import _columns
+from dlcli.tasks import _columns, _same
 
 # Noise that a reconstruction by squared error is taken to have, as a standard deviation: what a
 # unit of that loss weighs against the divergence of a variational autoencoder.
 _NOISE = {"images": 0.1, "sequences": 0.3, "table": 0.3}
+
+_LIKELIHOODS = {
+    "kl": "mean over examples of the divergence of the code from the standard normal, nats",
+    "nll": "-ln of the mean of p(x|z) p(z) / q(z|x) over {samples} codes, mean over examples, nats (Burda et al., 2016)",
+}
 
 
 @dataclass(kw_only=True)
@@ -43,19 +48,39 @@ class Task(task.Task):
     spread: list[float]
     ragged: bool
     columns: list[dict]
+    binary: bool = False
+    importance: int = 0
 
     @classmethod
     def learn(
-        cls, train: Examples, data: Data, *, code: int = 32, size: int | None = None, loss: str = "auto"
+        cls,
+        train: Examples,
+        data: Data,
+        *,
+        code: int = 32,
+        size: int | None = None,
+        loss: str = "auto",
+        binary: bool = False,
+        importance: int = 200,
     ) -> "Task":
         """code: numbers that each example is squeezed into.  size: longer side of the pictures
-        (default: their own, at most 128).  loss: mse, or bce (pictures only; their default)."""
+        (default: their own, at most 128).  loss: mse, or bce (pictures only; their default).
+        binary: pixels are drawn black or white, their grey values being the chances.  importance:
+        codes drawn for each binary picture when its likelihood is estimated; 0 for none."""
+        if binary and (data.kind != "images" or loss == "mse"):
+            raise DataError(f"task.binary is for pictures and bce, not for {data.kind} and {loss}.", "leave it away.")
         errors = ("bce", "mse") if data.kind == "images" else ("mse",)
         if loss not in ("auto", *errors):
             raise DataError(f"task.loss={loss!r} is not for {data.kind}.", f"it is {' or '.join(errors)}.")
         if code < 1:
             raise DataError(f"task.code={code} leaves nothing to decode from.", "it is at least 1.")
-        return cls(code=code, error=errors[0] if loss == "auto" else loss, **learned(train, data, size=size))
+        return cls(
+            code=code,
+            error=errors[0] if loss == "auto" else loss,
+            binary=binary,
+            importance=importance,
+            **learned(train, data, size=size),
+        )
 
     def facing(self) -> dict[str, Any]:
         """Fields by which a classifier's stem gives what this one's does. Raises: DlcliError for tables."""
@@ -70,12 +95,12 @@ class Task(task.Task):
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:
         if self.kind == "images":
-            return _Pictures(examples.x.prepare(*self.shape))
+            return (_same.Drawn if self.binary else _same.Pictures)(examples.x.prepare(*self.shape), training)
         if self.kind == "table":
             x = prepared.flat(prepared.encode(examples.x, self.columns), self.columns)
             return task.Arrays(x, x)
         many = [sequences.interpolated(x) for x in self._checked(examples)]
-        return _Series(sequences.stacked(many, self.shape[0], ragged=self.ragged), self.mean, self.spread)
+        return _same.Series(sequences.stacked(many, self.shape[0], ragged=self.ragged), self.mean, self.spread)
 
     def inputs(self):
         return keras.Input(self.shape, name={"images": "pixels", "sequences": "series", "table": "columns"}[self.kind])
@@ -100,7 +125,7 @@ class Task(task.Task):
     def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
         y, y_pred = np.asarray(y, np.float32), np.asarray(y_pred, np.float32)
         if self.kind != "images":
-            return {"mse": _mean(np.square(y - y_pred), known(x))}
+            return {"mse": _mean(np.square(y - y_pred), _same.known(x))}
         y_pred = np.clip(y_pred, 0, 1)
         p = np.clip(y_pred, 1e-7, 1 - 1e-7)
         return {
@@ -109,14 +134,27 @@ class Task(task.Task):
             "ssim": metrics.ssim(y, y_pred),
         }
 
+    def measured(self, model: keras.Model, source: task.Source, train: Examples | None) -> dict[str, np.ndarray]:
+        if not likelihood.is_variational(model):
+            return {}
+        found = {"kl": likelihood.divergence(model, source)}
+        if self.binary and self.importance:
+            found["nll"] = likelihood.negative_log_likelihood(model, source, samples=self.importance)
+        return found
+
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         report = metrics.reconstruction(measures["mse"], measures.get("bce"), measures.get("ssim"))
         kept = [name for name in report.scores if name != "psnr" or self.kind == "images"]
         formulas = {name: report.formulas[name] for name in kept}
         if self.kind != "images":
             formulas["mse"] += "; in standard deviations, so the mean of each channel would have 1"
+        scores = {name: report.scores[name] for name in kept}
+        for name, formula in _LIKELIHOODS.items():
+            if name in measures:
+                scores[name] = metrics.score(measures[name])
+                formulas[name] = formula.format(samples=self.importance)
         return task.Report(
-            scores={name: report.scores[name] for name in kept},
+            scores=scores,
             tables={"code": [{"numbers": self.size, "in the code": self.code, "ratio": self.size / self.code}]},
             formulas=formulas,
         )
@@ -187,42 +225,6 @@ def learned(train: Examples, data: Data, *, size: int | None) -> dict:
     lengths = [len(x) for x in many]
     shape = [max(lengths), widths[0]]
     return fields | {"shape": shape, "mean": mean, "spread": spread, "ragged": min(lengths) < max(lengths)}
-
-
-class _Pictures:
-    """x: bytes, y: the same in [0, 1]."""
-
-    def __init__(self, images):
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
-        x = self.images.read(indices)
-        return x, x / np.float32(255)
-
-
-class _Series:
-    """x: raw values, y: the same standardised. Padded steps weigh nothing."""
-
-    def __init__(self, x, mean, spread):
-        self.x = x
-        self.known = known(x)
-        self.weight = self.known / np.maximum(self.known.mean(axis=1, keepdims=True), 1e-9)
-        y = (x - np.float32(mean)) / np.float32(spread)
-        self.y = np.where(self.known[..., None] > 0, y, np.float32(0))
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
-        return self.x[indices], self.y[indices], self.weight[indices].astype(np.float32)
-
-
-def known(x: np.ndarray) -> np.ndarray | None:
-    """(B, T): 1 for steps that were measured, 0 for padding; None for tables."""
-    return (x != sequences.PADDING).any(axis=-1).astype(np.float32) if x.ndim == 3 else None
 
 
 def _mean(values: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:

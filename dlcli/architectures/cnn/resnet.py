@@ -16,10 +16,11 @@ def build(
     depth: int = 1,
     block: Literal["basic", "bottleneck"] = "basic",
     dropout: float = 0.0,
+    shortcut: Literal["add", "none"] = "add",
 ):
     """width: filters of the first stage, twice as many in each next.  depth: blocks per stage.
     block: two 3 x 3 convolutions, or 1 x 1, 3 x 3 and 1 x 1 to four times the width.
-    dropout: before the head.
+    dropout: before the head.  shortcut: none is the plain network of the paper's first figure.
 
     Pictures of up to 64 pixels: a 3 x 3 stem and three stages, so width=16 depth=3 is the paper's
     ResNet-20; larger ones: a 7 x 7 stem with pooling and four stages, so width=64 depth=2 is ResNet-18.
@@ -37,6 +38,7 @@ def build(
                 stride=2 if stage and i == 0 else 1,
                 bottleneck=block == "bottleneck",
                 blocks=stages * depth,
+                plain=shortcut == "none",
             )
     x = _activated(x, "norm")
     if dropout:
@@ -51,8 +53,8 @@ def _stem(x, width: int, large: bool):
     return layers.MaxPooling2D(3, 2, padding="same", name="stem_pool")(x)
 
 
-def _residual(x, name: str, *, filters: int, stride: int, bottleneck: bool, blocks: int):
-    """x plus what a few convolutions make of it.  (B, H, W, C) -> (B, H/stride, W/stride, filters or 4 filters)
+def _residual(x, name: str, *, filters: int, stride: int, bottleneck: bool, blocks: int, plain: bool):
+    """x plus what a few convolutions make of it; the latter alone where `plain`.  (B, H, W, C) -> (B, H/stride, W/stride, filters or 4 filters)
 
     The last convolution begins small, so that all `blocks` branches together add as much as x
     holds: a stack of any depth begins near the identity, and yet every weight has a gradient from
@@ -60,7 +62,7 @@ def _residual(x, name: str, *, filters: int, stride: int, bottleneck: bool, bloc
     """
     last = filters * 4 if bottleneck else filters
     y = _activated(x, f"{name}_norm0")
-    if stride > 1 or x.shape[-1] != last:
+    if not plain and (stride > 1 or x.shape[-1] != last):
         x = _convolution(y, f"{name}_shortcut", last, 1, stride)
     steps = [(filters, 3, stride), (last, 3, 1)]
     if bottleneck:
@@ -68,9 +70,9 @@ def _residual(x, name: str, *, filters: int, stride: int, bottleneck: bool, bloc
     for i, (width, size, step) in enumerate(steps):
         if i:
             y = _activated(y, f"{name}_norm{i}")
-        gain = 2 / blocks if i == len(steps) - 1 else 2
+        gain = 2 / blocks if i == len(steps) - 1 and not plain else 2
         y = _convolution(y, f"{name}_conv{i}", width, size, step, gain=gain)
-    return layers.Add(name=f"{name}_add")([x, y])
+    return y if plain else layers.Add(name=f"{name}_add")([x, y])
 
 
 def _activated(x, name: str):
