@@ -1,5 +1,6 @@
 """Start Keras on the backend, device and precision that were asked for, and say so: it takes seconds."""
 
+import json
 import logging
 import os
 import sys
@@ -26,6 +27,7 @@ def start(backend: str, *, device: str = "auto", precision: str = "float32", see
                 "one process has one backend.",
             )
     else:
+        _single(backend)
         os.environ["KERAS_BACKEND"] = backend
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         # A seeded run must repeat bit for bit; on the CPU this costs nothing measurable.
@@ -49,6 +51,20 @@ def start(backend: str, *, device: str = "auto", precision: str = "float32", see
     if device.startswith("gpu") and not gpus():
         raise DlcliError(
             f"--device {device} was asked for, but {backend} sees no GPU.", "leave --device away for the CPU."
+        )
+
+
+def _single(backend: str) -> None:
+    """TensorFlow's strategy for several machines fails in the first step of Keras 3: rather say so at once."""
+    try:
+        told = json.loads(os.environ.get("TF_CONFIG") or "{}")
+        workers = sum(len(told.get("cluster", {}).get(role, [])) for role in ("chief", "worker", "ps"))
+    except (ValueError, AttributeError, TypeError):
+        return
+    if backend == "tensorflow" and workers > 1:
+        raise DlcliError(
+            f"TF_CONFIG names {workers} machines, and dlcli trains on one.",
+            "unset TF_CONFIG: all devices of this machine are used.",
         )
 
 
@@ -109,8 +125,8 @@ def scope() -> Iterator[int]:
     import keras
 
     jax = keras.backend.backend() == "jax"
-    # JAX may also have several CPU devices, which is how this is tested.
-    count = len(gpus()) or (len(keras.distribution.list_devices("cpu")) if jax else 1)
+    # There may also be several CPU devices, which is how this is tested.
+    count = len(gpus()) or len(keras.distribution.list_devices("cpu"))
     if count == 1:
         yield 1
     elif jax:
@@ -123,8 +139,86 @@ def scope() -> Iterator[int]:
     else:
         import tensorflow
 
-        with tensorflow.distribute.MirroredStrategy().scope():
+        # without names it takes all GPUs, or one CPU
+        named = None if gpus() else [device.upper() for device in keras.distribution.list_devices("cpu")]
+        with tensorflow.distribute.MirroredStrategy(named).scope():
             yield count
+
+
+def settle(model) -> None:
+    """Let the variables hold what the last step has made of them: JAX keeps that to itself between steps."""
+    sync = getattr(model, "jax_state_sync", None)
+    if sync is not None:
+        sync()
+
+
+def value(variable):
+    """A copy of a variable as an array. Where its copies on several devices differ, as sums over an epoch do, all
+    of them, one after another."""
+    import keras
+    import numpy as np
+
+    copies = _copies(variable)
+    if copies is None:
+        # a view of a buffer that JAX hands over to the next step would change under the reader's hands
+        return np.array(keras.ops.convert_to_numpy(variable.value), copy=True)
+    arrays = [copy.numpy() for copy in copies]
+    return arrays[0] if all(np.array_equal(arrays[0], array) for array in arrays[1:]) else np.stack(arrays)
+
+
+def assign(variable, array) -> bool:
+    """The opposite of `value`. False when the shape is another.
+
+    Sums of another number of devices go to the first one.
+    """
+    import numpy as np
+
+    copies = _copies(variable)
+    apart = array.ndim == len(variable.shape) + 1 and array.shape[1:] == tuple(variable.shape)
+    if not apart and array.shape != tuple(variable.shape):
+        return False
+    if copies is None:
+        variable.assign(array.sum(axis=0) if apart else array)
+        return True
+    if apart and len(array) != len(copies):
+        array = np.stack([array.sum(axis=0), *[np.zeros_like(array[0])] * (len(copies) - 1)])
+    for i, copy in enumerate(copies):
+        copy.assign(array[i] if apart else array)
+    return True
+
+
+def _copies(variable) -> tuple | None:
+    """TensorFlow's variables on each device, or None where there is one."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        return None
+    found = getattr(variable.value, "values", None)
+    return found if isinstance(found, tuple) else None
+
+
+def memory_errors() -> tuple[type[BaseException], ...]:
+    """What the backend may raise when there is not enough memory; see `is_memory`."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return (MemoryError, jax.errors.JaxRuntimeError)
+    import tensorflow
+
+    return (MemoryError, tensorflow.errors.ResourceExhaustedError)
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether one of `memory_errors` is about memory: JAX has one class for all errors."""
+    import keras
+
+    return (
+        isinstance(error, MemoryError)
+        or keras.backend.backend() != "jax"
+        or any(words in str(error) for words in ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory"))
+    )
 
 
 def value_and_gradients(function, arguments: list) -> tuple:

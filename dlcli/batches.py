@@ -15,6 +15,8 @@ class Batches(keras.utils.PyDataset):
     Training: every pass is a permutation drawn from (seed, pass); the last, short batch of a pass
     is left out, as another shape would be compiled anew; the next pass has another order.
     `passes` passes make one Keras epoch, where a pass would be shorter than Keras' own overhead.
+    A batch comes in `parts` equal parts where the whole does not fit into the device's memory.
+    An epoch that was begun before goes on at batch `skip`.
     """
 
     def __init__(
@@ -25,6 +27,7 @@ class Batches(keras.utils.PyDataset):
         seed: int = 0,
         epoch: int = 0,
         passes: int = 1,
+        parts: int = 1,
         change=None,
     ):
         super().__init__(workers=1, use_multiprocessing=False)
@@ -33,8 +36,11 @@ class Batches(keras.utils.PyDataset):
         self.seed = seed
         self.epoch = epoch
         self.passes = passes
+        self.parts = parts
+        self.skip = 0
         self.change = change
         self._order = (-1, None)
+        self._whole = (None, None)
 
     @property
     def per_pass(self) -> int:
@@ -42,9 +48,21 @@ class Batches(keras.utils.PyDataset):
         return len(self.source) // self.batch_size
 
     def __len__(self) -> int:
-        return self.per_pass * self.passes
+        return self.per_pass * self.passes * self.parts
 
     def __getitem__(self, index: int):
+        # what is read ahead of a shortened epoch's end is never used
+        whole, part = divmod(min(index + self.skip, len(self) - 1), self.parts)
+        if self.parts == 1:
+            return self.batch(whole)
+        key = (self.epoch, whole)
+        if self._whole[0] != key:
+            self._whole = (key, self.batch(whole))
+        rows = slice(part * self.batch_size // self.parts, (part + 1) * self.batch_size // self.parts)
+        return tuple(_rows(item, rows) for item in self._whole[1])
+
+    def batch(self, index: int) -> tuple:
+        """The whole batch at that place of the epoch."""
         number = self.epoch * self.passes + index // self.per_pass
         position = index % self.per_pass
         chosen = self.order(number)[position * self.batch_size : (position + 1) * self.batch_size]
@@ -59,15 +77,31 @@ class Batches(keras.utils.PyDataset):
         return self._order[1]
 
 
-class Turn(keras.callbacks.Callback):
-    """Tells the batches which epoch it is. Keras' own `on_epoch_end` also comes once before the first."""
+def _rows(item, rows: slice):
+    if isinstance(item, dict):
+        return {name: array[rows] for name, array in item.items()}
+    return None if item is None else item[rows]
 
-    def __init__(self, batches: Batches):
+
+class Turn(keras.callbacks.Callback):
+    """Tells the batches which epoch it is. Keras' own `on_epoch_end` also comes once before the first.
+
+    skip: batches of the first epoch that were trained before. Keras counts on to the end of a whole epoch; StopIteration
+    is how it is told that one is over.
+    """
+
+    def __init__(self, batches: Batches, *, skip: int = 0):
         super().__init__()
         self.batches = batches
+        self._skip = batches.skip = skip
 
     def on_epoch_begin(self, epoch, logs=None):
         self.batches.epoch = epoch
+        self.batches.skip, self._skip = self._skip, 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.batches.skip and batch == len(self.batches) - self.batches.skip:
+            raise StopIteration
 
 
 class InOrder(keras.utils.PyDataset):

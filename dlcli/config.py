@@ -38,14 +38,19 @@ class FitConfig(BaseModel):
     layer_decay: float = Field(
         1.0, ge=1, description="how much slower each fourth of the body learns than what follows"
     )
-    schedule: Literal["cosine", "constant"] = "cosine"
-    warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps")
+    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
+    warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps; plateau has none")
     final: float = Field(0.0, ge=0, le=1, description="learning rate at the end, as a fraction of the peak")
+    plateau: int = Field(5, ge=1, description="epochs without a better score before schedule=plateau halves the rate")
     clip_norm: float | None = Field(1.0, gt=0, description="of the gradients of all weights together")
     ema: float | None = Field(None, ge=0, lt=1, description="momentum of the weights' moving average")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     keep: int = Field(0, ge=0, description="checkpoints kept on the way, for inspect-layers --timeline")
     patience: int | None = Field(None, ge=1, description="epochs without a better score before stopping")
+    save_every: float = Field(
+        60.0, ge=0, description="seconds between checkpoints, all that a kill costs; 0: every batch"
+    )
+    loader_patience: float = Field(600.0, gt=0, description="seconds that reading one batch may take")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     class_weights: Literal["equal", "balanced"] = "equal"
     mixup: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
@@ -73,12 +78,14 @@ class RunConfig(BaseModel):
         return dict(self.set.get(component, {}))
 
 
-def merge(*, file: Path | None, assignments: list[str], flags: dict[str, Any]) -> RunConfig:
+def merge(
+    *, file: Path | None, assignments: list[str], flags: dict[str, Any], base: RunConfig | None = None
+) -> RunConfig:
     """The run that a config file, `--set` assignments and flags (None: not given) ask for together.
 
-    A flag with a dot in its name ("fit.epochs") is an option of that component.
+    A flag with a dot in its name ("fit.epochs") is an option of that component.  base: instead of a file.
     """
-    merged: dict[str, Any] = read(file) if file else {}
+    merged: dict[str, Any] = base.model_dump(mode="json") if base else read(file) if file else {}
     chosen = {part: dict(options) for part, options in _sections(merged, file).items()}
     for text in assignments:
         component, option, value = _assignment(text)

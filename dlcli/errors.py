@@ -9,6 +9,7 @@ MEMORY = 7
 LOCKED = 8
 MISMATCH = 9
 CHECK = 10  # a check of inspect-layers failed
+PREEMPTED = 75  # stopped by SIGTERM: resume me
 STOPPED = 130
 
 

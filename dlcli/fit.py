@@ -3,27 +3,33 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 
-from dlcli import console, rundir
+from dlcli import backend, console, durable, loading, rundir, savepoints, signals, state
+from dlcli import course as courses
 from dlcli.backend import gpus
 from dlcli.batches import Batches, InOrder, Turn
 from dlcli.config import FitConfig
-from dlcli.errors import DIVERGED, STOPPED, DlcliError
-from dlcli.mixing import changes
+from dlcli.course import Course
+from dlcli.errors import DlcliError
+from dlcli.keeper import Keeper
+from dlcli.loading import Guarded
+from dlcli.mixing import Change, changes
 from dlcli.optimize import layerwise, optimizer
 from dlcli.progress import Diverged, Watch
 from dlcli.rundir import Run
+from dlcli.savepoints import Savepoint
+from dlcli.saver import Interrupted, Saver
+from dlcli.signals import Stop
 from dlcli.task import Source, Task
 
 # A Keras epoch costs some 30 ms beside its steps: a shorter one holds several passes over the data.
 _STEPS_PER_EPOCH = 16
-# Seconds between saves. A run that is killed loses at most this, or one epoch.
-_SAVE_EVERY = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,73 +56,219 @@ def train(
     run: Run,
     seed: int,
     multiple: int = 1,
+    names: dict[str, Sequence[str] | None] | None = None,
 ) -> Fitted:
     """Fit the model that `build` makes and leave the best weights in run/model.keras.
 
-    The best epoch is the one with the best `task.monitor` on `val`; without a monitor or a
-    validation split it is the last. labels: class numbers
-    of `train`, for class weights; classes: how many there are, 0 when the task has none. multiple: batches are made divisible by it (devices).
+    A training that was begun in `run` goes on from its newest checkpoint: with the same data and settings it ends with
+    the weights, bit for bit, that it would have had without the interruption.
 
-    Raises: DlcliError (exit code 6) when the loss is not finite any more.
+    The best epoch is the one with the best `task.monitor` on `val`; without a monitor or a validation split it is the
+    last. labels: class numbers of `train`, for class weights; classes: how many there are, 0 when the task has none.
+    multiple: batches are made divisible by it (devices).  names: of the examples in "train" and "val", for messages.
+
+    Raises: DlcliError when the loss is no number in spite of lower rates (exit code 6), when memory does not suffice
+    (7), a batch cannot be read (3), a checkpoint cannot be written (5), or training is stopped from outside (75, 130).
     """
-    batch_size = _divisible(min(fit.batch_size, len(train)), multiple)
+    names = names or {}
     change = changes(fit, labels, classes)
-    batches = Batches(train, batch_size=batch_size, seed=seed, change=change)
-    passes = max(fit.epochs, math.ceil((fit.steps or 0) / batches.per_pass))
+    train = Guarded(train, names=names.get("train"), patience=fit.loader_patience)
+    val = Guarded(val, names=names.get("val"), patience=fit.loader_patience) if val is not None else None
+    durable.sweep(run.checkpoints)
     begun = time.monotonic()
+    with signals.heard() as stop, loading.told(train, val):
+        batch_size = _divisible(min(fit.batch_size, len(train)), multiple)
+        batches = Batches(train, batch_size=batch_size, seed=seed, change=change)
+        course = courses.recorded(run) or _planned(build, task, fit, batches, val, begun=begun).written(run)
+        while True:
+            once = _Training(task, fit, course, train, val, change=change, run=run, seed=seed, stop=stop)
+            try:
+                return once.fitted(build)
+            except Diverged as error:
+                rate = fit.learning_rate * course.rate
+                hint = f"lower --learning-rate (it was {rate:g} at last), or look for extreme values in the data."
+                course = course.slower(run, reason=str(error), step=_reached(run), hint=hint)
+            except backend.memory_errors() as error:
+                if not backend.is_memory(error):
+                    raise
+                course = course.smaller(run, multiple=multiple, step=_reached(run))
+
+
+@dataclass(kw_only=False)
+class _Training:
+    """One attempt, from the newest checkpoint or from the start."""
+
+    task: Task
+    fit: FitConfig
+    course: Course
+    train: Source
+    val: Source | None
+    change: Change | None = field(kw_only=True)
+    run: Run = field(kw_only=True)
+    seed: int = field(kw_only=True)
+    stop: Stop = field(kw_only=True)
+
+    def __post_init__(self):
+        course = self.course
+        self.batches = Batches(
+            self.train,
+            batch_size=course.batch_size,
+            seed=self.seed,
+            passes=course.per_epoch,
+            parts=course.parts,
+            change=self.change,
+        )
+        self.epochs = math.ceil(course.passes / course.per_epoch)
+        self.point = savepoints.newest(self.run.checkpoints)
+        settings = self.fit
+        self.settings = settings.model_copy(
+            update={
+                "learning_rate": settings.learning_rate * course.rate,
+                "accumulate": settings.accumulate * course.parts,
+            }
+        )
+        self.keeper = Keeper(
+            self.task,
+            self.run,
+            passes=course.per_epoch,
+            patience=settings.patience,
+            plateau=settings.plateau if settings.schedule == "plateau" else None,
+            least=settings.final,
+            kept={round((i + 1) * self.epochs / settings.keep) for i in range(settings.keep)},
+            since=course.since,
+            every=settings.save_every,
+        )
+
+    def fitted(self, build: Callable[[], keras.Model]) -> Fitted:
+        """Train to the end. Raises: Diverged, or what the backend raises for want of memory."""
+        keras.utils.set_random_seed(self.seed)
+        model = build()
+        compiled(model, self.task, self.settings, steps=self.epochs * len(self.batches))
+        point, examples = self.point, self.course.batch_size // self.course.parts
+        val = InOrder(self.val, batch_size=examples) if self.val is not None else None
+        if point is not None:
+            self.keeper.restore(point)
+            if point.finished and point.meta["passes"] == self.course.passes:
+                return self._finished(model, point)
+            self._restore(model, point)
+        epoch, done = self._place(point)
+        spent = point.meta["seconds"] if point else 0.0
+        watch = Watch(
+            batch_size=examples,
+            deadline=time.monotonic() + self.fit.time - spent if self.fit.time and self.course.timed else None,
+            done=epoch * len(self.batches) + done,
+            first=point.meta["first_loss"] if point else None,
+        )
+        saver = Saver(
+            self.run,
+            self.course,
+            self.batches,
+            keeper=self.keeper,
+            watch=watch,
+            stop=self.stop,
+            rate=self.settings.learning_rate,
+            every=self.fit.save_every,
+            validated=val is not None,
+            point=point,
+        )
+        averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if self.fit.ema is not None else []
+        callbacks = [Turn(self.batches, skip=done), *averaged, self.keeper, watch, saver]
+        try:
+            with warnings.catch_warnings():
+                # the way a shortened first epoch ends
+                warnings.filterwarnings("ignore", message="Your input ran out of data")
+                model.fit(
+                    self.batches,
+                    initial_epoch=epoch,
+                    epochs=self.epochs,
+                    validation_data=val,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=callbacks,
+                )
+            saver.close()
+        except Interrupted:
+            watch.close()
+            raise self._stopped(saver) from None
+        finally:
+            watch.close()
+            saver.join()
+        return self._ended(model, saver, examples)
+
+    def _restore(self, model: keras.Model, point: Savepoint) -> None:
+        """Weights, optimizer and random generators as they were."""
+        state.prepare(model, self.batches)
+        state.restore(model, point, ("model",))
+        try:
+            state.restore(model, point, ("optimizer",), accumulated=self.course.parts // point.meta["parts"] or 1)
+        except DlcliError:
+            if not any(changed["what"] == "config" for changed in self.course.changes):
+                raise
+            console.warn("the optimizer's state does not fit what was changed: it begins anew.")
+        if point.meta["learning_rate"] != self.settings.learning_rate:
+            state.lower(model, self.settings.learning_rate / point.meta["learning_rate"])
+        epoch, done = self._place(point)
+        console.note(
+            f"going on from {point.name}: epoch {epoch + 1} of {self.epochs}, batch {done} of {len(self.batches)}"
+        )
+
+    def _place(self, point: Savepoint | None) -> tuple[int, int]:
+        """Epochs that are done, and batches (or parts of them) of the next one."""
+        if point is None:
+            return 0, 0
+        before = point.meta["batch_size"] / point.meta["parts"]
+        done = int(point.meta["batch"] * before) // (self.course.batch_size // self.course.parts)
+        return point.meta["epoch"], min(done, len(self.batches) - 1)
+
+    def _ended(self, model: keras.Model, saver: Saver, examples: int) -> Fitted:
+        keeper, seconds = self.keeper, saver.spent
+        steps = keeper.epochs * len(self.batches)
+        told = {
+            "epochs": keeper.epochs * self.course.per_epoch,
+            "best_epoch": keeper.best_epoch * self.course.per_epoch,
+            "steps": steps,
+            "seconds": seconds,
+            "examples_per_second": steps * examples / seconds,
+        }
+        newest = state.captured(model)
+        keeper.finish()
+        saver.finish(told, newest)
+        return Fitted(model=model, **told)
+
+    def _finished(self, model: keras.Model, point: Savepoint) -> Fitted:
+        """Nothing is left to train: the model that was the best."""
+        model.set_weights(self.keeper.weights)
+        if not self.run.model.is_file():
+            rundir.commit(self.run.model, model.save)
+        return Fitted(model=model, **point.meta["fitted"])
+
+    def _stopped(self, saver: Saver) -> DlcliError:
+        try:
+            self.keeper.save_best()
+        except OSError as error:
+            console.warn(f"the best model so far could not be written: {error.strerror}.")
+        done = self.keeper.epochs * self.course.per_epoch
+        return DlcliError(
+            f"stopped by {self.stop.name} after {done} whole epochs of {self.course.passes}; all of it is saved.",
+            f"dlcli train --resume {self.run.path} goes on.",
+            code=self.stop.code,
+        )
+
+
+def _planned(build, task, fit, batches, val, *, begun: float) -> Course:
+    """How many passes over the data, and how they are cut into epochs."""
+    passes = max(fit.epochs, math.ceil((fit.steps or 0) / batches.per_pass))
     if fit.time:
         passes = _affordable(build, task, fit, batches, val, seconds=fit.time)
-        fit = fit.model_copy(update={"epochs": passes, "steps": None})
         console.note(f"{passes} epochs fit into {fit.time:.0f} s")
-    batches.passes = min(passes, math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
-    epochs = math.ceil(passes / batches.passes)
+    per_epoch = min(passes, math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
+    return Course(passes=passes, per_epoch=per_epoch, batch_size=batches.batch_size)
 
-    keras.utils.set_random_seed(seed)
-    model = build()
-    compiled(model, task, fit, steps=epochs * len(batches))
-    kept = {round((i + 1) * epochs / fit.keep) for i in range(fit.keep)}
-    keeper = Keeper(task, run, patience=fit.patience, passes=batches.passes, kept=kept)
-    watch = Watch(batch_size=batch_size, deadline=begun + fit.time if fit.time else None)
-    averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if fit.ema is not None else []
-    started = time.monotonic()
-    try:
-        model.fit(
-            batches,
-            epochs=epochs,
-            validation_data=InOrder(val, batch_size=_divisible(batch_size, multiple)) if val is not None else None,
-            verbose=0,
-            shuffle=False,
-            callbacks=[Turn(batches), *averaged, keeper, watch],
-        )
-    except Diverged as error:
-        kept = f"{run.model} holds the best epoch before it" if run.model.exists() else "nothing was kept"
-        raise DlcliError(
-            f"{error}; {kept}.",
-            f"lower --learning-rate (it was {fit.learning_rate:g}), or look for extreme values in the data.",
-            code=DIVERGED,
-        ) from None
-    except KeyboardInterrupt:
-        watch.close()
-        if not keeper.epochs:
-            raise DlcliError("stopped in the first epoch: nothing was kept.", code=STOPPED) from None
-        keeper.finish()
-        raise DlcliError(
-            f"stopped after {keeper.epochs * batches.passes} epochs.",
-            f"{run.model} holds the best of them: dlcli evaluate {run.path} scores it.",
-            code=STOPPED,
-        ) from None
-    finally:
-        watch.close()
-    seconds = time.monotonic() - started
-    keeper.finish()
-    return Fitted(
-        model=model,
-        epochs=keeper.epochs * batches.passes,
-        best_epoch=keeper.best_epoch * batches.passes,
-        steps=keeper.epochs * len(batches),
-        seconds=seconds,
-        examples_per_second=keeper.epochs * len(batches) * batch_size / seconds,
-    )
+
+def _reached(run: Run) -> int:
+    """The step that the newest checkpoint stands at."""
+    point = savepoints.newest(run.checkpoints)
+    return point.step if point else 0
 
 
 def compiled(model: keras.Model, task: Task, fit: FitConfig, *, steps: int) -> None:
@@ -135,67 +287,6 @@ def _jit(fit: FitConfig) -> bool | str:
     if keras.backend.backend() != "tensorflow":
         return "auto"
     return False if fit.jit == "auto" and not gpus() else fit.jit
-
-
-class Keeper(keras.callbacks.Callback):
-    """Keeps the history and the best weights, in memory at once and on disk every so often."""
-
-    def __init__(self, task: Task, run: Run, *, patience: int | None, passes: int, kept: Collection[int] = ()):
-        super().__init__()
-        self.kept = kept
-        self.monitor = task.monitor
-        # Accuracies are to be high; losses and errors low.
-        self.sign = -1.0 if self.monitor and "acc" in self.monitor else 1.0
-        self.run = run
-        self.patience = patience
-        self.passes = passes
-        self.best = math.inf
-        self.best_epoch = self.epochs = 0
-        self._weights = None
-        self._saved = time.monotonic()
-        self._unsaved = False
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._begun = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs = {name: float(value) for name, value in (logs or {}).items()}
-        self.epochs = epoch + 1
-        self.run.append(
-            "history.jsonl",
-            {"epoch": self.epochs * self.passes, **logs, "seconds": round(time.monotonic() - self._begun, 3)},
-        )
-        score = self.sign * logs.get(self.monitor, -math.inf) if self.monitor in logs else None
-        # NaN is never better. Without a score the newest epoch is the best known.
-        if score is None or score < self.best:
-            self.best = math.inf if score is None else score
-            self.best_epoch = self.epochs
-            self._unsaved = True
-            self._weights = self.model.get_weights()
-        if self.epochs in self.kept:
-            rundir.commit(
-                self.run.path / "checkpoints" / f"epoch-{self.epochs * self.passes:05d}.keras", self.model.save
-            )
-        if time.monotonic() - self._saved > _SAVE_EVERY:
-            self._save()
-        if score is not None and self.patience and self.epochs - self.best_epoch >= self.patience:
-            self.model.stop_training = True
-
-    def finish(self) -> None:
-        """Best weights into the model and onto the disk; the newest state beside them."""
-        rundir.commit(self.run.last, self.model.save)
-        self.model.set_weights(self._weights)
-        rundir.commit(self.run.model, self.model.save)
-
-    def _save(self) -> None:
-        if self._unsaved:
-            newest = self.model.get_weights()
-            self.model.set_weights(self._weights)
-            rundir.commit(self.run.model, self.model.save)
-            self.model.set_weights(newest)
-        self._unsaved = False
-        rundir.commit(self.run.last, self.model.save)
-        self._saved = time.monotonic()
 
 
 def _affordable(build, task, fit, batches, val, *, seconds: float) -> int:
@@ -219,22 +310,3 @@ def _affordable(build, task, fit, batches, val, *, seconds: float) -> int:
 
 def _divisible(batch_size: int, multiple: int) -> int:
     return max(multiple, batch_size // multiple * multiple)
-
-
-def outputs(model: keras.Model, task: Task, source: Source, *, batch_size: int = 256) -> dict[str, np.ndarray]:
-    """Measures of a whole source, in order. Every example counts once.
-
-    The last batch is filled up with its own first examples, so that one shape is compiled; what
-    they gave is cut off.
-    """
-    n = len(source)
-    batch_size = min(batch_size, n)
-    parts = []
-    for index, start in enumerate(range(0, n, batch_size)):
-        chosen = np.arange(start, min(start + batch_size, n))
-        filled = np.resize(chosen, batch_size)
-        x, y, *_ = source.batch(filled, np.random.default_rng([0, index]))
-        y_pred = model.predict_on_batch(x)
-        measured = task.measure(x, y, y_pred)
-        parts.append({name: np.asarray(values)[: len(chosen)] for name, values in measured.items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -66,7 +66,12 @@ def _rates(model: keras.Model, decay: float) -> list[float]:
 
 
 def schedule(fit: FitConfig, steps: int):
-    """Learning rate per step: linear warm-up, then a cosine to `final` of the peak, or constant."""
+    """Learning rate per step: linear warm-up, then a cosine to `final` of the peak, or constant.
+
+    With "plateau" it is a number, without a warm-up, that the keeper of the best epoch lowers.
+    """
+    if fit.schedule == "plateau":
+        return fit.learning_rate  # lowered between epochs, where the score is known
     warmup = max(1, round(fit.warmup * steps)) if fit.warmup else 0
     if fit.schedule == "constant" and not warmup:
         return fit.learning_rate

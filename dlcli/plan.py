@@ -216,3 +216,24 @@ def _contents(path: Path) -> str:
         return f"a {path.suffix or 'nameless'} file of {path.stat().st_size} bytes"
     names = sorted(item.name for item in path.iterdir())
     return f"a folder with {', '.join(names[:3])}{'…' if len(names) > 3 else ''}" if names else "an empty folder"
+
+
+def resolved(config: RunConfig, chosen: Plan) -> RunConfig:
+    """Every choice and every option written out, so that the file repeats the run."""
+    options = {
+        "arch": {name: option.default for name, option in chosen.arch.options.items()} | chosen.arch_options,
+        "task": {name: option.default for name, option in chosen.task.options.items()} | chosen.task_options,
+        "data": config.options("data"),
+        "fit": chosen.fit.model_dump(mode="json"),
+    }
+    return config.model_copy(
+        update={
+            "format": chosen.format.name,
+            "task": chosen.task.name,
+            "arch": chosen.arch.name,
+            "set": {
+                part: {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+                for part, values in options.items()
+            },
+        }
+    )

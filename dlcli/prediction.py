@@ -9,7 +9,7 @@ from PIL import Image
 
 from dlcli import console, finished, rundir
 from dlcli.data import Examples
-from dlcli.fit import outputs
+from dlcli.outputs import outputs
 from dlcli.reference import Reference
 
 _SHOWN = 20  # rows on the screen; all are in the file

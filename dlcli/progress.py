@@ -1,5 +1,6 @@
 """What a person sees while a model trains: a bar on a terminal, plain lines in a pipe; both on stderr."""
 
+import math
 import time
 
 import keras
@@ -8,23 +9,30 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from dlcli import console
 
 _EVERY = 0.2  # seconds between looks at the numbers: reading them waits for the device
+EXPLODED = 1000  # times the first loss: that of untrained weights is near the worst that is of use
 _PLAIN = 10.0  # seconds between lines where no bar can be drawn
 
 
 class Watch(keras.callbacks.Callback):
-    """Loss, metric, examples per second and time left."""
+    """Loss, metric, examples per second and time left; and the end of a training whose loss explodes.
 
-    def __init__(self, *, batch_size: int, deadline: float | None = None):
+    done: batches that were trained before.  first: the first loss that was seen then, or None.
+    """
+
+    def __init__(self, *, batch_size: int, deadline: float | None = None, done: int = 0, first: float | None = None):
         super().__init__()
         self.batch_size = batch_size
         self.deadline = deadline
+        self.first = first
+        self.done = done
         self.examples_per_second = 0.0
         self._bar = None
 
     def on_train_begin(self, logs=None):
         self._total = self.params["epochs"] * self.params["steps"]
         self._begun = self._looked = self._printed = time.monotonic()
-        self._done = self._seen = self._epoch = 0
+        self._done = self._seen = self.done
+        self._epoch = 0
         if console.notes.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -43,17 +51,15 @@ class Watch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        if self._done == 0:
+        if self._done == self.done:
             self._begun = self._looked = now  # the first step is compiled: it tells nothing of the others
-            self._seen = 1
+            self._seen = self.done + 1
         self._done += 1
         if self.deadline is not None and now > self.deadline:
             self.model.stop_training = True
         if now - self._looked < _EVERY:
             return
-        loss = float(logs["loss"])
-        if loss != loss:
-            raise Diverged(self._epoch)
+        self.check(logs)
         self.examples_per_second = (self._done - self._seen) * self.batch_size / (now - self._looked)
         self._looked, self._seen = now, self._done
         numbers = f"{_numbers(logs)} {self.examples_per_second:,.0f} examples/s"
@@ -62,15 +68,26 @@ class Watch(keras.callbacks.Callback):
             self._bar.update(self._line, completed=self._done, description=name, numbers=numbers)
         elif now - self._printed > _PLAIN:
             self._printed = now
-            left = (now - self._begun) / (self._done - 1) * (self._total - self._done)
+            left = (now - self._begun) / (self._done - self.done - 1) * (self._total - self._done)
             console.note(
                 f"epoch {self._epoch + 1}/{self.params['epochs']} "
                 f"step {self._done}/{self._total} {numbers} {left:.0f} s left"
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs and float(logs["loss"]) != float(logs["loss"]):
-            raise Diverged(epoch)
+        self.check(logs or {})
+
+    def check(self, logs) -> None:
+        """Raises: Diverged when the mean loss of the epoch so far is no number, or beyond all that it began with."""
+        if "loss" not in logs:
+            return
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise Diverged(f"the loss became {'NaN' if loss != loss else 'infinite'} in epoch {self._epoch + 1}")
+        if self.first is None:
+            self.first = loss
+        if abs(loss) > EXPLODED * (1 + abs(self.first)):
+            raise Diverged(f"the loss rose from {self.first:.3g} to {loss:.3g} in epoch {self._epoch + 1}")
 
     def on_train_end(self, logs=None):
         self.close()
@@ -83,11 +100,7 @@ class Watch(keras.callbacks.Callback):
 
 
 class Diverged(Exception):
-    """The loss is not a number any more; `epoch` counts from 0."""
-
-    def __init__(self, epoch: int):
-        super().__init__(f"the loss became NaN in epoch {epoch + 1}")
-        self.epoch = epoch
+    """The loss is not a number any more, or far from every useful one."""
 
 
 def _numbers(logs) -> str:

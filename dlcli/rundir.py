@@ -10,13 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dlcli import durable, locking
 from dlcli.errors import DISK, MODEL, DlcliError
 
 
 @dataclass(frozen=True)
 class Run:
-    """config.json, spec.json, model.keras, last.keras, history.jsonl, environment.json, report.json
-    and a folder per verb (evaluate/, predict/, generate/)."""
+    """config.json, spec.json, origin.json, course.json, model.keras, last.keras, history.jsonl, environment.json,
+    report.json, checkpoints/ and a folder per verb (evaluate/, predict/, generate/)."""
 
     path: Path
 
@@ -27,6 +28,10 @@ class Run:
     @property
     def last(self) -> Path:
         return self.path / "last.keras"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
 
     def model_file(self) -> Path:
         """The best model. Raises: DlcliError (exit code 4) when there is none yet."""
@@ -61,9 +66,12 @@ class Run:
 def probe(out: Path | None) -> None:
     """Tell before any work whether a run can be written there.
 
-    Raises: DlcliError when `out` is not empty, or its disk cannot be written (exit code 5).
+    Raises: DlcliError when `out` is not empty, is in use (exit code 8), or its disk cannot be written (exit code 5).
     """
     if out is not None and out.is_dir() and any(out.iterdir()):
+        locking.check(out)
+        if (out / "course.json").is_file() and not (out / "report.json").is_file():
+            raise DlcliError(f"{out} holds an unfinished run.", f"dlcli train --resume {out} goes on with it.")
         raise DlcliError(f"{out} is not empty.", "choose another --out, or remove it first.")
     folder = next(place for place in [out or Path("runs"), *(out or Path("runs")).absolute().parents] if place.exists())
     try:
@@ -104,12 +112,10 @@ def commit(target: Path, write: Callable[[Path], Any]) -> Path:
     The temporary name keeps the suffix, which Keras reads the format from.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    temporary = target.with_name(f"{durable.TEMPORARY}{os.getpid()}-{target.name}")
     try:
         write(temporary)
-        _sync(temporary)
-        os.replace(temporary, target)
-        _sync(target.parent)
+        durable.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
     return target
@@ -124,14 +130,6 @@ def finite(value):
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _plain(value):

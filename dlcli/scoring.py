@@ -9,7 +9,7 @@ import keras
 
 from dlcli import console, registry
 from dlcli.data import Examples
-from dlcli.fit import outputs
+from dlcli.outputs import outputs
 from dlcli.task import Report, Score, Task
 
 

@@ -1,16 +1,17 @@
 """One training from data to a finished run directory: learn, fit, score, report."""
 
+import os
 import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from typing import Any
 
 import keras
 
-from dlcli import __version__, backend, console, fit, scoring
+from dlcli import __version__, backend, console, fit, plan, resuming, scoring
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data, Examples
 from dlcli.fit import Fitted
@@ -20,14 +21,19 @@ from dlcli.task import Source, Task
 
 
 def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, Any], run: Run) -> dict[str, Any]:
-    """Train as planned on `data` (in splits) and leave a complete run directory.
+    """Train as planned on `data` (in splits), or go on with what was begun, and leave a complete run directory.
 
     Returns: the report, as `--json` prints it.
     Raises: DlcliError for data that the task cannot use, or a training that diverged.
     """
     begun = time.monotonic()
-    task = learned(chosen, data)
-    begin(config, chosen, task, data, how_split=how_split, run=run)
+    if (run.path / resuming.ORIGIN).is_file():
+        task = chosen.task.load().Task(**run.read("spec.json")["learned"])
+        resuming.compare_environment(run, _environment())
+    else:
+        task = learned(chosen, data)
+        begin(config, chosen, task, data, how_split=how_split, run=run)
+        resuming.write(run, plan.resolved(config, chosen), data, _environment())
     fitting = Fitting.of(task, data.splits, seed=config.seed)
     prepared = time.monotonic()
     fitted = fitting.fit(lambda: chosen.arch.load().build(task, **chosen.arch_options), chosen.fit, run=run)
@@ -43,6 +49,7 @@ class Fitting:
     val: Source | None
     examples: Examples
     seed: int
+    names: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, task: Task, parts: dict[str, Examples], *, seed: int) -> "Fitting":
@@ -53,6 +60,7 @@ class Fitting:
             val=task.source(val, training=False) if val is not None and len(val) else None,
             examples=parts["train"],
             seed=seed,
+            names={part: examples.names for part, examples in parts.items()},
         )
 
     def fit(self, build: Callable[[], keras.Model], settings: FitConfig, *, run: Run) -> Fitted:
@@ -69,6 +77,7 @@ class Fitting:
                 run=run,
                 seed=self.seed,
                 multiple=copies,
+                names=self.names,
             )
 
 
@@ -84,7 +93,7 @@ def learned(chosen: Plan, data: Data) -> Task:
 def begin(config: RunConfig, chosen: Plan, task: Task, data: Data, *, how_split: dict[str, Any], run: Run) -> None:
     """Say what will be done, and write down all that it depends on."""
     console.note(f"{chosen.format.name}, {task.describe()} -> {chosen.task.name} with {chosen.arch.name}")
-    config = _resolved(config, chosen)
+    config = plan.resolved(config, chosen)
     run.write("config.json", config.model_dump(mode="json"))
     run.write("spec.json", _spec(chosen, task, data, how_split))
     run.write("environment.json", _environment())
@@ -155,27 +164,6 @@ def _spec(chosen: Plan, task: Task, data: Data, how_split: dict[str, Any]) -> di
     }
 
 
-def _resolved(config: RunConfig, chosen: Plan) -> RunConfig:
-    """Every choice and every option written out, so that the file repeats the run."""
-    options = {
-        "arch": {name: option.default for name, option in chosen.arch.options.items()} | chosen.arch_options,
-        "task": {name: option.default for name, option in chosen.task.options.items()} | chosen.task_options,
-        "data": config.options("data"),
-        "fit": chosen.fit.model_dump(mode="json"),
-    }
-    return config.model_copy(
-        update={
-            "format": chosen.format.name,
-            "task": chosen.task.name,
-            "arch": chosen.arch.name,
-            "set": {
-                part: {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-                for part, values in options.items()
-            },
-        }
-    )
-
-
 def _settings(config: RunConfig) -> str:
     """The merged configuration, a line per component."""
     return "\n".join(
@@ -183,6 +171,13 @@ def _settings(config: RunConfig) -> str:
         for part, options in config.set.items()
         if options
     )
+
+
+# Variables that change the order of sums, and with it the last bits.
+_NUMERICS = (
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_ENABLE_ONEDNN_OPTS"),
+    *("TF_DETERMINISTIC_OPS", "XLA_FLAGS"),
+)
 
 
 def _environment() -> dict[str, Any]:
@@ -200,6 +195,8 @@ def _environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "backend": keras.backend.backend(),
         "devices": backend.devices(),
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "numerics": {name: os.environ[name] for name in _NUMERICS if name in os.environ},
         "packages": installed,
         "argv": sys.argv,
     }

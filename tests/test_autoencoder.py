@@ -13,6 +13,7 @@ from dlcli.config import FitConfig
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, DlcliError
 from dlcli.images import ArrayImages
+from dlcli.outputs import outputs
 from dlcli.tasks import anomaly_detection, denoising, reconstruction
 
 
@@ -39,7 +40,7 @@ def trained(model, task, examples, *, steps, learning_rate, batch_size=64):
 
 
 def score(model, task, examples):
-    return task.report(fit.outputs(model, task, task.source(examples, training=False))).scores
+    return task.report(outputs(model, task, task.source(examples, training=False))).scores
 
 
 # ---- codes ---------------------------------------------------------------------------------------
@@ -225,7 +226,7 @@ def test_anomalies_are_what_training_has_not_seen(rng):
     assert weight.ravel().tolist() == [1, 0]
     model = dense_autoencoder.build(task, width=16, depth=1)
     trained(model, task, examples, steps=40, learning_rate=1e-2)
-    measures = fit.outputs(model, task, task.source(examples, training=False))
+    measures = outputs(model, task, task.source(examples, training=False))
     report = task.report(measures)
     assert report.scores["roc_auc"].value > 0.95
     assert report.tables["highest errors"][0]["anomaly"] == "yes"

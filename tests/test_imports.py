@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "dlcli"
-LIGHT = {"__init__", "__main__", "cli", "config", "console", "errors", "plan", "registry", "rundir"}
+LIGHT = {
+    "__init__", "__main__", "cli", "config", "console", "durable", "errors", "locking", "plan", "registry", "rundir",
+    "signals",
+}  # fmt: skip
 HEAVY = {"keras", "numpy", "tensorflow", "jax", "sklearn", "polars", "PIL", "scipy"}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -11,6 +11,7 @@ from dlcli.baselines import non_local_means
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
 from dlcli.images import ArrayImages, FileImages
+from dlcli.outputs import outputs
 from dlcli.tasks import denoising
 from dlcli.tiles import Crops, Tiles
 
@@ -93,11 +94,11 @@ def test_a_denoiser_learns_from_tiles_and_gives_back_whole_pictures(files):
     source = task.source(files, training=True)
     for _ in range(60):
         model.train_on_batch(*source.batch(np.arange(8) % len(source), rng))
-    report = task.report(fit.outputs(model, task, task.source(files, training=False)))
+    report = task.report(outputs(model, task, task.source(files, training=False)))
     assert report.scores["psnr_gain"].value > 2
-    outputs = fit.outputs(model, task, task.asked(files))
-    assert [row["name"] for row in task.rows(files, outputs)] == ["0.png", "1.png", "2.png"]
-    assert [picture.shape for picture in outputs["picture"]] == [(*shape, 1) for shape in SHAPES]
+    answers = outputs(model, task, task.asked(files))
+    assert [row["name"] for row in task.rows(files, answers)] == ["0.png", "1.png", "2.png"]
+    assert [picture.shape for picture in answers["picture"]] == [(*shape, 1) for shape in SHAPES]
 
 
 @pytest.mark.parametrize("options", [{"tile": 8}, {"tile": 32, "size": 64}])

@@ -1,9 +1,12 @@
 """Train a network on DATA: a path, or the name of a built-in set."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+from dlcli.errors import DlcliError
 
 
 def train(
@@ -16,7 +19,12 @@ def train(
     target: Annotated[Optional[str], typer.Option(help="Column to predict.")] = None,
     horizon: Annotated[Optional[int], typer.Option(min=1, help="Steps to forecast.")] = None,
     out: Annotated[Optional[Path], typer.Option(help="Run directory; default runs/DATE-TIME-ARCH-TASK.")] = None,
-    epochs: Annotated[Optional[int], typer.Option(min=1, help="Passes over the training split.")] = None,
+    resume: Annotated[
+        Optional[Path], typer.Option(metavar="RUN", help="Go on with a run that was stopped or killed, or extend one.")
+    ] = None,
+    epochs: Annotated[
+        Optional[str], typer.Option(metavar="N", help="Passes over the training split; +N adds to a resumed run's.")
+    ] = None,
     time: Annotated[
         Optional[str], typer.Option(help="Budget such as 90s, 10m or 2h; the schedule is fitted to it.")
     ] = None,
@@ -32,18 +40,28 @@ def train(
     set: Annotated[
         Optional[list[str]], typer.Option(metavar="COMPONENT.OPTION=VALUE", help="Option of arch, task, data or fit.")
     ] = None,
+    allow_change: Annotated[
+        bool, typer.Option("--allow-change", help="Resume with other data or settings than the run was begun with.")
+    ] = False,
     inspect: Annotated[
         bool, typer.Option("--inspect", help="End with what each layer has learned (see inspect-layers).")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    import os
+    import contextlib
 
     from dlcli import config as configuration
-    from dlcli import console, plan, rundir
+    from dlcli import console, locking, plan, resuming, rundir, signals
 
+    passes = resuming.passes(epochs, resumed=resume is not None) if epochs else None
+    run, begun = None, None
+    if resume:
+        if out or config:
+            raise DlcliError("--resume goes on in RUN, with RUN's configuration.", "leave --out and --config away.")
+        run, begun = resuming.opened(resume)
     settings = configuration.merge(
         file=config,
+        base=begun,
         assignments=set or [],
         flags={
             "data": data,
@@ -52,11 +70,11 @@ def train(
             "arch": arch,
             "seed": seed,
             "precision": precision,
-            "backend": backend or (None if config else os.environ.get("KERAS_BACKEND")),
+            "backend": backend or (None if config or resume else os.environ.get("KERAS_BACKEND")),
             "device": device,
             "data.target": target,
             "task.horizon": horizon,
-            "fit.epochs": epochs,
+            "fit.epochs": passes[0] if passes and not resume else None,
             "fit.time": configuration.seconds(time) if time else None,
             "fit.batch_size": batch_size,
             "fit.learning_rate": learning_rate,
@@ -65,29 +83,47 @@ def train(
     if json:
         console.quiet()
     plan.check(settings)
-    rundir.probe(out)
-    entry = plan.locate(settings)
-    opened = plan.open_data(entry, settings)
-    chosen = plan.choose(settings, entry, opened)
-    from dlcli import splits
+    if run is None:
+        rundir.probe(out)
+    with contextlib.ExitStack() as held:
+        held.enter_context(
+            signals.preemptible(f"dlcli train --resume {run.path} goes on." if run else "start it again.")
+        )
+        if run:
+            held.enter_context(locking.held(run.path))
+            if resuming.complete(run) and not passes:
+                console.say(f"{run.path} is already complete.")
+                if json:
+                    console.document(run.read("report.json"))
+                return
+        entry = plan.locate(settings)
+        opened = plan.open_data(entry, settings)
+        chosen = plan.choose(settings, entry, opened)
+        from dlcli import splits
 
-    split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings))
-    if chosen.task.literal("LABELS") == "classes":
-        splits.check_labels(split)
-    for warning in split.warnings:
-        console.warn(warning)
-    run = rundir.create(out, arch=chosen.arch.name, task=chosen.task.name)
+        split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings))
+        if chosen.task.literal("LABELS") == "classes":
+            splits.check_labels(split)
+        for warning in split.warnings:
+            console.warn(warning)
+        if run:
+            resuming.check(run, plan.resolved(settings, chosen), split, allowed=allow_change)
+            if passes:
+                resuming.extend(run, passes, chosen.fit)
+        else:
+            run = rundir.create(out, arch=chosen.arch.name, task=chosen.task.name)
+            held.enter_context(locking.held(run.path))
 
-    from dlcli import backend as engine
+        from dlcli import backend as engine
 
-    engine.start(settings.backend, device=settings.device, precision=settings.precision, seed=settings.seed)
-    from dlcli import training
+        engine.start(settings.backend, device=settings.device, precision=settings.precision, seed=settings.seed)
+        from dlcli import training
 
-    report = training.train(settings, chosen, split, how_split=how, run=run)
-    if inspect:
-        from dlcli import inspecting
+        report = training.train(settings, chosen, split, how_split=how, run=run)
+        if inspect:
+            from dlcli import inspecting
 
-        inspecting.after_training(run, settings, split)
-    console.say(f"run: {run.path}")
-    if json:
-        console.document(report)
+            inspecting.after_training(run, settings, split)
+        console.say(f"run: {run.path}")
+        if json:
+            console.document(report)

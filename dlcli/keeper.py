@@ -1,0 +1,142 @@
+"""The history, the best weights, and what follows from the score: patience and a rate that is lowered."""
+
+import json
+import math
+import time
+from collections.abc import Collection
+from typing import Any
+
+import keras
+import numpy as np
+
+from dlcli import console, rundir, state
+from dlcli.rundir import Run
+from dlcli.savepoints import Savepoint
+from dlcli.task import Task
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps the history and the best weights, in memory at once and on disk every so often.
+
+    patience: epochs without a better score before training stops.  plateau: before the rate is halved, down to
+    `least` of it.  passes: over the data in one epoch.  kept: epochs whose model is kept beside the best.
+    since: epoch from which both are counted.  every: seconds between writing the best model.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        run: Run,
+        *,
+        passes: int = 1,
+        patience: int | None = None,
+        plateau: int | None = None,
+        least: float = 0.0,
+        kept: Collection[int] = (),
+        since: int = 0,
+        every: float = 60.0,
+    ):
+        super().__init__()
+        self.kept = kept
+        self.monitor = task.monitor
+        # Accuracies are to be high; losses and errors low.
+        self.sign = -1.0 if self.monitor and "acc" in self.monitor else 1.0
+        self.run = run
+        self.patience = patience
+        self.plateau = plateau
+        self.least = least
+        self.passes = passes
+        self.since = since
+        self.every = every
+        self.best = math.inf
+        self.best_epoch = self.epochs = self.lowered = 0
+        self.factor = 1.0
+        self.rows: list[dict[str, Any]] = []
+        self.weights: list[np.ndarray] = []
+        self._written = time.monotonic()
+        self._unsaved = self._told = False
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed training must know, JSON-able; the best weights lie beside it."""
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "lowered": self.lowered,
+            "factor": self.factor,
+            "rows": self.rows,
+        }
+
+    def restore(self, point: Savepoint) -> None:
+        """As it was at a checkpoint; the history on disk too, which may be some epochs ahead."""
+        known = point.meta["keeper"]
+        self.best = math.inf if known["best"] is None else known["best"]
+        self.best_epoch, self.epochs, self.lowered = known["best_epoch"], known["epochs"], known["lowered"]
+        self.factor = known["factor"]
+        self.rows = list(known["rows"])
+        self.weights = point.arrays.get("best", [])
+        self._unsaved = bool(self.weights)
+        self._history()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begun = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        self.epochs = epoch + 1
+        row = {"epoch": self.epochs * self.passes, **logs, "seconds": round(time.monotonic() - self._begun, 3)}
+        self.rows.append(row)
+        self._append(row)
+        score = self.sign * logs.get(self.monitor, -math.inf) if self.monitor in logs else None
+        # NaN is never better. Without a score the newest epoch is the best known.
+        if score is None or score < self.best:
+            self.best = math.inf if score is None else score
+            self.best_epoch = self.epochs
+            self._unsaved = True
+            self.weights = [np.array(array, copy=True) for array in self.model.get_weights()]
+        if self.epochs in self.kept:
+            target = self.run.checkpoints / f"epoch-{self.epochs * self.passes:05d}.keras"
+            rundir.commit(target, self.model.save)
+        if time.monotonic() - self._written > self.every:
+            self.save_best()
+        if score is not None:
+            self._wait()
+
+    def _wait(self) -> None:
+        """Act on epochs that have brought nothing better."""
+        if self.patience and self.epochs - max(self.best_epoch, self.since) >= self.patience:
+            self.model.stop_training = True
+        lowered = max(self.best_epoch, self.since, self.lowered)
+        if self.plateau and self.epochs - lowered >= self.plateau and self.factor / 2 >= self.least:
+            self.lowered, self.factor = self.epochs, self.factor / 2
+            state.lower(self.model, 0.5)
+            console.note(f"no better score for {self.plateau} epochs: {self.factor:g} of the learning rate")
+
+    def save_best(self) -> None:
+        """The best model onto the disk, where it is not there yet; the model goes on as it was."""
+        if self._unsaved:
+            newest = [np.array(array, copy=True) for array in self.model.get_weights()]
+            self.model.set_weights(self.weights)
+            rundir.commit(self.run.model, self.model.save)
+            self.model.set_weights(newest)
+            self._unsaved = False
+        self._written = time.monotonic()
+
+    def finish(self) -> None:
+        """The newest state and the best weights onto the disk, and the latter into the model."""
+        rundir.commit(self.run.last, self.model.save)
+        self.model.set_weights(self.weights)
+        rundir.commit(self.run.model, self.model.save)
+
+    def _append(self, row: dict[str, Any]) -> None:
+        """A history that cannot be written is no reason to lose a training: the checkpoints hold it too."""
+        try:
+            self.run.append("history.jsonl", row)
+        except OSError as error:
+            if not self._told:
+                console.warn(f"history.jsonl could not be written: {error.strerror}. Training goes on.")
+            self._told = True
+
+    def _history(self) -> None:
+        text = "".join(json.dumps(rundir.finite(row)) + "\n" for row in self.rows)
+        rundir.commit(self.run.path / "history.jsonl", lambda temporary: temporary.write_text(text, encoding="utf-8"))
