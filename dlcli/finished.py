@@ -1,7 +1,5 @@
 """A finished run, opened again: its task and its model."""
 
-import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from dlcli import registry
 from dlcli.config import RunConfig, checked
 from dlcli.errors import MODEL, DlcliError
 from dlcli.rundir import Run
+from dlcli.safety import loading
 from dlcli.task import Task
 
 
@@ -26,64 +25,28 @@ class Finished:
     model: keras.Model
 
 
-def load(run: Run) -> Finished:
-    """The run's task and its best model.
+def load(run: Run, *, finite: bool = True) -> Finished:
+    """The run's task and its best model. finite: its weights must be numbers.
 
     Raises: DlcliError (exit code 4) when the model cannot be read.
     """
     spec = run.read("spec.json")
     config = checked(RunConfig, run.read("config.json"), "config.json")
-    task = registry.find("tasks", spec["task"]).load().Task(**spec["learned"])
-    registry.find("architectures", spec["architecture"]).load()  # registers its own layers
-    return Finished(run=run, config=config, spec=spec, task=task, model=model(run.model_file()))
-
-
-def model(path: Path) -> keras.Model:
-    """A model file, without its training state.
-
-    Raises: DlcliError (exit code 4) with the reason when it cannot be read.
-    """
-    old = {"DepthwiseConv2D": _OldDepthwiseConv2D} if path.suffix in (".h5", ".hdf5") else None
     try:
-        # Keras says "file not found" of a file that is there
-        if path.suffix == ".keras" and not zipfile.is_zipfile(path):
-            raise zipfile.BadZipFile("it is no zip archive, which every .keras file is")
-        _register(path)
-        return keras.saving.load_model(path, custom_objects=old, compile=False)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        message, hint = _told(path, " ".join(str(error).split()))
-        raise DlcliError(message, hint, code=MODEL) from None
+        task = registry.find("tasks", spec["task"]).load().Task(**spec["learned"])
+        registry.find("architectures", spec["architecture"]).load()  # registers its own layers
+    except (KeyError, TypeError) as error:
+        raise DlcliError(
+            f"{run.path / 'spec.json'} is not what this version writes ({' '.join(str(error).split())[:120]}).",
+            "open it with the version in its environment.json, or train again.",
+            code=MODEL,
+        ) from None
+    return Finished(run=run, config=config, spec=spec, task=task, model=model(run.model_file(), finite=finite))
 
 
-def _register(path: Path) -> None:
-    """A file that holds layers of dlcli's own: importing what defines them is what makes Keras find them."""
-    if path.suffix != ".keras":
-        return
-    with zipfile.ZipFile(path) as archive:
-        own = "config.json" in archive.namelist() and b"dlcli>" in archive.read("config.json")
-    if own:
-        for entry in registry.entries("architectures").values():
-            entry.load()
+def model(path: Path, *, finite: bool = True) -> keras.Model:
+    """A model file, judged before Keras reads it, without its training state.
 
-
-def _told(path: Path, reason: str) -> tuple[str, str]:
-    """What a user is told of a file that cannot be read, and what to do, from what Keras says."""
-    unknown = re.search(r"Could not locate class '(\w+)'|Unknown layer: '?(\w+)", reason)
-    if "No model config" in reason:
-        hint = f"name the architecture that they belong to: keras:NAME:{path}."
-        return f"{path} holds weights and no architecture.", hint
-    if unknown:
-        name = next(group for group in unknown.groups() if group)
-        return f"{path} has a layer {name!r}, which is not one of Keras.", "save the model with layers that Keras has."
-    if "Lambda" in reason and "unsafe" in reason:
-        hint = "put a layer of Keras in its place, and save the model again."
-        return f"{path} has a Lambda layer: Python code that would be run by reading it.", hint
-    return f"{path} could not be read: {reason[:200]}", "is it whole, and of this version?"
-
-
-class _OldDepthwiseConv2D:
-    """Keras 2 wrote into these layers a key `groups`, which never meant anything there and is refused today."""
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> keras.layers.Layer:
-        return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
+    finite: weights must be numbers. Raises: DlcliError (exit code 4) with the reason when it is not read.
+    """
+    return loading.model(path, finite=finite)

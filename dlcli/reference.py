@@ -1,13 +1,16 @@
 """What a user may name as MODEL: a run directory, a model file, or one of Keras' own architectures."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.errors import MODEL, DlcliError
+from dlcli.safety import kinds, preflight
 
 # Scales that a model's pixels may have; what they mean stands in pretrained.RANGES.
 PIXELS = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 _FILES = (".keras", ".h5", ".hdf5")
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 FORMS = "a run directory, a .keras or .h5 file, or keras:NAME[,OPTION=VALUE…][:WEIGHTS]"
 
 
@@ -27,6 +30,7 @@ class Reference:
 
 def parse(text: str) -> Reference:
     """Read MODEL. Raises: DlcliError for what is none of the three."""
+    _here(text)
     if text.startswith("keras:"):
         return _keras(text)
     path = Path(text)
@@ -48,9 +52,24 @@ def parse(text: str) -> Reference:
             f"name the architecture that they belong to: keras:NAME:{path}.",
             code=MODEL,
         )
-    if path.suffix not in _FILES:
-        raise DlcliError(f"{path} is not a model file that Keras reads.", f"MODEL is {FORMS}.", code=MODEL)
+    if path.suffix.lower() not in _FILES:
+        with path.open("rb") as file:
+            kind = kinds.of(file.read(512), path.stat().st_size)
+        raise DlcliError(f"{path} is not a model file that Keras reads, but {kind}.", f"MODEL is {FORMS}.", code=MODEL)
+    preflight.check(path)
     return Reference(text=text, kind="file", path=path)
+
+
+def _here(text: str) -> None:
+    """Only files of this machine: a name must not make anything be fetched, or an address be looked up."""
+    elsewhere = _ELSEWHERE.match(text.removeprefix("keras:"))
+    where = elsewhere or re.search(r":((?:hf|gs|s3|https?|ftp|file)://?)", text)
+    if where:
+        raise DlcliError(
+            f"{text!r} lies elsewhere, and dlcli opens files of this machine only.",
+            "fetch it first, and name the file.",
+            code=MODEL,
+        )
 
 
 def _keras(text: str) -> Reference:
@@ -71,6 +90,8 @@ def _keras(text: str) -> Reference:
         raise DlcliError(
             f"there is no weights file {weights!r}.", "weights are a path, imagenet (downloaded by Keras), or none."
         )
+    if weights and weights not in ("imagenet", "none"):
+        preflight.check(Path(weights))
     return Reference(
         text=text, kind="keras", name=name, options=options, weights=None if weights in ("", "none") else weights
     )

@@ -40,8 +40,10 @@ def train(
     import os
 
     from dlcli import config as configuration
-    from dlcli import console, plan, rundir
+    from dlcli import console, plan, registry, rundir
 
+    registry.name_module(arch)
+    registry.name_module(task)
     settings = configuration.merge(
         file=config,
         assignments=set or [],
