@@ -81,11 +81,6 @@ relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_categorical
 sparse_categorical_crossentropy sparse_plus sparse_sigmoid sparse_top_k_categorical_accuracy sparsemax squared_hinge
 squareplus swish tanh tanh_shrink threshold top_k_categorical_accuracy tversky
 """
-# Functions of keras.ops that may stand for an activation: of numbers, and of nothing but numbers.
-POINTWISE = """
-abs absolute cos cosh erf exp expm1 gelu identity log log1p maximum minimum negative reciprocal relu relu6 rsqrt
-sigmoid sign silu sin sinh softmax softplus softsign sqrt square swish tan tanh
-"""
 MODELS = {"Functional", "Sequential", "Model"}
 
 # Which names each module may be asked for. Operations stand in a graph as classes of keras.src.ops.
@@ -128,6 +123,4 @@ def is_known(module: str, name: str) -> bool:
 
 def is_function(module: str, name: str) -> bool:
     """Whether a function of Keras may be asked for."""
-    return (module in FUNCTION_MODULES and name in FUNCTIONS.split()) or (
-        module == "keras.ops" and name in POINTWISE.split()
-    )
+    return module in FUNCTION_MODULES and name in FUNCTIONS.split()

@@ -113,7 +113,7 @@ def _check_model(found: Any, verdict: Verdict, path: Path) -> None:
             f"it holds {verdict.values:,} weights, and its layers have room for {built:,}",
             "its configuration does not belong to its weights.",
         )
-    for operation in getattr(found, "operations", None) or []:
+    for operation in [*found._flatten_layers(include_self=False), *getattr(found, "operations", [])]:
         for output in keras.tree.flatten(getattr(operation, "output", None)):
             count = math.prod(side or 1 for side in getattr(output, "shape", None) or ())
             if count > limits.ACTIVATIONS:
