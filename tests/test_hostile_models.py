@@ -11,14 +11,17 @@ import struct
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 import pytest
 
-from dlcli import finished
+from dlcli import finished, registry
 from dlcli.errors import DATA, MODEL, DlcliError
+from dlcli.safety import loading, preflight
 from tests.hostile import archives, base, programs, storage, watched  # noqa: F401  they fill the list
 from tests.hostile.cases import CASES
 
@@ -240,3 +243,121 @@ def test_nothing_is_fetched(text, tmp_path):
     place = Place(tmp_path)
     case = base.Address()
     check(place, [case, case], [["inspect-layers", text], ["transfer", text, "digits:100"]])
+
+
+# Weights that are no numbers
+
+
+BAD = {
+    "nan": np.array([1, np.nan, 0, 0, 0, 0], "f4"),
+    "infinity": np.array([1, -np.inf, 0, 0, 0, 0], "f4"),
+    "beyond float32": np.array([1e300, 0, 0, 0, 0, 0], "f8"),
+    "half": np.array([np.inf, 0, 0, 0, 0, 0], "f2"),
+    "bfloat16": np.array([0x7F80, 0, 0, 0, 0, 0], "u2").view("V2"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_weights_that_are_no_numbers_are_told_by_layer(kind, tmp_path):
+    """Of every type that Keras writes; the table of layers may still be had."""
+    path = base.keras_file(
+        tmp_path / "m.keras", h5=base.weights({"0": BAD[kind].reshape(3, 2), "1": np.zeros(2, "f4")})
+    )
+    assert preflight.check(path).unfinite == ["dense/0"]
+    with pytest.raises(DlcliError, match="NaN or infinite numbers stand in dense/0") as caught:
+        loading.check_finite(preflight.check(path), path, finite=True)
+    assert caught.value.code == MODEL
+    assert "--budget static" in caught.value.hint
+
+
+def test_an_optimizer_may_hold_what_it_likes(tmp_path):
+    """Its state is not read, and no number of it counts as a weight."""
+    path = base.keras_file(
+        tmp_path / "m.keras", h5=base.weights(spoil=lambda f: f.create_dataset("optimizer/vars/0", data=[np.nan] * 9))
+    )
+    assert preflight.check(path).unfinite == []
+    assert preflight.check(path).values == 8
+
+
+@pytest.mark.slow
+def test_nan_is_refused_by_commands_that_calculate_and_shown_by_the_one_that_looks(tmp_path, good_run):
+    """inspect-layers --budget static warns; standard and transfer end with code 4; so does evaluate."""
+    place = Place(tmp_path)
+    bad = base.weights({"0": BAD["nan"].reshape(3, 2), "1": np.zeros(2, "f4")})
+    path = base.keras_file(tmp_path / "files" / "m.keras", h5=bad)
+    results, _ = place.run(
+        [
+            ["inspect-layers", str(path), "--budget", "static"],
+            ["inspect-layers", str(path), "--budget", "fast"],
+            ["inspect-layers", str(path), "--security"],
+        ]
+    )
+    assert [result["code"] for result in results] == [0, MODEL, 0]
+    assert "NaN or infinite numbers stand in dense/0" in results[0]["said"]
+    assert "--budget static" in results[1]["said"]
+
+
+# A file that changes
+
+
+def test_a_file_that_is_swapped_after_the_check_is_not_what_keras_opens(tmp_path):
+    """Another file under the same name: Keras opens the one that was judged."""
+    path = base.keras_file(tmp_path / "m.keras")
+    evil = programs.lambda_in_keras(tmp_path / "..", tmp_path / "canary")
+    with preflight.held(path) as held:
+        os.replace(evil, path)
+        with zipfile.ZipFile(held.path) as opened:
+            assert b"Lambda" not in opened.read("config.json")
+    with pytest.raises(DlcliError, match="has a Lambda layer"):
+        preflight.check(path)
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    """In place, so that the open file changes too: by loading it is noticed."""
+    path = base.keras_file(tmp_path / "m.keras")
+    original = keras.saving.load_model
+
+    def meanwhile(*arguments, **options):
+        found = original(*arguments, **options)
+        with path.open("r+b") as file:
+            file.seek(100)
+            file.write(b"x")
+        return found
+
+    monkeypatch.setattr(keras.saving, "load_model", meanwhile)
+    with pytest.raises(DlcliError, match="was changed while it was read") as caught:
+        finished.model(path)
+    assert caught.value.code == MODEL
+
+
+def test_a_verdict_is_not_kept_for_another_file(tmp_path):
+    """What was judged is known by more than its name."""
+    path = base.keras_file(tmp_path / "m.keras")
+    assert preflight.check(path).values == 8
+    path.unlink()
+    programs.lambda_in_keras(tmp_path, tmp_path / "canary")
+    with pytest.raises(DlcliError, match="has a Lambda layer"):
+        preflight.check(path)
+
+
+def test_a_pipe_does_not_wait(tmp_path):
+    """A named pipe called .keras is no file."""
+    os.mkfifo(tmp_path / "m.keras")
+    with pytest.raises(DlcliError, match="it is no file"):
+        preflight.check(tmp_path / "m.keras")
+
+
+# Modules of the user's own
+
+
+def test_a_module_that_only_a_file_names_is_not_imported(tmp_path, monkeypatch):
+    """A run directory of others names its architecture; importing that would run whatever lies in this folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_canary_net.py").write_text("raise SystemExit('imported')")
+    with pytest.raises(DlcliError, match=r"a file names the module 'my_canary_net\.tiny'") as caught:
+        registry.find("architectures", "my_canary_net.tiny")
+    assert caught.value.code == MODEL
+    assert "DLCLI_MODULES=my_canary_net.tiny" in caught.value.hint
+    monkeypatch.setenv("DLCLI_MODULES", "my_canary_net")
+    with pytest.raises(SystemExit, match="imported"):
+        registry.find("architectures", "my_canary_net.tiny")

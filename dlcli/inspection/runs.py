@@ -10,9 +10,11 @@ from dlcli.inspection.subject import Stimuli, Subject, at_random, family_of, mat
 from dlcli.rundir import Run
 
 
-def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, samples: int, seed: int) -> Subject:
+def subject(
+    run: Run, config: RunConfig, data: Data | None, *, part: str, samples: int, seed: int, finite: bool = True
+) -> Subject:
     """The run's best model, and at most `samples` examples of one part of the data."""
-    opened = finished.load(run)
+    opened = finished.load(run, finite=finite)
     task, model = opened.task, opened.model
     name = opened.spec["architecture"]
     # a module of the user's own is of no family by its name

@@ -54,13 +54,13 @@ def held(path: Path) -> Iterator[Held]:
     """
     descriptor = _open(path)
     try:
+        before = os.fstat(descriptor)
         verdict = _verdict(descriptor, path)
-        before = _identity(descriptor)
         with tempfile.TemporaryDirectory(prefix="dlcli-") as folder:
             link = Path(folder) / _CALLED[verdict.kind]
             _place(descriptor, link)
             yield Held(path=link, verdict=verdict)
-        if _identity(descriptor) != before:
+        if _written(before, os.fstat(descriptor)):
             raise refused(path, "it was changed while it was read", "try again when nothing writes to it.")
     finally:
         os.close(descriptor)
@@ -84,6 +84,13 @@ def _open(path: Path) -> int:
 def _identity(descriptor: int) -> tuple:
     about = os.fstat(descriptor)
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
+
+
+def _written(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether the open file was written to. A run's newer model that takes its name only takes a link from it."""
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        return True
+    return before.st_ctime_ns != after.st_ctime_ns and before.st_nlink == after.st_nlink
 
 
 def _place(descriptor: int, link: Path) -> None:
