@@ -17,6 +17,7 @@ from dlcli import registry, rundir
 from dlcli.errors import DlcliError
 from dlcli.registry import Entry, Option
 from dlcli.rundir import Run
+from dlcli.safety import preflight
 
 COMPONENTS = ("arch", "data", "fit", "task")
 
@@ -226,5 +227,5 @@ def recorded(path: Path) -> tuple[Run, RunConfig]:
     Raises: DlcliError when there is no run, or no model in it yet (exit code 4).
     """
     run = rundir.find(path)
-    run.model_file()
+    preflight.check(run.model_file())
     return run, checked(RunConfig, run.read("config.json"), "config.json")

@@ -19,7 +19,9 @@ def one(
     reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels
 ) -> dict:
     """The document of one model."""
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels)
+    # what a layer is can be told of weights that are no numbers; what it does cannot
+    finite = budget != "static"
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, finite=finite)
     return measuring.inspect(opened, budget=budget, only=only, seed=seed)[0]
 
 
@@ -72,11 +74,14 @@ def after_training(run: Run, config: RunConfig, data: Data) -> None:
     levels(document)
 
 
-def subject(reference: Reference, found: Materials, *, samples: int, seed: int, pixels: str | None) -> Subject:
-    """The model of a reference, with the data that was gathered for it."""
+def subject(
+    reference: Reference, found: Materials, *, samples: int, seed: int, pixels: str | None, finite: bool = True
+) -> Subject:
+    """The model of a reference, with the data that was gathered for it. finite: its weights must be numbers."""
+    options = {"part": found.part, "samples": samples, "seed": seed, "finite": finite}
     if reference.kind in KNOWN:
-        return runs.subject(reference, found.config, found.data, part=found.part, samples=samples, seed=seed)
-    return foreign.subject(reference, found.data, part=found.part, samples=samples, seed=seed, pixels=pixels)
+        return runs.subject(reference, found.config, found.data, **options)
+    return foreign.subject(reference, found.data, pixels=pixels, **options)
 
 
 def write_page(file: Path, document: dict[str, Any]) -> None:

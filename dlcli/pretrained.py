@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from dlcli import finished, hub
 from dlcli.errors import MODEL, DlcliError
 from dlcli.reference import Reference
 from dlcli.registry import nearest
+from dlcli.safety import loading, preflight
 
 # Ways to scale bytes; "given" leaves them, for models that scale by themselves.
 RANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -38,17 +40,17 @@ class Pretrained:
     headless: bool = False
 
 
-def load(reference: Reference, *, pixels: str | None = None) -> Pretrained:
-    """Build or read the model. pixels: one of RANGES, where the model does not tell.
+def load(reference: Reference, *, pixels: str | None = None, finite: bool = True) -> Pretrained:
+    """Build or read the model. pixels: one of RANGES, where the model does not tell. finite: weights must be numbers.
 
     Raises: DlcliError (exit code 4) with the reason when it cannot be read.
     """
     if reference.kind == "hub":
         return _preset(reference, pixels)
     if reference.kind == "keras":
-        model, own = _application(reference)
+        model, own = _application(reference, finite=finite)
     else:
-        model, own = _with_inputs(finished.model(reference.path)), None
+        model, own = _with_inputs(finished.model(reference.path, finite=finite)), None
     if pixels is None and own is not None:
         return Pretrained(model=model, scale=own, scaled="by its own preprocess_input")
     chosen = pixels or ("0..255" if _scales_itself(model) else "0..1")
@@ -73,7 +75,7 @@ def _with_inputs(model: keras.Model) -> keras.Model:
     return keras.Model(inputs, model(inputs), name=f"{model.name}_opened")
 
 
-def _application(reference: Reference) -> tuple[keras.Model, Callable]:
+def _application(reference: Reference, *, finite: bool) -> tuple[keras.Model, Callable]:
     classes = {name: maker for name, maker in vars(keras.applications).items() if inspect.isfunction(maker)}
     by_lower = {name.lower(): name for name in classes}
     name = by_lower.get(reference.name.lower())
@@ -85,7 +87,7 @@ def _application(reference: Reference) -> tuple[keras.Model, Callable]:
     if weights == "imagenet":
         model = _downloaded(maker, name, options)
     else:
-        model = _with_weights(maker, options, weights, reference.text)
+        model = _with_weights(maker, options, weights, reference.text, finite=finite)
     return model, _preprocessing(name)
 
 
@@ -128,7 +130,7 @@ def _downloaded(maker, name: str, options: dict[str, Any]) -> keras.Model:
         ) from None
 
 
-def _with_weights(maker, options: dict[str, Any], weights: str | None, text: str) -> keras.Model:
+def _with_weights(maker, options: dict[str, Any], weights: str | None, text: str, *, finite: bool) -> keras.Model:
     """The whole network, or the one without its top where the weights hold none."""
     try:
         model = maker(weights=None, **options)
@@ -136,34 +138,25 @@ def _with_weights(maker, options: dict[str, Any], weights: str | None, text: str
         raise DlcliError(f"{text!r} cannot be built: {' '.join(str(error).split())[:200]}") from None
     if weights is None:
         return model if None not in model.input_shape[1:3] or "input_shape" in options else _sized(maker, options)
-    if _whole(weights):
+    path, reasons = Path(weights), []
+    verdict = preflight.check(path)
+    if verdict.kind in ("keras", "h5"):
         raise DlcliError(
             f"{weights} holds a model of its own, layers and all.", f"name the file alone: {weights}.", code=MODEL
         )
-    reasons = []
+    loading.check_finite(verdict, path, finite=finite)
     for built in (lambda: model, lambda: maker(weights=None, include_top=False, **options)):
         try:
             candidate = built()
-            candidate.load_weights(weights)
+            loading.weights(candidate, path)
             return candidate
-        except (ValueError, OSError, KeyError, TypeError) as error:
+        except (DlcliError, ValueError, TypeError) as error:
             reasons.append(" ".join(str(error).split())[:160])
     raise DlcliError(
         f"the weights {weights} do not fit {text.split(':')[1]}: {reasons[0]}",
         "name the options that they were made with, as in keras:MobileNet,alpha=0.25,input=128:PATH.",
         code=MODEL,
     )
-
-
-def _whole(weights: str) -> bool:
-    """Whether a file of weights has an architecture in it, too."""
-    import h5py
-
-    try:
-        with h5py.File(weights) as file:
-            return "model_config" in file.attrs
-    except OSError:
-        return False
 
 
 def _sized(maker, options: dict[str, Any]) -> keras.Model:

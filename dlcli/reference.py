@@ -1,14 +1,17 @@
 """What a user may name as MODEL: a run directory, a model file, or one of Keras' own architectures."""
 
+import re
 from dataclasses import dataclass, field
 from importlib import util
 from pathlib import Path
 
 from dlcli.errors import MODEL, DlcliError
+from dlcli.safety import preflight
 
 # Scales that a model's pixels may have; what they mean stands in pretrained.RANGES.
 PIXELS = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 _FILES = (".keras", ".h5", ".hdf5")
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 FORMS = (
     "a run directory, a .keras or .h5 file, weights (.th, .pt, .safetensors, llama2.c's .bin), "
     "keras:NAME[,OPTION=VALUE…][:WEIGHTS], or hub:PRESET"
@@ -37,6 +40,7 @@ class Reference:
 
 def parse(text: str) -> Reference:
     """Read MODEL. Raises: DlcliError for what is none of these."""
+    _here(text)
     if text.startswith("keras:"):
         return _keras(text)
     if text.startswith("hub:"):
@@ -65,7 +69,10 @@ def parse(text: str) -> Reference:
             f"name the architecture that they belong to: keras:NAME:{path}.",
             code=MODEL,
         )
-    return Reference(text=text, kind="file" if path.suffix in _FILES else "checkpoint", path=path)
+    if path.suffix.lower() not in _FILES:
+        return Reference(text=text, kind="checkpoint", path=path)
+    preflight.check(path)
+    return Reference(text=text, kind="file", path=path)
 
 
 def _preset(text: str, name: str) -> Reference:
@@ -86,6 +93,18 @@ def _with_vocabulary(text: str, path: Path, vocabulary: Path) -> Reference:
     return Reference(text=text, kind="checkpoint", path=path, vocabulary=vocabulary)
 
 
+def _here(text: str) -> None:
+    """Only files of this machine: a name must not make anything be fetched, or an address be looked up."""
+    elsewhere = _ELSEWHERE.match(text.removeprefix("keras:"))
+    where = elsewhere or re.search(r":((?:hf|gs|s3|https?|ftp|file)://?)", text)
+    if where:
+        raise DlcliError(
+            f"{text!r} lies elsewhere, and dlcli opens files of this machine only.",
+            "fetch it first, and name the file.",
+            code=MODEL,
+        )
+
+
 def _keras(text: str) -> Reference:
     """keras:MobileNet,alpha=0.25,input=128:weights.h5"""
     described, _, weights = text.removeprefix("keras:").partition(":")
@@ -104,6 +123,8 @@ def _keras(text: str) -> Reference:
         raise DlcliError(
             f"there is no weights file {weights!r}.", "weights are a path, imagenet (downloaded by Keras), or none."
         )
+    if weights and weights not in ("imagenet", "none"):
+        preflight.check(Path(weights))
     return Reference(
         text=text, kind="keras", name=name, options=options, weights=None if weights in ("", "none") else weights
     )

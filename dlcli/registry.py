@@ -9,12 +9,13 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import os
 import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from dlcli.errors import DlcliError
+from dlcli.errors import MODEL, DlcliError
 
 ROOT = Path(__file__).parent
 
@@ -135,8 +136,32 @@ def nearest(name: str, known) -> str:
     return f"{guess}Known: {', '.join(known)}."
 
 
+# Modules of the user's own that were named in this process.
+_NAMED: set[str] = set()
+
+
+def name_module(name: str | None) -> None:
+    """The user has written this name themselves: a dotted one may be imported from now on."""
+    if name and "." in name:
+        _NAMED.add(name)
+
+
+def named() -> set[str]:
+    """Modules and packages of the user's own that they named: on the command line, or in $DLCLI_MODULES."""
+    return _NAMED | {name.strip() for name in os.environ.get("DLCLI_MODULES", "").split(",") if name.strip()}
+
+
 def _foreign(registry: str, name: str) -> Entry:
-    """A module of the user's own, looked for where they stand, as `python -m` does."""
+    """A module of the user's own, looked for where they stand, as `python -m` does.
+
+    Raises: DlcliError (exit code 4) for one that only a file names: importing it would run whatever it holds.
+    """
+    if not {name, name.partition(".")[0]} & named():
+        raise DlcliError(
+            f"a file names the module {name!r}, which is none of dlcli: importing it would run its code.",
+            f"if it is yours, say so: DLCLI_MODULES={name} dlcli …",
+            code=MODEL,
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -14,7 +14,18 @@ from dlcli.inspection import tap, taps
 from dlcli.inspection.gradients import at_layers, seen
 from dlcli.inspection.subject import Subject
 from dlcli.inspection.view import View
-from dlcli.lenses import _drawing, _factors, _placed, attribution, effective_field, erasure, footprint, latent, patches, path_length
+from dlcli.lenses import (
+    _drawing,
+    _factors,
+    _placed,
+    attribution,
+    effective_field,
+    erasure,
+    footprint,
+    latent,
+    patches,
+    path_length,
+)
 
 
 def opened(model, x, *, family="cnn", labels=None, strip=None) -> View:

@@ -47,6 +47,9 @@ def inspect_layers(
     pixels: Annotated[
         Optional[str], typer.Option(help="Scale of a foreign model's pixels: 0..255, 0..1, -1..1, imagenet or caffe.")
     ] = None,
+    security: Annotated[
+        bool, typer.Option("--security", help="Only say what the file holds and names; Keras does not read it.")
+    ] = False,
     ascii: Annotated[bool, typer.Option("--ascii", help="No block characters.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of stimuli, twin and sample.")] = 0,
     backend: Annotated[Optional[str], typer.Option(help="tensorflow or jax; default: the run's.")] = None,
@@ -66,6 +69,14 @@ def inspect_layers(
     if pixels is not None and pixels not in reference.PIXELS:
         raise DlcliError(f"{pixels!r} is no known scale of pixels.", f"known: {', '.join(reference.PIXELS)}.")
     opened = reference.parse(model)
+    if security:
+        from dlcli.safety import report
+
+        document = report.verdict(opened)
+        report.show(document)
+        if json:
+            console.document(document)
+        return
     if pixels is not None and opened.kind in described.KNOWN:
         raise DlcliError(f"--pixels {pixels} is for foreign models; {model!r} scales by itself.")
     other = reference.parse(compare) if compare else None

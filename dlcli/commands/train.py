@@ -51,8 +51,10 @@ def train(
     import contextlib
 
     from dlcli import config as configuration
-    from dlcli import console, locking, plan, resuming, rundir, signals
+    from dlcli import console, locking, plan, registry, resuming, rundir, signals
 
+    registry.name_module(arch)
+    registry.name_module(task)
     passes = resuming.passes(epochs, resumed=resume is not None) if epochs else None
     run, begun = None, None
     if resume:

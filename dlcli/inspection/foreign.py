@@ -12,10 +12,17 @@ from dlcli.reference import Reference
 
 
 def subject(
-    reference: Reference, data: Data | None, *, part: str, samples: int, seed: int, pixels: str | None
+    reference: Reference,
+    data: Data | None,
+    *,
+    part: str,
+    samples: int,
+    seed: int,
+    pixels: str | None,
+    finite: bool = True,
 ) -> Subject:
     """The model, at most `samples` of the user's examples where data is given, and fitting stimuli."""
-    opened = load(reference, pixels=pixels)
+    opened = load(reference, pixels=pixels, finite=finite)
     model = opened.model
     specification(model)  # raises for a model that never saw an input
     shape = tuple(model.inputs[0].shape[1:])

@@ -11,10 +11,17 @@ from dlcli.reference import Reference
 
 
 def subject(
-    reference: Reference, config: RunConfig | None, data: Data | None, *, part: str, samples: int, seed: int
+    reference: Reference,
+    config: RunConfig | None,
+    data: Data | None,
+    *,
+    part: str,
+    samples: int,
+    seed: int,
+    finite: bool = True,
 ) -> Subject:
     """The best model of a run, or that of a checkpoint, and at most `samples` examples of one part of the data."""
-    opened = finished.opened(reference)
+    opened = finished.opened(reference, finite=finite)
     task, model = opened.task, opened.model
     name = opened.spec["architecture"]
     # a module of the user's own is of no family by its name
