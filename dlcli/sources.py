@@ -68,9 +68,10 @@ def choose(found: Reference, config: RunConfig, entry: Entry, data: Data, *, str
         settings = {**config.set, "arch": {"source": found.text}}
         config = config.model_copy(update={"arch": BACKBONE, "set": settings})
     chosen = plan.choose(config, entry, data)
-    if chosen.task.literal("LABELS") != "classes" and (strategy == "features" or curve):
-        asked = "--curve" if curve else "--strategy features"
-        raise DlcliError(f"{asked} is for classes, and the task is {chosen.task.name}.", "use --strategy gradual.")
+    if chosen.task.literal("LABELS") != "classes" and strategy == "features":
+        raise DlcliError(
+            f"--strategy features is for classes, and the task is {chosen.task.name}.", "use --strategy gradual."
+        )
     if strategy == "scratch" or {"epochs", "steps", "time"} & set(config.options("fit")):
         return chosen
     fit = chosen.fit.model_copy(update={"epochs": EPOCHS, "steps": None})

@@ -4,6 +4,7 @@ import json
 import struct
 from dataclasses import replace
 from importlib import util
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from typer.testing import CliRunner
 from dlcli import console, plan, registry, splits
 from dlcli.cli import app
 from dlcli.config import FitConfig, RunConfig
+from dlcli.data import Examples
 from dlcli.errors import DlcliError
 from dlcli.plan import Plan
 from dlcli.reference import parse
 from dlcli.rundir import Run
-from dlcli.task import Score
+from dlcli.task import Arrays, Score
 from dlcli.training import Fitting
-from dlcli.transfer import change, features, heads, logistic, origin, states, trials
+from dlcli.transfer import change, features, heads, logistic, mirror, origin, states, trials
 from dlcli.transfer.work import Work
 
 FIT = ["--set", "fit.epochs=1", "--set", "fit.batch_size=32"]
@@ -346,8 +348,16 @@ def test_a_forecaster_goes_on_with_another_series(tmp_path):
         "--set", "task.lookback=24", "--set", "arch.units=8", "--set", "arch.depth=1",
     )  # fmt: skip
     report = dlcli(
-        "transfer", tmp_path / "one", tmp_path / "two.csv", "--strategy", "full", "--out", tmp_path / "run", *common
-    )
+        "transfer", tmp_path / "one", tmp_path / "two.csv", "--strategy", "full", "--out", tmp_path / "run", *common,
+        "--curve", "--epochs", 2,
+    )  # fmt: skip
+    curve = report["transfer"]["curve"]
+    assert [row["steps"] for row in curve["transfer"]] == [row["steps"] for row in curve["scratch"]]
+    reached = curve["reached"]
+    assert reached["loss"] == max(min(row["loss"] for row in curve[side]) for side in ("transfer", "scratch"))
+    for side in ("transfer", "scratch"):
+        assert next(row["steps"] for row in curve[side] if row["loss"] <= reached["loss"]) == reached[side]
+    assert all(0 <= row["cka"] <= 1 + 1e-4 for row in report["transfer"]["change"])
     assert report["transfer"]["fresh"] == report["transfer"]["dropped"] == []
     learned = json.loads((tmp_path / "run" / "spec.json").read_text())["learned"]
     assert (learned["lookback"], learned["horizon"]) == (24, 4)
@@ -552,6 +562,29 @@ def test_a_series_encoder_becomes_a_classifiers_body(tmp_path):
     assert report["task"] == "sequence-classification"
     assert any(name.startswith("encoder_lstm0") for name in report["transfer"]["copied"])
     assert report["metrics"]["test"]["accuracy"]["value"] > 0.9
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_mirror_is_harmless_where_the_network_is_as_right_in_it(told, source, tmp_path):
+    """Answers that depend on colour alone pass; answers that depend on the left half do not."""
+    import keras
+
+    made, beside = work(source, Run(tmp_path))
+    height, width, channels = made.task.image
+    n = 80
+    labels = np.arange(n) % 2
+    x = np.zeros((n, height, width, channels), np.uint8)
+    x[labels == 1, :, : width if told else width // 2] = 255
+    inputs = keras.Input((height, width, channels))
+    left = keras.layers.Cropping2D(((0, 0), (0, width - width // 2)))(inputs)
+    mean = keras.layers.GlobalAveragePooling2D()(left)[:, :1] / 255
+    outputs = keras.layers.Concatenate()([1 - mean, mean])
+    asked = SimpleNamespace(
+        last=made.last,
+        start=lambda: keras.Model(inputs, outputs),
+        task=SimpleNamespace(source=lambda examples, training: Arrays(examples.x, None)),
+    )
+    assert mirror.harmless(asked, Examples(x=x), labels) == told
 
 
 def test_what_was_rewritten_is_measured_at_each_depth(source, tmp_path):

@@ -29,7 +29,11 @@ def transfer(
         Optional[str], typer.Option(help="Scale of a foreign model's pixels: 0..255, 0..1, -1..1, imagenet or caffe.")
     ] = None,
     curve: Annotated[
-        bool, typer.Option("--curve", help="Also accuracy against the number of labels, beside scratch.")
+        bool,
+        typer.Option(
+            "--curve",
+            help="Also accuracy against the number of labels (without classes: loss against steps), beside scratch.",
+        ),
     ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute features anew, and keep none.")] = False,
     backend: Annotated[Optional[str], typer.Option(help="tensorflow or jax; default: the run's.")] = None,
@@ -71,7 +75,7 @@ def transfer(
     split, how = splits.split(found, seed=settings.seed, **plan.split_options(settings))
     if chosen.task.literal("LABELS") == "classes":
         splits.check_labels(split)
-    sources.check_splits(split, strategy=strategy, curve=curve)
+    sources.check_splits(split, strategy=strategy, curve=curve and chosen.task.literal("LABELS") == "classes")
     for warning in split.warnings:
         console.warn(warning)
     run = rundir.create(out, arch=chosen.arch.name, task=chosen.task.name)

@@ -4,14 +4,15 @@ import time
 from dataclasses import asdict, replace
 from typing import Any
 
-from dlcli import console, registry, training
+from dlcli import augment, console, registry, training
 from dlcli.config import RunConfig
 from dlcli.data import Data
 from dlcli.plan import Plan
 from dlcli.reference import Reference
 from dlcli.rundir import Run
+from dlcli.task import Task
 from dlcli.training import Fitting
-from dlcli.transfer import change, features, heads, origin, shown, trials
+from dlcli.transfer import change, features, heads, mirror, origin, race, shown, trials
 from dlcli.transfer import curve as curves
 from dlcli.transfer.features import Rows
 from dlcli.transfer.work import Work
@@ -41,7 +42,6 @@ def transfer(
     task = training.learned(chosen, data)
     found = origin.of(reference, chosen, task, parts["train"])
     task = found.task
-    training.begin(config, chosen, task, data, how_split=how_split, run=run)
     work = Work(
         origin=found,
         fitting=Fitting.of(task, parts, seed=config.seed),
@@ -54,6 +54,9 @@ def transfer(
     labels = {part: task.targets(parts[part]) for part in parts} if classes else {}
     if classes and (curve or strategy == "auto" or registry.find("strategies", strategy).literal("FEATURES")):
         work, rows = _with_heads(work, data, labels, curve=curve, keep=keep, seed=config.seed)
+    if "val" in labels and "flip" in _not_yet(chosen, task) and mirror.harmless(work, parts["val"], labels["val"]):
+        task.augment.append("flip")
+    training.begin(config, chosen, task, data, how_split=how_split, run=run)
     if strategy == "auto":
         strategy, tried = trials.chosen(work, parts["val"])
         warnings = [text for text in [trials.negative(work, tried)] if text]
@@ -86,9 +89,12 @@ def transfer(
             found.make(), done.fitted.model, task, parts[part], labels.get(part), seed=config.seed
         )
         shown.change(told["change"])
-    if curve:
+    if curve and classes:
         told["curve"] = curves.measured(work, rows, parts, labels, seed=config.seed)
         shown.curve(told["curve"])
+    elif curve:
+        told["curve"] = race.run(work, done)
+        shown.race(told["curve"])
     for warning in warnings:
         console.warn(warning)
     data.warnings.extend(warnings)
@@ -96,6 +102,13 @@ def transfer(
     return training.finish(
         chosen, task, data, done.fitted, run=run, preparation=prepared - begun, more={"transfer": told}
     )
+
+
+def _not_yet(chosen: Plan, task: Task) -> set[str]:
+    """The kinds of augmentation that are still to be settled on."""
+    if "augment" in chosen.task_options or not hasattr(task, "augment"):
+        return set()
+    return set(augment.KINDS) - set(task.augment)
 
 
 def _with_heads(work: Work, data: Data, labels, *, curve: bool, keep: bool, seed: int) -> tuple[Work, Rows]:

@@ -39,6 +39,19 @@ def curve(found: list[dict[str, Any]]) -> None:
     console.table(title, ["labels", "features", "scratch"], table)
 
 
+def race(found: dict[str, Any]) -> None:
+    """Some ten rows, evenly, of the two curves; then who was where first."""
+    both = list(zip(found["transfer"], found["scratch"], strict=False))
+    chosen = sorted({round(i * (len(both) - 1) / 9) for i in range(10)}) if both else []
+    table = [[f"{both[i][0]['steps']:,}", *(f"{row['loss']:.4f}" for row in both[i])] for i in chosen]
+    console.table("Loss on the validation split against steps", ["steps", "transfer", "scratch"], table)
+    reached = found["reached"]
+    console.say(
+        f"A loss of {reached['loss']:.4f} took {reached['transfer']:,} steps from the source "
+        f"and {reached['scratch']:,} from scratch."
+    )
+
+
 def states(states: dict[str, int]) -> None:
     console.note(
         f"layers with weights: {states['frozen']} frozen ({states['batch_norms_in_inference']} of them batch "
