@@ -112,6 +112,14 @@ def test_the_table_goes_between_its_marks(tmp_path):
     )
 
 
+def test_the_readme_says_what_the_lines_say():
+    """No number of that table was typed."""
+    text = (BENCHMARKS.parent / "README.md").read_text(encoding="utf-8")
+    table = text.partition(published_table.MARKS[0])[2].partition(published_table.MARKS[1])[0]
+    found = published_table.lines(published.RESULTS)
+    assert table.strip() == published_table.short_form(published.rows(), found, published.trainings)
+
+
 @pytest.mark.parametrize("row", published.rows(), ids=lambda row: row["name"])
 def test_every_command_of_the_table_names_what_exists(row):
     """Options, architectures and tasks are checked as `dlcli train` does it, before any data is read."""

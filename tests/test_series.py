@@ -11,6 +11,7 @@ from dlcli import sequences, splits
 from dlcli.architectures.cnn import inception_time, resnet_1d
 from dlcli.architectures.rnn import lstm
 from dlcli.architectures.transformer import itransformer, patchtst
+from dlcli.baselines import last_value, seasonal_naive
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError
 from dlcli.formats import m4
@@ -26,6 +27,7 @@ from dlcli.layers import (
 from dlcli.observed import observed_mae
 from dlcli.tasks import forecasting, sequence_classification
 from dlcli.windows import season_of
+from tests.conftest import shared
 
 # XLA compiles these longer than it runs them; but JAX without it runs operation by operation.
 JIT = keras.backend.backend() == "jax"
@@ -280,6 +282,20 @@ def test_mase_of_an_archive_is_scaled_by_all_that_it_gives_to_learn_from(tmp_pat
     task = forecasting.Task.learn(data.splits["train"], data)
     given = np.abs(np.diff(past.astype(np.float32), axis=1)).mean(axis=1)
     np.testing.assert_allclose([task.seasonal[f"Y{i}"][0] for i in range(12)], given, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "smape", "mase"),
+    [("Hourly", seasonal_naive, 13.912, 1.193), ("Weekly", last_value, 9.161, 2.777)],
+)
+def test_naive_forecasts_of_m4_are_the_published_ones(name, rule, smape, mase):
+    """Official horizons and both scores as the competition defines them, from its own files."""
+    data, _ = splits.split(m4.open(shared(f"m4/{name}-train.csv")))
+    task = forecasting.Task.learn(data.splits["train"], data)
+    assert task.horizon == {"Hourly": 48, "Weekly": 13}[name]
+    report = task.report(rule.fit(task, data.splits["train"])(data.splits["test"]))
+    assert report.scores["smape"].value == pytest.approx(smape, abs=6e-4)
+    assert report.scores["mase"].value == pytest.approx(mase, abs=6e-4)
 
 
 def test_the_published_number_of_ett_windows(rng):
