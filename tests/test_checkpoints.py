@@ -377,9 +377,23 @@ def test_a_header_that_does_not_describe_the_file_is_refused(name, tmp_path):
 def test_the_length_of_a_header_is_limited(tmp_path):
     """No room is made for 100 GB of JSON that a file of 100 bytes promises."""
     path = safe(tmp_path / "model.safetensors", {"w": entry()}, NUMBERS[:6].tobytes(), length=10**11)
-    with pytest.raises(DlcliError, match="more than 100000000"):
+    with pytest.raises(DlcliError, match="more than 16777216"):
         safetensors.read(path)
     refused(path)
+
+
+def test_the_number_of_tensors_is_limited(tmp_path):
+    """A hundred thousand empty tensors are a file of 7 MB and no model."""
+    header = {f"w{i}": entry(shape=(0,), offsets=(0, 0)) for i in range(100_000)}
+    refused(safe(tmp_path / "model.safetensors", header), "100,000 tensors")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_numbers_that_are_none_are_told_by_name(value, tmp_path):
+    """In whatever format: here safetensors, in the second of two tensors."""
+    data = NUMBERS[:6].tobytes() + np.array([1, value], "f4").tobytes()
+    header = {"w": entry(), "v": entry(shape=(2,), offsets=(24, 32))}
+    refused(safe(tmp_path / "model.safetensors", header, data), "NaN or infinite numbers stand in v")
 
 
 # ---- llama2.c -------------------------------------------------------------------------------------

@@ -50,6 +50,18 @@ def read(path: Path | str) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise DlcliError(f"there is no file {str(path)!r}.", f"weights are {FORMATS}.")
+    found = _read(path)
+    for name, values in found.tensors.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise DlcliError(
+                f"{path} is not read: NaN or infinite numbers stand in {name}.",
+                "was its training stopped when it diverged?",
+                code=MODEL,
+            )
+    return found
+
+
+def _read(path: Path) -> Checkpoint:
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith((torch_zip.ZIP, torch_zip.LEGACY)):

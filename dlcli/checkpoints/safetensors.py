@@ -9,8 +9,10 @@ import numpy as np
 from dlcli.checkpoints._pickled import refused
 from dlcli.checkpoints.torch_zip import bfloat16
 
-# The limit of the format's own readers: a header describes tensors and holds none.
-LONGEST_HEADER = 100_000_000
+# A header describes tensors and holds none. The format's own readers take 100 MB, which as objects of Python
+# are a gigabyte; the largest models there are have some thousands of tensors.
+LONGEST_HEADER = 16 * 2**20
+_MOST = 50_000
 
 KINDS = {
     "F64": "<f8",
@@ -50,6 +52,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
         if size < 8 or length > size - 8:
             raise refused(path, f"its header of {length} bytes goes beyond the end of the file")
         described = _header(file.read(length), path)
+    if len(described) > _MOST:
+        raise refused(path, f"it has {len(described):,} tensors, more than {_MOST:,}")
     room = size - 8 - length
     places = {name: _place(name, entry, path, room) for name, entry in described.items()}
     _gapless([(start, stop) for _, _, start, stop in places.values()], room, path)
