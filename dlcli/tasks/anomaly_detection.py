@@ -85,6 +85,8 @@ class Task(reconstruction.Task):
             measures["anomaly"] = np.asarray(x["anomaly"])
         return measures
 
+    per_example = task.Task.per_example  # its headline is of pairs, not of examples
+
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         error, anomaly = measures["error"], measures.get("anomaly")
         highest = np.argsort(-error, kind="stable")[:_SHOWN]
