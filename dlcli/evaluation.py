@@ -31,7 +31,7 @@ def evaluate(run: Run, data: Data, *, name: str, examples: Examples, same_data: 
         "tables": report.tables,
         "seconds": {"scoring": round(scored - begun, 2), "baselines": {r.name: round(r.seconds, 2) for r in found}},
         "looks_at_test": looks,
-        "verdict": scoring.verdict(opened.task, report, found),
+        "verdict": scoring.verdict(opened.task, report, found, data if same_data else None),
     }
     run.write(f"evaluate/{name}.json", document)
     title = f"{document['task']} with {document['architecture']}: {name} split, 95 % intervals"

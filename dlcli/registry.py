@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent
 MAKERS = {
     "architectures": "build",
     "baselines": "fit",
+    "checks": "find",
     "formats": "open",
     "samples": "make",
     "stimuli": "levels",
