@@ -90,7 +90,7 @@ class Subject:
             return {name: np.stack([_sketch(x) for x in part.x]) for name, part in self.parts.items()}
         from dlcli import columns
 
-        learned = columns.learn(self.parts["train"].x, self.columns, numeric="quantile", bins=0, words=WORDS)
+        learned = columns.learn(self.parts["train"].x, self.columns, numeric="standard", bins=0, words=WORDS)
         return {
             name: columns.flat(columns.encode(part.x, learned), learned) if learned else np.zeros((len(part), 0))
             for name, part in self.parts.items()

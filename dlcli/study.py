@@ -45,14 +45,14 @@ class Study:
         told = {**config.model_dump(mode="json"), "set": chosen}
         return self._job("fitting", name, {"config": told, "take": take})
 
-    def rivals(self, *, take: dict[str, int] | None = None, name: str = "simple") -> list[Job]:
-        """One job for each simple model that can do the task: those of every training, and those that only
-        comparisons have time for."""
+    def rivals(self, words: tuple[str, ...], *, take: dict[str, int] | None = None, name: str = "simple") -> list[Job]:
+        """One job for each simple model that can do the task. words: ("TASKS", "COMPARED"), those of every
+        training, and those that only comparisons have time for."""
         task = self.chosen.task.name
         return [
             self._job("rivals", f"{name}-{entry.name}", {"config": self._plain(), "take": take, "rival": entry.name})
             for entry in registry.entries("baselines").values()
-            if task in entry.literal("TASKS", ()) or task in entry.literal("COMPARED", ())
+            if any(task in entry.literal(word, ()) for word in words)
         ]
 
     def sizing(self, networks: list[dict], parameters: int | None) -> Job:
@@ -74,13 +74,14 @@ class Study:
         return self.data.kind in ("series", "corpus")
 
 
-def begin(config: RunConfig, *, verb: str, out: Path | None, told: dict[str, Any]) -> Study:
-    """Open the data and make the folder, or go on with the one that lies there with the same settings.
+def begin(config: RunConfig, *, verb: str, out: Path | None) -> Study:
+    """Open the data and make the folder, or go on with the one that lies there on the same data: with the same
+    settings nothing is done again, with more sizes or seeds only what is new.
 
-    Raises: DlcliError when `out` holds another study (exit code 9) or something else.
+    Raises: DlcliError when `out` holds a study of something else (exit code 9), or no study.
     """
     plan.check(config)
-    settings = {"verb": verb, "config": config.model_dump(mode="json"), **told}
+    settings = {"verb": verb, "config": config.model_dump(mode="json")}
     going_on = out is not None and (out / "study.json").is_file()
     if going_on:
         known = Run(out).read("study.json")

@@ -1,5 +1,7 @@
 """Exact duplicates: across splits (a test of memory), within training, and with different labels."""
 
+from collections import Counter
+
 import numpy as np
 
 from dlcli import splits
@@ -12,14 +14,15 @@ WITHIN = 0.05  # a set where more of training repeats itself weighs those exampl
 def find(subject: Subject):
     found = {name: _contents(subject, name) for name in subject.parts}
     train = found["train"]
-    first = {item: i for i, item in reversed(list(enumerate(train)))}
-    within = 1 - len(first) / max(1, len(train))
+    counts = Counter(train)
+    within = 1 - len(counts) / max(1, len(train))
+    alike = sum(count for count in counts.values() if count > 1) / max(1, len(train))
     for name in ("test", "val"):
         if name not in found:
             continue
-        shared = [i for i, item in enumerate(found[name]) if item in first]
+        shared = [i for i, item in enumerate(found[name]) if item in counts]
         # rows of a table may be equal by chance, as often as within training
-        chance = within * len(found[name]) if subject.data.kind == "table" else 0.0
+        chance = alike * len(found[name]) if subject.data.kind == "table" else 0.0
         yield Finding(
             value=len(shared),
             shown=f"{part_of(len(shared), len(found[name]))} {name} examples also stand in training",

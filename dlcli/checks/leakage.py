@@ -31,7 +31,7 @@ def find(subject: Subject):
     # one that tells all, beside others that nearly do, is an easy task; alone it is a leak
     guilty = sorted((name for name, share in found.items() if share >= TOO_GOOD), key=lambda name: -found[name])
     others = [share for name, share in found.items() if name not in guilty]
-    alone = bool(guilty) and (not others or max(others) < 0.9)
+    alone = bool(guilty and others) and max(others) < 0.9
     names = guilty if alone else [best]
     yield Finding(
         value=found[best],

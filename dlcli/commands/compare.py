@@ -75,9 +75,7 @@ def compare(
     from dlcli.comparing import show
     from dlcli.trials.pool import workers_for
 
-    study = studies.begin(
-        settings, verb="compare", out=out, told={"depths": wanted, "parameters": parameters, "seeds": seeds}
-    )
+    study = studies.begin(settings, verb="compare", out=out)
     comparing.check(study, wanted)
     console.note(f"study: {study.run.path} (stopped, it goes on with --out {study.run.path})")
     document = comparing.compared(

@@ -61,7 +61,7 @@ def scale(
     from dlcli.comparing import scaling, show_scale
     from dlcli.trials.pool import workers_for
 
-    study = studies.begin(settings, verb="scale", out=out, told={"axis": axis, "sizes": wanted, "seeds": seeds})
+    study = studies.begin(settings, verb="scale", out=out)
     console.note(f"study: {study.run.path} (stopped, it goes on with --out {study.run.path})")
     document, curve = scaling.measured(
         study,

@@ -39,7 +39,7 @@ def compared(study: Study, *, depths: list[int], parameters: int | None, seeds: 
             for seed in range(study.config.seed, study.config.seed + seeds)
             for network, count in zip(sized["networks"], passes, strict=True)
         ]
-        rivals = study.rivals()
+        rivals = study.rivals(("TASKS", "COMPARED"))
         results = pool.run([*rivals, *jobs])
     simple = [
         (job.told["rival"], result, job.folder)

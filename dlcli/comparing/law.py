@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EXPONENTS = np.linspace(0.02, 2.0, 199)
+EXPONENTS = np.linspace(0.02, 2.0, 100)
 DRAWS = 2_000
 
 

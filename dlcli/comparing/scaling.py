@@ -43,7 +43,9 @@ def measured(
             for step in steps
         ]
         simple = [
-            [study.rivals(take=job.told["take"], name=job.folder.name) for job in own] if axis == "data" else []
+            [study.rivals(("TASKS",), take=job.told["take"], name=job.folder.name) for job in own]
+            if axis == "data"
+            else []
             for own in jobs
         ]
         # small ones first: something is known early
