@@ -26,24 +26,15 @@ def start(backend: str, *, device: str = "auto", precision: str = "float32", see
                 f"Keras already runs on {keras.backend.backend()}, not on {backend}.",
                 "one process has one backend.",
             )
+        _choose(device)  # of use where nothing was computed yet, as in a trial
     else:
         _single(backend)
-        os.environ["KERAS_BACKEND"] = backend
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # A seeded run must repeat bit for bit; on the CPU this costs nothing measurable.
-        os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
         _choose(device)
         console.note(f"starting {'TensorFlow' if backend == 'tensorflow' else 'JAX'}…")
-    try:
-        with _hushed():
-            import keras
-
-            keras.ops.zeros(1)
-    except ModuleNotFoundError as error:
-        raise DlcliError(
-            f"the {backend} backend needs {error.name}, which is not installed.",
-            f"pip install 'dlcli[{backend}]'." if backend == "jax" else "install dlcli again.",
-        ) from None
+        load(backend)
+        import keras
+    with _hushed():
+        keras.ops.zeros(1)
     # one process may build many models: that each is traced anew is no news
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.utils.set_random_seed(seed)
@@ -66,6 +57,25 @@ def _single(backend: str) -> None:
             f"TF_CONFIG names {workers} machines, and dlcli trains on one.",
             "unset TF_CONFIG: all devices of this machine are used.",
         )
+
+
+def load(backend: str) -> None:
+    """Import Keras, and compute nothing yet: a process that has only done this may fork.
+
+    Raises: DlcliError when the backend is not installed.
+    """
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # A seeded run must repeat bit for bit; on the CPU this costs nothing measurable.
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    try:
+        with _hushed():
+            import keras  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise DlcliError(
+            f"the {backend} backend needs {error.name}, which is not installed.",
+            f"pip install 'dlcli[{backend}]'." if backend == "jax" else "install dlcli again.",
+        ) from None
 
 
 @contextmanager

@@ -40,6 +40,9 @@ class Classification(task.Task):
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         return metrics.classification(measures["y"], measures["p"], self.classes)
 
+    def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+        return "accuracy", (measures["p"].argmax(axis=1) == measures["y"]).astype(np.float64)
+
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         for i, p in enumerate(outputs["p"]):
             best = int(np.argmax(p))

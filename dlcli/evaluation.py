@@ -32,7 +32,7 @@ def evaluate(reference: Reference, data: Data, *, name: str, examples: Examples,
         "tables": report.tables,
         "seconds": {"scoring": round(scored - begun, 2), "baselines": {r.name: round(r.seconds, 2) for r in found}},
         "looks_at_test": looks,
-        "verdict": scoring.verdict(opened.task, report, found),
+        "verdict": scoring.verdict(opened.task, report, found, data if same_data else None),
     }
     if opened.run:
         opened.run.write(f"evaluate/{name}.json", document)

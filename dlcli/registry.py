@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent
 MAKERS = {
     "architectures": "build",
     "baselines": "fit",
+    "checks": "find",
     "formats": "open",
     "samples": "make",
     "stimuli": "levels",

@@ -8,9 +8,10 @@ from typing import Any
 import keras
 
 from dlcli import console, registry
-from dlcli.data import Examples
+from dlcli.data import Data, Examples
 from dlcli.outputs import outputs
 from dlcli.task import Report, Score, Task
+from dlcli.verdict import Case, reasons
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,23 +61,23 @@ def better(task: Task, score: Score, other: Score) -> bool:
     return score.high < other.value and score.value < other.low
 
 
-def verdict(task: Task, report: Report, found: list[Rival]) -> str:
-    """Does the deep model beat its best simple rival beyond the interval? One sentence."""
-    comparable = [rival for rival in found if task.headline in rival.report.scores and not rival.bound]
-    if not comparable or task.headline not in report.scores:
+def verdict(task: Task, report: Report, found: list[Rival], data: Data | None = None) -> str:
+    """Does the deep model beat its best simple rival beyond the interval? If not, why not, as far as `data` tells."""
+    case = Case(task, report, {rival.name: rival.report for rival in found if not rival.bound}, data)
+    if not case.theirs or task.headline not in report.scores:
         return ""
-    sign = 1 if task.higher_is_better else -1
-    best = max(comparable, key=lambda rival: sign * rival.report.scores[task.headline].value)
-    ours, theirs = report.scores[task.headline], best.report.scores[task.headline]
+    ours, theirs = case.ours, case.theirs[case.best]
     numbers = f"{_short(ours.value)} against {_short(theirs.value)} {task.headline.replace('_', ' ')}"
     if better(task, ours, theirs):
-        return f"The deep model beats the best simple one ({best.name}): {numbers}, beyond the 95 % intervals."
+        return f"The deep model beats the best simple one ({case.best}): {numbers}, beyond the 95 % intervals."
     if better(task, theirs, ours):
-        return f"A simple model is better here: {best.name}, {_short(theirs.value)} against {_short(ours.value)}. Deep learning is the wrong tool as trained."
-    return (
-        f"The deep model does not beat the simple one ({best.name}) beyond the interval: {numbers}. "
-        "Prefer the simple one, or bring more data."
-    )
+        said = f"A simple model is better here: {case.best}, {_short(theirs.value)} against {_short(ours.value)}. Deep learning is the wrong tool as trained."
+    else:
+        said = (
+            f"The deep model does not beat the simple one ({case.best}) beyond the interval: {numbers}. "
+            "Prefer the simple one, or bring more data."
+        )
+    return " ".join([said, *reasons(case)])
 
 
 def document(report: Report) -> dict[str, Any]:

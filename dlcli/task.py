@@ -138,6 +138,14 @@ class Task:
         """Measures of a whole split -> scores with intervals."""
         raise NotImplementedError
 
+    def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+        """A score's name and its value for every example (n,), so that two models can be compared on the same
+        ones; its mean is the headline, or for a root its square.  Raises: DlcliError where no such score is."""
+        raise DlcliError(
+            f"models for {_name(self)} cannot be compared example by example: its scores are of whole sets.",
+            "tasks with a class, a number, a forecast, a text or a picture to give back can be.",
+        )
+
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         """One prediction per example, in words, for `predict`; outputs are those of `measure`
         where y may be None."""

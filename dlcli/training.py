@@ -133,7 +133,7 @@ def finish(
             "scoring": round(scored - trained, 2),
             "baselines": {rival.name: round(rival.seconds, 2) for rival in found},
         },
-        "verdict": scoring.verdict(task, reports[last], found),
+        "verdict": scoring.verdict(task, reports[last], found, data),
         "warnings": data.warnings,
         **(more or {}),
     }

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dlcli import plan, registry, splits
+from dlcli.errors import DlcliError
 from tests import tiny
 
 LABELS = ("classes", "numbers", "none")
@@ -40,6 +41,9 @@ def test_every_literal_can_be_read_without_importing():
     for arch in registry.entries("architectures").values():
         assert arch.literal("OFFERS")
         assert set(arch.literal("TINY", {})) <= set(arch.options)
+        scale = arch.literal("SCALE", {})
+        assert {"width"} <= set(scale) <= {"depth", "width", "multiple"}, arch.path
+        assert {scale[name] for name in ("depth", "width") if name in scale} <= set(arch.options)
         from dlcli.config import FitConfig
 
         FitConfig(**arch.literal("FIT", {}))
@@ -108,8 +112,16 @@ def test_contract(task, kind, arch, tmp_path):
 
     test = learned.source(data.splits["test"], training=False)
     x, y, *_ = test.batch(np.arange(len(test)), rng)
-    report = learned.report(learned.measure(x, y, predicted(model, x)))
+    measures = learned.measure(x, y, predicted(model, x))
+    report = learned.report(measures)
     for name, score in report.scores.items():
         assert score.low <= score.value <= score.high or not np.isfinite(score.value), name
     if report.scores and learned.headline:
         assert learned.headline in report.scores
+    try:
+        name, values = learned.per_example(measures)
+    except DlcliError:
+        return  # scored as a whole only
+    mean = values.mean() ** 0.5 if (name, learned.headline) == ("mse", "rmse") else values.mean()
+    assert len(values) == len(test)
+    assert mean == pytest.approx(report.scores[learned.headline].value, rel=1e-5)

@@ -11,11 +11,13 @@ from sklearn.linear_model import LogisticRegression
 from dlcli import registry
 from dlcli.errors import DlcliError
 from dlcli.formats import builtin
-from dlcli.samples import energy, motions, people, sentences, shapes
+from dlcli.samples import energy, linear, motions, parity, people, sentences, shapes, shuffled, tiny, waves
 from dlcli.samples._draws import is_test
 
 SETS = list(registry.entries("samples"))
 ON_DISK = Path(__file__).parents[1] / "sample_data"
+# One of each kind of data; the others are made when they are asked for.
+SHIPPED = ["energy", "motions", "people", "sentences", "shapes"]
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -53,11 +55,11 @@ def _table(module, n):
     if module is people:
         return people.draw(n)
     table = module.factors(n)
-    drawn = {} if module is sentences else {"drawn": module.draw(table)}
+    drawn = {"drawn": module.draw(table)} if hasattr(module, "draw") else {}
     return table | drawn
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_the_files_in_sample_data_are_what_the_set_makes(name, tmp_path):
     """Text files to the byte. Pictures may differ by a step of 8 where a machine rounds otherwise."""
     entry = registry.find("samples", name)
@@ -76,7 +78,7 @@ def test_the_files_in_sample_data_are_what_the_set_makes(name, tmp_path):
     assert there["factors.csv"].startswith(made["factors.csv"])
 
 
-@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_set_is_the_same_by_name_and_on_disk(name):
     found = only_format(ON_DISK / name)
     by_name = builtin.open(Path(name))
@@ -274,3 +276,52 @@ def test_the_command_writes_a_folder_and_overwrites_none(tmp_path):
     assert len(list(folder.rglob("*.png"))) == 60
     result = CliRunner().invoke(app, ["sample", "shapes", str(folder)])
     assert isinstance(result.exception, DlcliError)
+
+
+# ---- sets on which deep learning is the wrong tool -------------------------------------------
+
+
+def test_no_bit_of_parity_tells_anything():
+    """Every bit, and every pair of bits, is independent of the class."""
+    table = parity.factors(4000)
+    odd = table["parity"] == "odd"
+    bits = np.stack([table[f"b{i + 1}"] for i in range(parity.BITS)], axis=1)
+    assert abs(odd.mean() - 0.5) < 0.03
+    for i in range(parity.BITS):
+        for j in range(i):
+            assert abs((bits[:, i] ^ bits[:, j])[odd].mean() - (bits[:, i] ^ bits[:, j])[~odd].mean()) < 0.08
+
+
+def test_the_waves_go_on_beyond_training():
+    data = waves.make(500)
+    train, test = (data.splits[part].x["position"].cast(float).to_numpy() for part in ("train", "test"))
+    assert train.max() <= waves.SEEN <= test.min()
+    height = np.asarray(data.splits["test"].y, float)
+    assert np.abs(height - np.sin(2 * np.pi * test)).std() < 2 * waves.NOISE
+
+
+def test_a_linear_model_tells_the_linear_set_as_well_as_its_own_weights():
+    """What a logistic regression reaches is what the true weights reach: nothing is left to find."""
+    n = 6000
+    table = linear.factors(n)
+    x = np.stack([table[f"x{i + 1}"] for i in range(linear.NUMBERS)], axis=1)
+    weights = np.random.default_rng([0, 1 << 40]).standard_normal((linear.NUMBERS, 3)) / linear.NUMBERS**0.5
+    best = np.mean(np.asarray(linear.CLASSES)[(x @ weights).argmax(axis=1)] == table["class"])
+    found = LogisticRegression(max_iter=500).fit(x[:4000], table["class"][:4000]).score(x[4000:], table["class"][4000:])
+    assert best > 0.5
+    assert abs(found - best) < 0.03
+
+
+def test_shuffled_classes_do_not_depend_on_the_measurements():
+    from sklearn.ensemble import RandomForestClassifier
+
+    table = shuffled.factors(2000)
+    x = np.stack([table[name] for name in ("length", "width", "weight")], axis=1)
+    model = RandomForestClassifier(50, random_state=0).fit(x[:1000], table["class"][:1000])
+    assert model.score(x[1000:], table["class"][1000:]) < 0.38
+
+
+def test_tiny_has_four_pictures_of_each_object():
+    data = tiny.make(140)
+    assert np.unique(data.splits["train"].y, return_counts=True)[1].tolist() == [4] * 10
+    assert np.unique(data.splits["test"].y, return_counts=True)[1].tolist() == [10] * 10

@@ -101,11 +101,12 @@ def train(
         entry = plan.locate(settings)
         opened = plan.open_data(entry, settings)
         chosen = plan.choose(settings, entry, opened)
-        from dlcli import splits
+        from dlcli import checking, splits
 
         split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings))
         if chosen.task.literal("LABELS") == "classes":
             splits.check_labels(split)
+        split.warnings.extend(checking.told(split, seed=settings.seed))
         for warning in split.warnings:
             console.warn(warning)
         if run:

@@ -109,6 +109,8 @@ class Task(reconstruction.Task):
     def measured(self, model: keras.Model, source: task.Source, train: Examples | None) -> dict[str, np.ndarray]:
         return {}
 
+    per_example = task.Task.per_example  # its headline is of pairs, not of examples
+
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         error, anomaly = measures["error"], measures.get("anomaly")
         highest = np.argsort(-error, kind="stable")[:_SHOWN]

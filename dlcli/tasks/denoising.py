@@ -92,6 +92,9 @@ class Task(reconstruction.Task):
         formulas["psnr_gain"] = "mean of PSNR after - PSNR before, dB"
         return task.Report(scores=scores, formulas=formulas)
 
+    def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+        return "psnr", -10 * np.log10(np.maximum(measures["mse"], 1e-10))
+
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         if self.tile:
             outputs["picture"] = self._scored.tiles.joined(outputs["picture"])

@@ -92,6 +92,9 @@ class Task(task.Task):
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         return metrics.regression(measures["y"], measures["y_pred"])
 
+    def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+        return "mse", np.square(measures["y"] - measures["y_pred"])
+
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         for name, value in zip(pixels.names(examples), outputs["y_pred"], strict=True):
             yield {"name": name, "prediction": float(value)}

@@ -134,6 +134,10 @@ class Task(task.Task):
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         return metrics.language(measures["nll"], measures["tokens"], measures["characters"])
 
+    def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+        # windows differ in length: so weighted, the mean is that of all characters
+        return "nats_per_character", measures["nll"] / measures["characters"].mean()
+
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> list[dict]:
         """One row per window: how surprising its text is."""
         source = self.source(examples, training=False)

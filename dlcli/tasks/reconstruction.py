@@ -159,6 +159,9 @@ class Task(task.Task):
             formulas=formulas,
         )
 
+    def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
+        return "mse", np.asarray(measures["mse"], np.float64)
+
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         for i, name in enumerate(pixels.names(examples)):
             yield {"name": name} | {score: float(values[i]) for score, values in outputs.items()}

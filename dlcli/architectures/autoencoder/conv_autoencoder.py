@@ -6,6 +6,7 @@ from dlcli.architectures.autoencoder._convolutional import decode, encode
 
 OFFERS = {"pixels", "bottleneck", "denoiser"}
 TINY = {"width": 4, "stages": 1}
+SCALE = {"depth": "stages", "width": "width"}
 FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 20}
 
 

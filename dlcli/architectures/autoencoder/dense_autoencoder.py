@@ -6,6 +6,7 @@ from dlcli.architectures.autoencoder._dense import decode, encode
 
 OFFERS = {"pixels", "series", "columns", "bottleneck", "denoiser"}
 TINY = {"width": 16, "depth": 1}
+SCALE = {"depth": "depth", "width": "width"}
 FIT = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 30}
 
 

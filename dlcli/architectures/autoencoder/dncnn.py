@@ -4,6 +4,7 @@ from keras import initializers, layers
 
 OFFERS = {"pixels", "denoiser"}
 TINY = {"width": 4, "depth": 3}
+SCALE = {"depth": "depth", "width": "width"}
 FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 32, "epochs": 20, "steps": 600}
 
 

@@ -5,6 +5,7 @@ from dlcli.architectures.autoencoder._latent import draw
 
 OFFERS = {"pixels", "series", "columns", "bottleneck"}
 TINY = {"width": 16, "depth": 1}
+SCALE = {"depth": "depth", "width": "width"}
 FIT = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 40}
 
 

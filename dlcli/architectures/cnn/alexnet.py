@@ -5,6 +5,7 @@ from keras import layers, ops
 
 OFFERS = {"pixels"}
 TINY = {"width": 6, "dense": 8}
+SCALE = {"width": "width"}
 FIT = {"epochs": 20, "steps": 2000, "batch_size": 128, "learning_rate": 5e-4, "weight_decay": 0.02}
 
 

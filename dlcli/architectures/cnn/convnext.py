@@ -6,6 +6,7 @@ from dlcli.layers import gelu_tanh
 
 OFFERS = {"pixels"}
 TINY = {"width": 8, "depth": 1}
+SCALE = {"depth": "depth", "width": "width"}
 FIT = {"epochs": 20, "steps": 2000, "batch_size": 128, "learning_rate": 3e-3, "weight_decay": 0.05}
 
 

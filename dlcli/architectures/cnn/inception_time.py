@@ -6,6 +6,7 @@ from dlcli.layers import MaskedConv1D, MaskedMaxPooling1D
 
 OFFERS = {"series"}
 TINY = {"width": 8, "depth": 3}
+SCALE = {"depth": "depth", "width": "width"}
 # jit: XLA runs these convolutions slower on a CPU than oneDNN does.
 FIT = {"epochs": 30, "steps": 1500, "batch_size": 16, "learning_rate": 1e-3, "jit": False}
 

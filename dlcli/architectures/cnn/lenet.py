@@ -6,6 +6,7 @@ from keras import layers
 
 OFFERS = {"pixels"}
 TINY = {"width": 2}
+SCALE = {"width": "width"}
 FIT = {"epochs": 20, "steps": 2000, "batch_size": 128, "learning_rate": 2e-3, "weight_decay": 0.01}
 
 

@@ -6,6 +6,7 @@ from dlcli.layers import MaskedConv1D
 
 OFFERS = {"series"}
 TINY = {"width": 8, "depth": 1}
+SCALE = {"depth": "depth", "width": "width"}
 # 1500 steps: the archive's training sets are tens of series; the paper runs 1500 epochs.
 # jit: XLA runs these convolutions slower on a CPU than oneDNN does.
 FIT = {"epochs": 30, "steps": 1500, "batch_size": 16, "learning_rate": 1e-3, "jit": False}

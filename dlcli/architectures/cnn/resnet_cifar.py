@@ -6,6 +6,7 @@ from dlcli.layers import ZeroChannels
 
 OFFERS = {"pixels"}
 TINY = {"width": 4, "depth": 1}
+SCALE = {"depth": "depth", "width": "width"}
 FIT = {"epochs": 15, "steps": 2000, "batch_size": 128, "learning_rate": 5e-3, "weight_decay": 0.02}
 
 

@@ -7,6 +7,7 @@ from dlcli.layers import MaskedConv1D
 
 OFFERS = {"tokens"}
 TINY = {"width": 8, "filters": 4}
+SCALE = {"width": "filters"}
 FIT = {"epochs": 10, "batch_size": 50, "learning_rate": 1e-3, "patience": 4}
 
 

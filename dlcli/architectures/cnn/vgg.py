@@ -6,6 +6,7 @@ from keras import layers
 
 OFFERS = {"pixels"}
 TINY = {"width": 2, "dense": 8}
+SCALE = {"depth": "depth", "width": "width"}
 FIT = {"epochs": 15, "steps": 2000, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.02}
 
 # Convolutions in each stage, by the number of layers with weights.

@@ -4,6 +4,7 @@ from keras import initializers, layers
 
 OFFERS = {"pixels", "columns", "series", "tokens"}
 TINY = {"width": 8, "depth": 1}
+SCALE = {"depth": "depth", "width": "width"}
 FIT = {"epochs": 30, "steps": 2000, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.01}
 
 

@@ -5,6 +5,7 @@ from dlcli.architectures.gan._convolutional import discriminator, generate
 
 OFFERS = {"generator", "labels"}
 TINY = {"width": 4}
+SCALE = {"width": "width"}
 FIT = {
     "optimizer": "adam",
     "learning_rate": 5e-4,

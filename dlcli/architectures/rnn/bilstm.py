@@ -6,6 +6,7 @@ from dlcli.architectures.rnn._stack import stack
 
 OFFERS = {"tokens", "series", "forecast"}
 TINY = {"units": 8, "depth": 1}
+SCALE = {"depth": "depth", "width": "units", "multiple": 2}
 # jit: on a CPU XLA was slow to start on the loop over steps and no faster after it; on a GPU it forgoes cuDNN.
 FIT = {"epochs": 20, "steps": 1500, "batch_size": 32, "learning_rate": 1e-3, "patience": 5, "jit": False}
 

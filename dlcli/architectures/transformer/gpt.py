@@ -4,6 +4,7 @@ from dlcli.architectures.transformer._block import stack
 
 OFFERS = {"tokens", "causal"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
+SCALE = {"depth": "depth", "width": "width", "multiple": 4}
 FIT = {
     "epochs": 5,
     "steps": 2000,

@@ -6,6 +6,7 @@ from dlcli.architectures.transformer._block import block
 
 OFFERS = {"forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
+SCALE = {"depth": "depth", "width": "width", "multiple": 8}
 FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 3e-4, "patience": 3}
 
 

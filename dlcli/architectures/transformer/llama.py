@@ -7,6 +7,7 @@ from dlcli.errors import DlcliError
 
 OFFERS = {"tokens", "causal"}
 TINY = {"width": 8, "depth": 1, "heads": 2, "key_value_heads": 1}
+SCALE = {"depth": "depth", "width": "width", "multiple": 8}
 FIT = {
     "epochs": 5,
     "steps": 2000,

@@ -7,6 +7,7 @@ from dlcli.layers import ChannelsApart, ChannelsTogether, PatchEmbedding
 
 OFFERS = {"forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
+SCALE = {"depth": "depth", "width": "width", "multiple": 4}
 # 8 passes: the schedule has to come down within them; ETTh1's validation error was lowest in the sixth
 FIT = {"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "patience": 3}
 

@@ -8,6 +8,7 @@ from dlcli.architectures.transformer._block import stack
 
 OFFERS = {"pixels"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
+SCALE = {"depth": "depth", "width": "width", "multiple": 4}
 FIT = {"epochs": 30, "steps": 3000, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.05, "warmup": 0.1}
 
 

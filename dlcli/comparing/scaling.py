@@ -1,0 +1,222 @@
+"""Do more data, a larger model or more training pay? Errors at growing sizes, and the law they follow."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlcli.comparing import law, words
+from dlcli.errors import DlcliError
+from dlcli.study import Study
+from dlcli.trials import opening
+from dlcli.trials.board import Board
+from dlcli.trials.pool import Job, Pool
+
+AXES = ("data", "model", "compute")
+# Widths and passes relative to the architecture's own.
+FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+# How far beyond the largest size a crossing is looked for.
+BEYOND = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One size along an axis: `change` holds what Study.training takes for it."""
+
+    size: float
+    change: dict[str, Any]
+
+
+def measured(
+    study: Study, *, axis: str, sizes: list[int] | None, seeds: int, predict: float | None, workers: int
+) -> tuple[dict[str, Any], law.Curve]:
+    """Train at every size with every seed and fit the law; what came out, as `--json` prints it, and the curve.
+
+    sizes: numbers of training examples for the axis "data"; None: five, up to all.
+    predict: a size at which the error is foretold.
+    """
+    with Board("scale") as board, Pool(study.config.backend, workers=workers, look=board) as pool:
+        steps = _data(study, sizes) if axis == "data" else _sized(study, axis, pool)
+        jobs = [
+            [_job(study, axis, step, seed) for seed in range(study.config.seed, study.config.seed + seeds)]
+            for step in steps
+        ]
+        simple = [
+            [study.rivals(("TASKS",), take=job.told["take"], name=job.folder.name) for job in own]
+            if axis == "data"
+            else []
+            for own in jobs
+        ]
+        # small ones first: something is known early
+        wanted = [
+            one
+            for own, beside in zip(jobs, simple, strict=True)
+            for one in [*(rival for rivals in beside for rival in rivals), *own]
+        ]
+        pool.run(wanted)
+    return _told(study, axis, steps, jobs, simple, seeds, predict)
+
+
+def _data(study: Study, sizes: list[int] | None) -> list[Step]:
+    whole = opening.size(study.data)
+    if sizes is None:
+        # all examples, and four smaller sizes that are as far apart as the set allows
+        least = max(min(whole // 4, 50), whole // 256)
+        sizes = [round(least * (whole / least) ** (i / 4)) for i in range(5)]
+    if max(sizes) > whole:
+        raise DlcliError(f"--sizes asks for {max(sizes):,} examples, and training has {whole:,}.", "ask for fewer.")
+    if len(set(sizes)) < 4:
+        raise DlcliError(f"{len(set(sizes))} sizes are too few to fit a law and to test it.", "give at least four.")
+    return [Step(size=n, change={"n": n}) for n in sorted(set(sizes))]
+
+
+def _sized(study: Study, axis: str, pool: Pool) -> list[Step]:
+    """Steps along the number of parameters, or of FLOPs spent in training."""
+    arch = study.chosen.arch
+    name = arch.literal("SCALE", {}).get("width")
+    if name is None:
+        raise DlcliError(f"{arch.name} has no width that could be changed.", "choose another --arch.")
+    multiple = arch.literal("SCALE").get("multiple", 1)
+    own = study.chosen.arch_options.get(name, arch.options[name].default)
+    widths = [max(multiple, round(own * factor / multiple) * multiple) for factor in FACTORS]
+    networks = [{"arch": arch.name, "depth": None, "width": width} for width in widths]
+    sized = pool.run([study.sizing(networks, None)])[0]["networks"]
+    if axis == "model":
+        return [Step(size=one["parameters"], change={"options": one["options"]}) for one in sized]
+    passes = _passes(study)
+    cost = 3 * sized[FACTORS.index(1.0)]["flops"] * len(study.data.splits["train"])
+    counts = sorted({max(1, round(passes * factor)) for factor in FACTORS})
+    return [Step(size=cost * count, change={"epochs": count}) for count in counts]
+
+
+def _passes(study: Study) -> int:
+    fit, n = study.chosen.fit, len(study.data.splits["train"])
+    return max(fit.epochs, math.ceil((fit.steps or 0) / max(1, n // min(fit.batch_size, n))))
+
+
+def _job(study: Study, axis: str, step: Step, seed: int) -> Job:
+    change = step.change
+    take = {"n": change["n"], "seed": seed} if "n" in change else None
+    fit = {"epochs": change["epochs"]} if "epochs" in change else {}
+    options = change.get("options", dict(study.chosen.arch_options))
+    shown = f"{step.size:.0f}" if step.size < 1e9 else f"{step.size:.3g}"
+    name = f"{axis}-{shown}-seed{seed}"
+    return study.training(name, seed=seed, arch=study.chosen.arch.name, options=options, fit=fit, take=take)
+
+
+def _told(study, axis, steps, jobs, simple, seeds, predict) -> tuple[dict[str, Any], law.Curve]:
+    x = [step.size for step in steps]
+    score = jobs[0][0].result()["test"]["compared"]
+    if score == "psnr":
+        raise DlcliError("PSNR is no error that could fall to 0.", "scale a task with another score.")
+    deep = np.array([[_error(job) for job in own] for own in jobs])  # (J, R)
+    curve = law.fitted(x, deep)
+    held = law.fitted(x[:-1], deep[:-1])
+    value, low, high = held.predicted(x[-1], runs=seeds)
+    document = {
+        "run": str(study.run.path),
+        "task": study.chosen.task.name,
+        "architecture": study.chosen.arch.name,
+        "axis": axis,
+        "score": score,
+        "error": "1 - accuracy" if score == "accuracy" else score,
+        "seeds": seeds,
+        "points": [
+            {"size": size, "errors": row.tolist(), "mean": float(row.mean()), "simple": _simple(beside)}
+            for size, row, beside in zip(x, deep, simple, strict=True)
+        ],
+        "law": {
+            name: dict(zip(("value", "low", "high"), found, strict=True)) for name, found in curve.parameters().items()
+        },
+        "held_out": {
+            "size": x[-1],
+            "predicted": value,
+            "low": low,
+            "high": high,
+            "measured": float(deep[-1].mean()),
+            "inside": bool(low <= deep[-1].mean() <= high),
+        },
+        "ten_times": dict(zip(("value", "low", "high"), curve.gain(x[-1], 10), strict=True)),
+        "prediction": None,
+        "crossing": None,
+    }
+    if predict is not None:
+        value, low, high = curve.predicted(predict, runs=seeds)
+        document["prediction"] = {"size": predict, "value": value, "low": low, "high": high}
+    rival = _best(simple)
+    if rival is not None:
+        rows = np.array(
+            [[_error(one) for rivals in own for one in rivals if one.told["rival"] == rival] for own in simple]
+        )
+        other = law.fitted(x, rows)
+        place = law.crossing(curve, other, farthest=x[-1] * BEYOND)
+        document["crossing"] = {
+            "simple": rival,
+            "deep_ahead_now": bool(deep[-1].mean() < rows[-1].mean()),
+            "size": dict(zip(("value", "low", "high"), place, strict=True)) if place else None,
+        }
+    document["sentences"] = _sentences(document)
+    return document, curve
+
+
+def _error(job: Job) -> float:
+    test = job.result()["test"]
+    return 1 - test["mean"] if test["compared"] == "accuracy" else test["mean"]
+
+
+def _simple(beside: list[list[Job]]) -> dict[str, list[float]]:
+    """Errors of each simple model by seed."""
+    found: dict[str, list[float]] = {}
+    for rivals in beside:
+        for one in rivals:
+            if "left_out" not in one.result():
+                found.setdefault(one.told["rival"], []).append(_error(one))
+    return found
+
+
+def _best(simple: list[list[list[Job]]]) -> str | None:
+    """The simple model that is best at the largest size, of those that could be fitted at every one."""
+    whole = [_simple(beside) for beside in simple]
+    full = [name for name in whole[-1] if all(len(one.get(name, [])) == len(whole[-1][name]) for one in whole)]
+    return min(full, key=lambda name: np.mean(whole[-1][name]), default=None)
+
+
+NOUNS = {"data": "data", "model": "parameters", "compute": "training compute"}
+
+
+def _sentences(document: dict[str, Any]) -> list[str]:
+    score, share = document["score"], document["score"] in words.SHARES
+    unit = "points of error" if share else f"of {score.replace('_', ' ')}"
+    times = 100 if share else 1
+    gain = document["ten_times"]
+    half = (gain["high"] - gain["low"]) / 2
+    noun = NOUNS[document["axis"]]
+    told = [f"10x more {noun} is worth about {times * gain['value']:+.3g} ± {times * half:.2g} {unit} (95 %)."]
+    floor = document["law"]["floor"]
+    told.append(
+        f"The law: error = {floor['value']:.3g} + {document['law']['scale']['value']:.3g} x^-"
+        f"{document['law']['exponent']['value']:.2f}; the floor lies in {floor['low']:.3g}–{floor['high']:.3g}."
+    )
+    held = document["held_out"]
+    verdict = "inside" if held["inside"] else "OUTSIDE: do not trust the extrapolation"
+    told.append(
+        f"Held out: from the smaller sizes {held['predicted']:.4g} ({held['low']:.4g}–{held['high']:.4g}) was "
+        f"predicted at {held['size']:,.0f}, and {held['measured']:.4g} measured: {verdict}."
+    )
+    if document["prediction"]:
+        found = document["prediction"]
+        told.append(f"At {found['size']:,.0f}: {found['value']:.4g} ({found['low']:.4g}–{found['high']:.4g}).")
+    if document["crossing"]:
+        told.append(_overtaking(document["crossing"], document["points"]))
+    return told
+
+
+def _overtaking(found: dict[str, Any], points: list[dict]) -> str:
+    place, simple = found["size"], found["simple"]
+    if place is None:
+        if found["deep_ahead_now"]:
+            return f"The deep model is ahead of {simple} at every size."
+        return f"The deep model does not overtake {simple} within {BEYOND} times the data, by these curves."
+    tense = "overtakes" if place["value"] <= points[-1]["size"] else "would overtake"
+    return f"The deep model {tense} {simple} at about {place['value']:,.0f} ({place['low']:,.0f}–{place['high']:,.0f})."
