@@ -145,12 +145,16 @@ def reconcile(marked: dict, warnings: list[str]) -> dict:
 
 def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: list[str]) -> None:
     """Warn of columns that say the target in other words."""
-    count = frame[target].n_unique()
+    count, telling = frame[target].n_unique(), []
     for name in features:
         if frame.height < 20 or count < 2 or frame[name].n_unique() != count:
             continue
         if frame.select([name, target]).n_unique() == count:
-            warnings.append(f"column {name!r} tells the target {target!r} in every row: is it known beforehand?")
+            telling.append(repr(name))
+    if telling:
+        which = f"column {telling[0]} tells" if len(telling) == 1 else f"{len(telling)} columns tell"
+        more = f": {some(telling)}" if len(telling) > 1 else ""
+        warnings.append(f"{which} the target {target!r} in every row{more}: is it known beforehand?")
 
 
 def images(path: Path, frame: pl.DataFrame, column: str, y, warnings: list[str]) -> Examples:
