@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from dlcli.errors import DlcliError
+from dlcli.errors import DlcliError, some
 
 ROOT = Path(__file__).parent
 
@@ -132,7 +132,7 @@ def nearest(name: str, known) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"{guess}Known: {', '.join(known)}."
+    return f"{guess}Known: {some(known, 40)}."
 
 
 def _foreign(registry: str, name: str) -> Entry:

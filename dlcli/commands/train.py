@@ -32,6 +32,9 @@ def train(
     set: Annotated[
         Optional[list[str]], typer.Option(metavar="COMPONENT.OPTION=VALUE", help="Option of arch, task, data or fit.")
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
+    ] = False,
     inspect: Annotated[
         bool, typer.Option("--inspect", help="End with what each layer has learned (see inspect-layers).")
     ] = False,
@@ -41,6 +44,7 @@ def train(
 
     from dlcli import config as configuration
     from dlcli import console, plan, rundir
+    from dlcli.errors import SKIPPED
 
     settings = configuration.merge(
         file=config,
@@ -55,6 +59,7 @@ def train(
             "backend": backend or (None if config else os.environ.get("KERAS_BACKEND")),
             "device": device,
             "data.target": target,
+            "data.unreadable": SKIPPED if skip_bad else None,
             "task.horizon": horizon,
             "fit.epochs": epochs,
             "fit.time": configuration.seconds(time) if time else None,

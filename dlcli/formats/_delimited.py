@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlcli.errors import DataError, some
+from dlcli.errors import NAMED, DataError, allowing, some
 from dlcli.formats import _encoding, _room
 
 DELIMITERS = {"\t": "tab", ";": ";", "|": "|", ",": ","}
@@ -17,9 +17,6 @@ LONGEST = 10_000_000  # characters of one field
 
 # Columns. Finding what one holds takes 3 ms, so that more would take minutes.
 MOST = 10_000
-
-# Rows of another width that are kept in mind for a message.
-FEW = 100
 
 
 @dataclass
@@ -81,11 +78,11 @@ def _head(path: Path, encoding: str) -> str:
 
 
 def _needed(path: Path, head: str, delimiter: str) -> float:
-    """Bytes that the table takes at its peak, found from its head: a cell is kept in 16 bytes, and
-    its text once more where it is long; finding kinds and duplicates takes as much again."""
+    """Bytes that the table takes at its peak, found from its head: 16 for a cell, its text once more
+    where it is long, twice while a column is taken apart; and a row of Python's for finding duplicates."""
     rows = head.count("\n") or 1
     cells = rows + head.count(delimiter)
-    return path.stat().st_size * (3 + 40 * cells / max(1, len(head)))
+    return path.stat().st_size * (3 + (30 * cells + 150 * rows) / max(1, len(head)))
 
 
 def _quotes_fit(lines: Iterable[str]) -> bool:
@@ -119,7 +116,7 @@ def _parse(path: Path, lines: Iterator[str], delimiter: str, quoted: bool, unrea
                     )
             elif len(row) != len(first):
                 lost.append((start, len(row)))
-                if not unreadable and len(lost) > FEW:
+                if not unreadable and len(lost) > NAMED:
                     break
             else:
                 chunk.append(row)
@@ -155,10 +152,10 @@ def _ragged(path, lost, count, width, delimiter, unreadable) -> DataError:
     more = f"; so have {len(lost) - 1} more lines" if len(lost) > 1 else ""
     message = f"{path}, line {line}: {other} fields where the first line has {width}{more}."
     hint = f"delimiter found: {DELIMITERS.get(delimiter, delimiter)!r}; another: --set data.delimiter=';'."
-    if delimiter == "," and all(other > width for _, other in lost) and len(lost) >= min(FEW, count - 1):
+    if delimiter == "," and all(other > width for _, other in lost) and len(lost) >= min(NAMED, count - 1):
         hint += " A cell that holds a comma is quoted; a decimal comma needs another delimiter."
-    elif len(lost) <= min(FEW, 0.5 * count):
-        hint += f" To leave such lines out: --set data.unreadable={-(-1000 * len(lost) // count) / 1000:g}."
+    elif len(lost) <= min(NAMED, 0.5 * count):
+        hint += f" To leave such lines out: {allowing(len(lost) / count)}."
     return DataError(message, hint)
 
 
@@ -171,5 +168,5 @@ def left_out(path: Path, rows: Rows) -> list[str]:
     """A warning that says which lines were left out."""
     if not rows.lost:
         return []
-    lines = some([f"{line} ({width} fields)" for line, width in rows.lost], FEW)
+    lines = some([f"{line} ({width} fields)" for line, width in rows.lost], NAMED)
     return [f"{len(rows.lost)} lines of {path.name} do not have {len(rows.first)} fields and are left out: {lines}"]

@@ -170,7 +170,9 @@ def _check_name(path: Path, encoding: str) -> None:
         b"".decode(encoding)
         codecs.getincrementaldecoder(encoding)
     except (LookupError, UnicodeError, ValueError) as error:
-        raise DataError(f"{path}: there is no encoding {encoding!r} ({error}).", "for example utf-8 or cp1252.") from None
+        raise DataError(
+            f"{path}: there is no encoding {encoding!r} ({error}).", "for example utf-8 or cp1252."
+        ) from None
 
 
 def _changed(path: Path) -> DataError:

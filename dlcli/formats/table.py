@@ -69,16 +69,22 @@ def open(
         if kind == "series":
             raise DataError(f"{path} has no numeric column to forecast.", f"its columns: {_listed(kinds)}.")
     return _labelled(
-        path, sheets, kinds, warnings, target=target, kind=kind, missing=missing_target, unlabelled=unlabelled
+        path,
+        sheets,
+        kinds,
+        warnings,
+        target=target,
+        kind=kind,
+        missing=missing_target,
+        unlabelled=unlabelled,
+        unreadable=unreadable,
     )
 
 
 def _read_all(files, header, delimiter, encoding, unreadable):
     sheets, warnings = {}, []
     for name, file in files.items():
-        sheet = _sheet.read(
-            file, header=header, delimiter=delimiter, encoding=encoding, unreadable=unreadable
-        )
+        sheet = _sheet.read(file, header=header, delimiter=delimiter, encoding=encoding, unreadable=unreadable)
         warnings += sheet.warnings
         sheets[name] = sheet.frame
         header = "yes" if sheet.header else "no"  # the other files are like the first
@@ -139,7 +145,7 @@ def _as_series(found: dict[str, Data], warnings: list[str]) -> Data:
     return Data(kind="series", splits=splits, about=first.about, warnings=warnings)
 
 
-def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelled) -> Data:
+def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelled, unreadable) -> Data:
     from dlcli.formats import _labels
 
     main = next(iter(sheets))
@@ -182,7 +188,9 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
         about["column"] = column
     else:
         column = _only(path, features, "image", sheets[main])
-        splits = {name: _labels.images(path, frame, column, y, warnings) for name, (frame, y) in marked.items()}
+        splits = {
+            name: _labels.images(path, frame, column, y, unreadable, warnings) for name, (frame, y) in marked.items()
+        }
         about["column"] = column
     return Data(kind=kind, splits=splits, about=about, warnings=warnings)
 
