@@ -44,6 +44,8 @@ def split(data: Data, *, seed: int = 0, parts: str | None = None) -> tuple[Data,
         made, how["method"] = _make(data.kind, whole, wanted, sizes, rng, given, warnings)
         done = {**made, **{name: examples for name, examples in given.items() if name in ("val", "test")}}
     done = {name: done[name] for name in ("train", "val", "test") if name in done and len(done[name])}
+    if "train" not in done:
+        raise DataError("nothing is left to train on once validation and test have their parts.", "give more data.")
     if data.kind != "series" and how["given"]:
         warnings += _shared(done, data)
     how["sizes"] = {name: len(examples) for name, examples in done.items()}

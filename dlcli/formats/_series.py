@@ -40,15 +40,10 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
     """The column, or the columns year, month, day, hour, that say when each row was."""
     lower = {name.lower(): name for name in frame.columns}
     if {"year", "month", "day"} <= set(lower):
-        parts = [numbers(frame[lower[part]]) for part in ("year", "month", "day")]
-        used = [lower[part] for part in ("year", "month", "day")]
-        if sum(part.null_count() for part in parts) == 0:
-            base = pl.select(pl.datetime(*[part.cast(pl.Int32) for part in parts])).to_series()
-            moments = base.to_numpy().astype("datetime64[us]")
-            if "hour" in lower:
-                used.append(lower["hour"])
-                moments = moments + numbers(frame[lower["hour"]]).fill_null(0).to_numpy().astype("timedelta64[h]")
-            return Clock(moments, used)
+        names = [lower[part] for part in ("year", "month", "day", "hour") if part in lower]
+        moments = _assembled(frame.select(names))
+        if moments is not None:
+            return Clock(moments, names)
     for name, kind in kinds.items():
         if kind == "time":
             found = times(frame[name])
@@ -65,6 +60,21 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
     if frame[first].n_unique() == frame.height and (values.null_count() or values.is_sorted()):
         return Clock(np.arange(frame.height).astype("datetime64[us]"), [first], order=True)
     return None
+
+
+def _assembled(parts: pl.DataFrame) -> np.ndarray | None:
+    """Moments from columns of years, months, days and, perhaps, hours; None where one is no date."""
+    values = [numbers(parts[name]).fill_null(0 if i == 3 else -1).to_numpy() for i, name in enumerate(parts.columns)]
+    for value, (low, high) in zip(values, ((1, 9999), (1, 12), (1, 31), (0, 24)), strict=False):
+        if (value < low).any() or (value > high).any() or (value % 1 != 0).any():
+            return None
+    year, month, day, *hour = (value.astype(int) for value in values)
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    if (days.astype("datetime64[M]") != months).any():  # 31 February
+        return None
+    moments = days.astype("datetime64[us]")
+    return moments + hour[0].astype("timedelta64[h]") if hour else moments
 
 
 def series_of(
