@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dlcli import console
+from dlcli import caches, console
 from dlcli.errors import DlcliError
 
 
@@ -66,6 +66,8 @@ def load(backend: str) -> None:
     """
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Keras writes its settings where its weights go, and obeys what it finds there.
+    os.environ.setdefault("KERAS_HOME", str(caches.folder() / "keras"))
     # A seeded run must repeat bit for bit; on the CPU this costs nothing measurable.
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
     try:

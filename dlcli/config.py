@@ -19,6 +19,8 @@ from dlcli.registry import Entry, Option
 from dlcli.rundir import Run
 from dlcli.safety import preflight
 
+LARGEST = 1_000_000  # bytes of a configuration file
+
 COMPONENTS = ("arch", "data", "fit", "task")
 
 
@@ -111,14 +113,26 @@ def read(file: Path) -> dict[str, Any]:
     """A TOML, YAML or JSON file as a dictionary."""
     if not file.is_file():
         raise DlcliError(f"there is no configuration file {file}.", "--config takes a .toml, .yaml or .json file.")
-    text = file.read_text(encoding="utf-8")
+    if file.stat().st_size > LARGEST:
+        raise DlcliError(f"{file} has {file.stat().st_size:,} bytes.", f"a configuration has at most {LARGEST:,}.")
     try:
-        loaded = tomllib.loads(text) if file.suffix == ".toml" else yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        text = file.read_text(encoding="utf-8-sig")
+        loaded = tomllib.loads(text) if file.suffix == ".toml" else yaml.load(text, Loader=_Plain)
+    # ValueError: bytes that are no UTF-8, and YAML's dates and numbers that are none
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise DlcliError(f"{file} could not be read: {' '.join(str(error).split())}.", "check its syntax.") from None
     if not isinstance(loaded, dict):
         raise DlcliError(f"{file} holds {type(loaded).__name__}, not keys with values.", "see config.json in any run.")
     return loaded
+
+
+class _Plain(yaml.SafeLoader):
+    """Without aliases: a few lines of them can stand for more values than fit into memory."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError(f"it has an alias, *{self.peek_event().anchor}, and values are written out here")
+        return super().compose_node(parent, index)
 
 
 def checked(model: type[BaseModel], values: dict[str, Any], where: str):

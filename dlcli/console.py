@@ -1,16 +1,25 @@
 """The two Rich consoles: results go to stdout, everything else to stderr."""
 
 import json
+import re
 import sys
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from dlcli.rundir import finite
 
+# What steers a terminal instead of being shown: a label or a file name may hold it. Tabs and line ends may pass.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
 results = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
+
+
+def escape(text: str) -> str:
+    """Text of others as it can be printed: no markup, and nothing that steers the terminal."""
+    return markup.escape(_STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", text))
 
 
 def fail(message: str, hint: str = "") -> None:

@@ -16,12 +16,19 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from dlcli.file_bytes import Unreadable, held, open_file, turn
+
 # Few readers, little to attack: Pillow knows 40 formats, some with a history of faults.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tiff", ".tif")
 
 MAX_PIXELS = 89_478_485  # Pillow's own threshold for a bomb: 256 MiB as RGB
-MAX_BYTES = 1 << 29
+
+# Above this one picture at a time is decoded.
+LARGE_PIXELS = 1 << 23
+
+# Rows that are laid on white at a time, so that a large picture is not held four times over.
+STRIP = 512
 
 # Above this a JPEG is decoded at 1/2, 1/4 or 1/8 where that is still twice the size asked for.
 DRAFT_ABOVE = 1_000_000
@@ -46,10 +53,6 @@ warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-class Unreadable(Exception):
-    """Why a file is not a picture that can be used, in a few words."""
-
-
 class Header(NamedTuple):
     """What a file says of itself. channels: 1 when it can only be grey, else 3."""
 
@@ -72,7 +75,7 @@ def examine(data: bytes, *, size: tuple[int, int] | None = None, channels: int |
 
     Raises: Unreadable.
     """
-    with _opened(io.BytesIO(data)) as image:
+    with _opened(io.BytesIO(data)) as image, turn(image.width * image.height > LARGE_PIXELS):
         header = _header(image)
         _check_png(image, data)
         if size and image.width * image.height > DRAFT_ABOVE:
@@ -92,7 +95,8 @@ def look(path: str) -> Header:
         file.seek(max(0, file.tell() - 64))
         if end and file.read().rstrip(b"\0").endswith(end):
             return header
-    return check(read(path))
+    with held(path) as data:
+        return check(data)
 
 
 def check(data: bytes) -> Header:
@@ -100,38 +104,12 @@ def check(data: bytes) -> Header:
 
     Raises: Unreadable.
     """
-    with _opened(io.BytesIO(data)) as image:
+    with _opened(io.BytesIO(data)) as image, turn(image.width * image.height > LARGE_PIXELS):
         header = _header(image)
         _check_png(image, data)
         image.draft(None, (1, 1))  # a JPEG is still read to its end, in a quarter of the time
         image.load()
         return header
-
-
-def read(path: str) -> bytes:
-    """The bytes of a file.
-
-    Raises: Unreadable.
-    """
-    with open_file(path) as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise Unreadable(f"larger than {MAX_BYTES >> 20} MB")
-    return data
-
-
-@contextmanager
-def open_file(path: str):
-    """The file, open.
-
-    Raises: Unreadable when the system refuses.
-    """
-    try:
-        file = open(path, "rb")  # noqa: SIM115 (closed below; only opening is guarded)
-    except OSError as error:
-        raise Unreadable(error.strerror or str(error)) from error
-    with file:
-        yield file
 
 
 def fit(pixels: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
@@ -220,13 +198,19 @@ def _plain(image):
     if image.mode.startswith("I;16"):
         bits = getattr(image, "tag_v2", {}).get(258, (16,))  # TIFF's BitsPerSample
         white = 4095 if bits == (12,) else 65535
-        values = np.asarray(image).astype(np.uint32)
-        return Image.fromarray(((values * 255 + white // 2) // white).astype(np.uint8))
+        values = np.asarray(image)
+        grey = np.empty(values.shape, np.uint8)
+        for i in range(0, len(values), STRIP):
+            grey[i : i + STRIP] = (values[i : i + STRIP].astype(np.uint32) * 255 + white // 2) // white
+        return Image.fromarray(grey)
     if "A" in image.mode or "transparency" in image.info:
-        grey = image.mode in ("1", "L", "LA")
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image).convert("L" if grey else "RGB")
+        mode = "L" if image.mode in ("1", "L", "LA") else "RGB"
+        plain = Image.new(mode, image.size)
+        for top in range(0, image.height, STRIP):
+            strip = image.crop((0, top, image.width, min(image.height, top + STRIP))).convert("RGBA")
+            paper = Image.new("RGBA", strip.size, "white")
+            plain.paste(Image.alpha_composite(paper, strip).convert(mode), (0, top))
+        return plain
     if image.mode in ("L", "RGB"):
         return image
     return image.convert("L" if image.mode == "1" else "RGB")

@@ -1,5 +1,7 @@
 """The one exception that a user's mistake raises, and the exit codes that scripts may rely on."""
 
+import math
+
 USAGE = 2
 DATA = 3
 MODEL = 4
@@ -11,6 +13,11 @@ MISMATCH = 9
 CHECK = 10  # a check of inspect-layers failed
 PREEMPTED = 75  # stopped by SIGTERM: resume me
 STOPPED = 130
+
+
+# What --skip-bad lets be left out: the fraction of files or lines that cannot be read.
+SKIPPED = 0.01
+NAMED = 100  # of them are named in a message
 
 
 class DlcliError(Exception):
@@ -31,6 +38,11 @@ class DataError(DlcliError):
 
     def __init__(self, message: str, hint: str = ""):
         super().__init__(message, hint, code=DATA)
+
+
+def allowing(share: float) -> str:
+    """The option that lets such a share of files or lines be left out."""
+    return "--skip-bad" if share <= SKIPPED else f"--set data.unreadable={math.ceil(1000 * share) / 1000:g}"
 
 
 def some(names, limit: int = 3) -> str:

@@ -8,6 +8,7 @@ epoch decodes; the later ones copy. Everything here may be called from several t
 import copy
 import hashlib
 import os
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
@@ -15,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from dlcli import decode
-from dlcli.decode import Unreadable
 from dlcli.errors import DataError
+from dlcli.file_bytes import Unreadable, held
 from dlcli.store import Store, Stores, budget, each, new_store
 
 # Below this many pixels Pillow mostly holds Python's lock: two threads took 1.4 times as long as
@@ -28,6 +29,9 @@ PARALLEL_ABOVE = 128 * 128
 CHECKED_PIXELS = 10**9
 
 SAMPLE = 256
+
+# Seconds to wait before a file that was good is tried again: it may be on its way over a network.
+PAUSES = (0.1, 0.4)
 
 
 class _Pictures:
@@ -213,11 +217,11 @@ class _Files:
 
     def examine(self, i) -> decode.Header:
         """Decode a file to its end, and keep its hash and, where there is room, its pixels."""
-        data = decode.read(self.paths[i])
-        self.hashes[i] = _hash(data)
-        if self.kept is None:
-            return decode.check(data)
-        header, pixels = decode.examine(data)
+        with held(self.paths[i]) as data:
+            self.hashes[i] = _hash(data)
+            if self.kept is None:
+                return decode.check(data)
+            header, pixels = decode.examine(data)
         room = self.kept.shape[1:]
         if pixels.shape[:2] == room[:2] and pixels.shape[2] <= room[2]:
             self.kept[i] = pixels
@@ -241,8 +245,12 @@ class _Files:
 
     def fingerprint(self, i):
         if self.hashes[i] is None:
-            self.hashes[i] = _hash(self._try(i, lambda: decode.read(self.paths[i])))
+            self.hashes[i] = self._try(i, lambda: self._hashed(i))
         return self.hashes[i]
+
+    def _hashed(self, i):
+        with held(self.paths[i]) as data:
+            return _hash(data)
 
     def _load(self, i, shape):
         if self.is_kept[i]:
@@ -250,16 +258,19 @@ class _Files:
         height, width, channels = shape
 
         def load():
-            data = decode.read(self.paths[i])
-            return decode.decode(data, size=(height, width), channels=channels)
+            with held(self.paths[i]) as data:
+                return decode.decode(data, size=(height, width), channels=channels)
 
         return self._try(i, load)
 
     def _try(self, i, function):
-        try:
-            return function()
-        except Unreadable as error:
-            raise DataError(
-                f"{self.names[i]} could not be read: {error}.",
-                "replace the file or delete it, then start again.",
-            ) from error
+        for pause in (*PAUSES, None):
+            try:
+                return function()
+            except Unreadable as error:
+                if pause is None:
+                    raise DataError(
+                        f"{self.names[i]} could not be read: {error}.",
+                        "replace the file or delete it, then start again.",
+                    ) from error
+            time.sleep(pause)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from dlcli import plan, registry
+from dlcli import console, plan, registry
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError
@@ -27,6 +27,8 @@ def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples
             parts.append(Examples(x=[text], names=[text]))
             continue
         found = _open(Path(text), spec, config)
+        for warning in found.warnings:
+            console.warn(warning)
         if found.kind != spec["kind"] and {found.kind, spec["kind"]} != {"texts", "corpus"}:
             raise DataError(f"{text} holds {found.kind}; the run was trained on {spec['kind']}.")
         parts += _meant(Path(text), found)

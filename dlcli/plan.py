@@ -11,7 +11,7 @@ from dlcli import config as configuration
 from dlcli import registry
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data
-from dlcli.errors import DataError, DlcliError
+from dlcli.errors import SKIPPED, DataError, DlcliError
 from dlcli.registry import Entry
 
 
@@ -44,6 +44,9 @@ def check(config: RunConfig) -> None:
         raise _misfit(task, arch, needs(task))
 
 
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
+
+
 def locate(config: RunConfig) -> Entry:
     """The format of DATA: the one named, or the only one that recognises it."""
     if config.format:
@@ -63,6 +66,12 @@ def locate(config: RunConfig) -> Entry:
             f"there is no file, folder or built-in set {config.data!r}.",
             registry.nearest(config.data, ["digits", *registry.entries("samples")]),
         )
+    if not path.is_file() and not path.is_dir():
+        raise DataError(
+            f"{path} is neither a file nor a folder.", "a pipe or a device cannot be read twice: save it first."
+        )
+    if path.suffix.lower() in ARCHIVES:
+        raise DataError(f"{path} is an archive.", "unpack it into a folder of its own, and name that.")
     raise DataError(
         f"{path} is in no format that dlcli knows ({_contents(path)}).",
         f"known are {', '.join(formats)}: `dlcli list formats` describes them.",
@@ -75,6 +84,12 @@ def elsewhere(config: RunConfig, data: str) -> RunConfig:
     if config.format and not registry.find("formats", config.format).load().matches(Path(data)):
         other = other.model_copy(update={"format": None, "set": {**config.set, "data": {}}})
     return other
+
+
+def skipping(config: RunConfig) -> RunConfig:
+    """The same with `--skip-bad`."""
+    options = {**config.options("data"), "unreadable": max(SKIPPED, float(config.options("data").get("unreadable", 0)))}
+    return config.model_copy(update={"set": {**config.set, "data": options}})
 
 
 def open_data(entry: Entry, config: RunConfig) -> Data:

@@ -1,6 +1,7 @@
 """Predict for examples without known answers, by the very code that training and evaluation use."""
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from dlcli.data import Examples
 from dlcli.outputs import outputs
 from dlcli.reference import Reference
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 _SHOWN = 20  # rows on the screen; all are in the file
 
 
@@ -50,16 +52,18 @@ def _draw(pictures: np.ndarray, rows: list[dict[str, Any]], folder: Path) -> Non
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows({name: _neutral(value) for name, value in row.items()} for row in rows)
+        writer = csv.writer(file)
+        writer.writerow([_neutral(name) for name in rows[0]])
+        writer.writerows([_neutral(row[name]) for name in rows[0]] for row in rows)
 
 
 def _neutral(value):
-    """A text that a spreadsheet would run as a formula is quoted."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@"):
-        return "'" + value
-    return value
+    """A text that a spreadsheet would run as a formula gets a quote mark in front, as OWASP advises
+    ("CSV Injection"); a number does not. Taking away one leading ' gives the text back, as a text that
+    begins with one gets another."""
+    if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "'")):
+        return value
+    return value if _NUMBER.fullmatch(value) else "'" + value
 
 
 def _cell(value) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from dlcli.errors import MODEL, DlcliError
+from dlcli.errors import MODEL, DlcliError, some
 
 ROOT = Path(__file__).parent
 
@@ -134,7 +134,7 @@ def nearest(name: str, known) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"{guess}Known: {', '.join(known)}."
+    return f"{guess}Known: {some(known, 40)}."
 
 
 # Modules of the user's own that were named in this process.

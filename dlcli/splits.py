@@ -62,6 +62,8 @@ def split(
             made, how["method"] = _make(data.kind, whole, wanted, sizes, rng, given, warnings)
         done = {**made, **{name: examples for name, examples in given.items() if name in ("val", "test")}}
     done = {name: done[name] for name in ("train", "val", "test") if name in done and len(done[name])}
+    if "train" not in done:
+        raise DataError("nothing is left to train on once validation and test have their parts.", "give more data.")
     if data.kind != "series" and how["given"]:
         warnings += _shared(done, data)
     how["sizes"] = {name: len(examples) for name, examples in done.items()}
@@ -110,6 +112,8 @@ def _make(kind, whole, wanted, sizes, rng, given, warnings) -> tuple[dict[str, E
     counts = _counts(len(whole), wanted, sizes)
     groups = _groups(contents(kind, whole), len(whole), counts, warnings)
     labels = _labels(whole)
+    if labels is not None:
+        warnings += _contradictions(groups, labels, whole.names)
     sides = _assign(groups, labels, counts, rng, warnings)
     method = "by seed" if labels is None else "by seed, stratified by class"
     return {name: whole.take(np.flatnonzero(sides == name)) for name in wanted}, method
@@ -188,6 +192,19 @@ def _groups(found, n: int, counts, warnings) -> np.ndarray:
     return groups
 
 
+def _contradictions(groups, labels, names) -> list[str]:
+    """A warning of equal examples under different labels."""
+    order = np.lexsort((labels, groups))
+    pairs = order[:-1], order[1:]
+    odd = (groups[pairs[0]] == groups[pairs[1]]) & (labels[pairs[0]] != labels[pairs[1]])
+    if not odd.any():
+        return []
+    one, other = int(pairs[0][odd][0]), int(pairs[1][odd][0])
+    first = [f"{str(labels[i])!r}" + (f" ({names[i]})" if names is not None else "") for i in (one, other)]
+    count = len(np.unique(groups[pairs[0]][odd]))
+    return [f"{count} examples stand under more than one label, the first under {' and '.join(map(str, first))}"]
+
+
 def _assign(groups, labels, counts, rng, warnings) -> np.ndarray:
     """The split of every example. Whole groups are drawn at even steps through the classes, so that
     each class has its share, up to one group, in every split."""
@@ -214,7 +231,7 @@ def _assign(groups, labels, counts, rng, warnings) -> np.ndarray:
             side[free[chosen]] = name
             free = free[~chosen]
     if labels is not None:
-        _keep_one(side, kinds)
+        _keep_one(side, groups, np.unique(labels, return_inverse=True)[1])
     sides = np.empty(n, dtype="<U5")
     sides[members] = np.repeat(side, weight)
     return sides
@@ -229,10 +246,10 @@ def _even(weight: np.ndarray, count: int, rng) -> np.ndarray:
     return np.diff(np.floor(ends), prepend=np.floor(ends[0] - weight[0] * count / total)) >= 1
 
 
-def _keep_one(side: np.ndarray, kinds: np.ndarray) -> None:
-    """Every class has a group in training."""
-    for kind in np.setdiff1d(kinds, kinds[side == "train"]):
-        own = np.flatnonzero(kinds == kind)
+def _keep_one(side: np.ndarray, groups: np.ndarray, kinds: np.ndarray) -> None:
+    """Every class has an example in training. side: of each group; groups, kinds: of each example."""
+    for kind in np.setdiff1d(kinds, kinds[side[groups] == "train"]):
+        own = np.unique(groups[kinds == kind])
         side[min(own, key=lambda group: ("", "val", "test").index(side[group]))] = "train"
 
 
@@ -243,7 +260,9 @@ def _shared(done: dict[str, Examples], data: Data) -> list[str]:
     for name, other in (("test", "train"), ("val", "train"), ("test", "val")):
         if name in found and other in found:
             known = set(found[other])
-            count = sum(item in known for item in found[name])
-            if count:
-                warnings.append(f"{count} of {len(found[name])} {name} examples also stand in {other}")
+            both = [i for i, item in enumerate(found[name]) if item in known]
+            if both:
+                names = done[name].names
+                which = f": {some([names[i] for i in both])}" if names is not None else ""
+                warnings.append(f"{len(both)} of {len(found[name])} {name} examples also stand in {other}{which}")
     return warnings

@@ -106,10 +106,8 @@ def test_what_systems_leave_behind_is_ignored(tmp_path):
 def test_files_that_are_not_used_are_named(tmp_path):
     tree(tmp_path, ["train/a/1.png", "train/b/1.png", "test/a/1.png", "loose.png", "more/x/1.png"])
     (tmp_path / "train/a/notes.txt").touch()
-    os.mkfifo(tmp_path / "train/a/pipe.png")
-    (tmp_path / "train/a/dangling.png").symlink_to("nowhere.png")
     text = "\n".join(image_folder.open(tmp_path).warnings)
-    assert "3 files are not images: train/a/dangling.png, train/a/notes.txt, train/a/pipe.png" in text
+    assert "1 files are not images: train/a/notes.txt" in text
     assert "1 images outside of class folders were not used: loose.png" in text
     assert "beside train that were not used: more" in text
 
@@ -123,22 +121,22 @@ def test_links_in_circles_are_not_followed(tmp_path):
     assert data.about["counts"] == {"a": 2, "b": 1}
 
 
-def test_a_few_bad_files_are_named_and_left_out(tmp_path):
+def test_bad_files_are_left_out_where_that_is_allowed(tmp_path):
     tree(tmp_path, [f"{label}/{i}.png" for label in "ab" for i in range(10)])
     (tmp_path / "a/3.png").write_bytes(b"")
-    data = image_folder.open(tmp_path)
+    data = image_folder.open(tmp_path, unreadable=0.05)
     assert data.warnings == ["1 of 20 images could not be read: a/3.png (empty file); they were left out."]
     assert data.about["counts"] == {"a": 9, "b": 10}
     assert firsts(data.splits["all"]) == [i for i in range(20) if i != 3]
     assert "a/3.png" not in data.splits["all"].names
 
 
-def test_many_bad_files_are_an_error_unless_allowed(tmp_path):
+def test_bad_files_are_an_error_unless_allowed(tmp_path):
     tree(tmp_path, ["a/1.png", "a/2.png", "b/1.png"])
     (tmp_path / "a/2.png").write_bytes(b"text")
     with pytest.raises(DataError, match=r"1 of 3 images could not be read: a/2.png \(not a pict") as caught:
         image_folder.open(tmp_path)
-    assert "data.unreadable=0.34" in caught.value.hint
+    assert "data.unreadable=0.334" in caught.value.hint
     assert len(image_folder.open(tmp_path, unreadable=0.34).splits["all"]) == 2
 
 
@@ -156,7 +154,7 @@ def test_a_class_without_a_readable_image_is_an_error(tmp_path):
     tree(tmp_path, [*(f"a/{i}.png" for i in range(20)), "b/1.png"])
     (tmp_path / "b/1.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"no image of class 'b' could be read \(empty file\)"):
-        image_folder.open(tmp_path)
+        image_folder.open(tmp_path, unreadable=0.5)
 
 
 def test_an_unknown_class_in_test_is_an_error(tmp_path):
@@ -178,10 +176,11 @@ def test_names_that_look_alike_are_pointed_out(tmp_path):
 
 
 def test_names_of_any_bytes(tmp_path):
+    """What is no UTF-8, or would steer the terminal, is shown as \\xNN."""
     tree(tmp_path, ["a/1.png", "b/1.png"])
     os.rename(tmp_path / "a/1.png", os.fsencode(tmp_path) + b"/a/\xff\n'.png")
     data = image_folder.open(tmp_path)
-    assert data.splits["all"].names[0] == "a/\\xff\n'.png"
+    assert data.splits["all"].names[0] == "a/\\xff\\x0a'.png"
     assert firsts(data.splits["all"]) == [0, 1]
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlcli import decode, images, store
-from dlcli.decode import Unreadable
+from dlcli import decode, file_bytes, images, store
 from dlcli.errors import DISK, DataError, DlcliError
+from dlcli.file_bytes import Unreadable
 from dlcli.images import ArrayImages, FileImages, fingerprints, scan
 
 WHITE, RED, BLUE = (255, 255, 255), (255, 0, 0), (0, 0, 255)
@@ -271,7 +271,7 @@ def test_kept_streamed_and_in_memory_pictures_agree(folder, monkeypatch, shape, 
     kept = scan(paths).images.prepare(*shape).read(everything)
     fresh = FileImages(paths).prepare(*shape).read(everything)
     array = ArrayImages(pixels).prepare(*shape).read(everything)
-    truth = np.stack([decode.decode(decode.read(p), size=shape[:2], channels=shape[2]) for p in paths])
+    truth = np.stack([decode.decode(file_bytes.read(p), size=shape[:2], channels=shape[2]) for p in paths])
     for got in (kept, fresh, array):
         assert np.array_equal(got, truth)
 

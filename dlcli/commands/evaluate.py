@@ -12,6 +12,9 @@ def evaluate(
     ] = None,
     split: Annotated[Optional[str], typer.Option(help="train, val, test or all; default: test.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     from dlcli import console, described, plan, reference
@@ -21,6 +24,7 @@ def evaluate(
         console.quiet()
     opened = reference.parse(run)
     config, _ = described.described(opened)
+    config = plan.skipping(config) if skip_bad else config
     if data is not None:
         config = plan.elsewhere(config, data)
     if not config.data:
@@ -31,6 +35,8 @@ def evaluate(
     from dlcli import splits
 
     parts, _ = splits.split(found, seed=config.seed, **plan.split_options(config))
+    for warning in parts.warnings:
+        console.warn(warning)
     name = split or (
         "all" if data is not None and "all" in found.splits else "test" if "test" in parts.splits else "val"
     )

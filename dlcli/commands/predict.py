@@ -13,15 +13,19 @@ def predict(
     ],
     out: Annotated[Optional[Path], typer.Option(help="CSV file to write; default RUN/predict/….csv.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    from dlcli import console, described, reference
+    from dlcli import console, described, plan, reference
     from dlcli import inputs as reading
 
     if json:
         console.quiet()
     opened = reference.parse(run)
     config, spec = described.described(opened)
+    config = plan.skipping(config) if skip_bad else config
     examples = reading.read(spec, config, inputs)
 
     from dlcli import backend

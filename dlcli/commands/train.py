@@ -43,6 +43,9 @@ def train(
     allow_change: Annotated[
         bool, typer.Option("--allow-change", help="Resume with other data or settings than the run was begun with.")
     ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
+    ] = False,
     inspect: Annotated[
         bool, typer.Option("--inspect", help="End with what each layer has learned (see inspect-layers).")
     ] = False,
@@ -52,6 +55,7 @@ def train(
 
     from dlcli import config as configuration
     from dlcli import console, locking, plan, registry, resuming, rundir, signals
+    from dlcli.errors import SKIPPED
 
     registry.name_module(arch)
     registry.name_module(task)
@@ -75,6 +79,7 @@ def train(
             "backend": backend or (None if config or resume else os.environ.get("KERAS_BACKEND")),
             "device": device,
             "data.target": target,
+            "data.unreadable": SKIPPED if skip_bad else None,
             "task.horizon": horizon,
             "fit.epochs": passes[0] if passes and not resume else None,
             "fit.time": configuration.seconds(time) if time else None,

@@ -35,6 +35,9 @@ def transfer(
             help="Also accuracy against the number of labels (without classes: loss against steps), beside scratch.",
         ),
     ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
+    ] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Compute features anew, and keep none.")] = False,
     backend: Annotated[Optional[str], typer.Option(help="tensorflow or jax; default: the run's.")] = None,
     device: Annotated[Optional[str], typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = None,
@@ -42,6 +45,7 @@ def transfer(
 ) -> None:
     from dlcli import config as configuration
     from dlcli import console, plan, rundir, sources
+    from dlcli.errors import SKIPPED
 
     if json:
         console.quiet()
@@ -56,6 +60,7 @@ def transfer(
             "backend": backend,
             "device": device,
             "data.target": target,
+            "data.unreadable": SKIPPED if skip_bad else None,
             "fit.epochs": epochs,
             "fit.time": configuration.seconds(time) if time else None,
             "fit.batch_size": batch_size,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError, some
+from dlcli.errors import NAMED, DataError, allowing, some
 
 # The same literal stands in decode.py; it is not imported, for matches() must stay cheap.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tiff", ".tif")
@@ -24,6 +24,9 @@ SPLITS = {
     "test": "test",
     "testing": "test",
 }
+
+# Control characters, line ends, and marks that turn the direction of writing.
+_STEERING = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]")
 
 _JUNK = {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "lost+found"}
 
@@ -44,13 +47,20 @@ def natural(name: str) -> list:
 
 
 def readable(text: str) -> str:
-    """A file name as text that can be printed and saved; bytes that are no UTF-8 as \\xNN."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
+    """A file name as text that can be printed and saved; bytes that are no UTF-8, and characters that
+    would steer a terminal, as \\xNN."""
+    name = os.fsencode(text).decode("utf-8", "backslashreplace")
+    return _STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", name)
 
 
 def is_picture(path: str | Path) -> bool:
     """A regular file (a named pipe would hang) whose ending is that of a picture."""
     return str(path).lower().endswith(SUFFIXES) and os.path.isfile(path)
+
+
+def is_named_picture(path: str | Path) -> bool:
+    """Whether its ending is that of a picture, whatever it is."""
+    return str(path).lower().endswith(SUFFIXES)
 
 
 def folders(folder: Path) -> list[Path]:
@@ -59,25 +69,42 @@ def folders(folder: Path) -> list[Path]:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Pictures that lie directly in a folder."""
-    return [path for path in _listed(folder) if is_picture(path)]
+    """What is called a picture and lies directly in a folder."""
+    return [path for path in _listed(folder) if is_named_picture(path) and not path.is_dir()]
 
 
-def files(folder: Path, seen: set | None = None) -> Iterator[Path]:
-    """All files below a folder. Subfolders in `seen` are not entered: links can go in circles."""
+def files(folder: Path, seen: set | None = None, links: list[Path] | None = None) -> Iterator[Path]:
+    """All files below a folder. Subfolders in `seen` are not entered: links can go in circles.
+    Links to what is used are added to `links`."""
     seen = {identity(folder)} if seen is None else seen
+    links = [] if links is None else links
     for path in _listed(folder):
-        if not path.is_dir():
-            yield path
-        elif identity(path) not in seen:
+        is_folder = path.is_dir()
+        if is_folder and identity(path) in seen:
+            continue
+        if path.is_symlink():
+            links.append(path)
+        if is_folder:
             seen.add(identity(path))
-            yield from files(path, seen)
+            yield from files(path, seen, links)
+        else:
+            yield path
 
 
 def identity(folder: Path) -> tuple[int, int]:
     """What a folder is known by, through whichever link it was reached."""
     status = folder.stat()
     return status.st_dev, status.st_ino
+
+
+def outside(root: Path, seen: list[Path]) -> list[str]:
+    """A warning of links among these paths that lead out of the folder."""
+    inside = os.path.realpath(root)
+    away = [path for path in seen if os.path.commonpath([inside, os.path.realpath(path)]) != inside]
+    if not away:
+        return []
+    names = some([readable(path.relative_to(root).as_posix()) for path in away], NAMED)
+    return [f"{grouped(len(away))} links lead out of {root}, and what lies there is used: {names}."]
 
 
 def holds_pictures(folder: Path) -> bool:
@@ -136,13 +163,12 @@ def load(found: list[Found], *, unreadable: float, warnings: list[str]) -> Data:
 def _complaints(found, bad, animated, unreadable) -> list[str]:
     complaints = []
     if bad:
-        names = some(f"{found[i].name} ({reason})" for i, reason in bad.items())
+        names = some([f"{found[i].name} ({reason})" for i, reason in bad.items()], NAMED)
         what = f"{grouped(len(bad))} of {grouped(len(found))} images could not be read: {names}"
         if len(bad) > unreadable * len(found):
             raise DataError(
                 f"{what}.",
-                f"repair or delete them; or allow more than {unreadable:.0%} to be left out: "
-                f"--set data.unreadable={-(-100 * len(bad) // len(found)) / 100:g}.",
+                f"repair or delete them; or leave them out: {allowing(len(bad) / len(found))}.",
             )
         complaints.append(f"{what}; they were left out.")
     if animated:

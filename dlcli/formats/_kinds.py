@@ -25,12 +25,12 @@ def kind_of(name: str, cells: pl.Series) -> tuple[str, str]:
     if distinct == 1 and filled.len() == cells.len():
         return "constant", ""
     values = numbers(filled)
-    strays = values.null_count()
-    if strays <= STRAY * filled.len() and not _codes(filled):
+    strays = filled.cast(pl.Float64, strict=False).null_count()
+    if strays <= STRAY * filled.len() and values.null_count() < filled.len() and not _codes(filled):
         note = ""
-        if strays:
+        if values.null_count():  # infinities and what overflows, such as 1e999, besides strays
             odd = filled.filter(values.is_null()).unique().sort().head(3).to_list()
-            note = f"{strays} of {filled.len()} values of column {name!r} are no finite numbers"
+            note = f"{values.null_count()} of {filled.len()} values of column {name!r} are no finite numbers"
             note += f" and count as missing: {', '.join(odd)}"
         return ("id" if _counts(name, values, cells.len()) else "numeric"), note
     if times(filled) is not None:

@@ -8,7 +8,7 @@ import polars as pl
 
 from dlcli.cells import MISSING, numbers
 from dlcli.data import Examples
-from dlcli.errors import DataError, some
+from dlcli.errors import NAMED, DataError, allowing, some
 
 TARGETS = (
     "target",
@@ -145,28 +145,40 @@ def reconcile(marked: dict, warnings: list[str]) -> dict:
 
 def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: list[str]) -> None:
     """Warn of columns that say the target in other words."""
-    count = frame[target].n_unique()
+    count, telling = frame[target].n_unique(), []
     for name in features:
         if frame.height < 20 or count < 2 or frame[name].n_unique() != count:
             continue
         if frame.select([name, target]).n_unique() == count:
-            warnings.append(f"column {name!r} tells the target {target!r} in every row: is it known beforehand?")
+            telling.append(repr(name))
+    if telling:
+        which = f"column {telling[0]} tells" if len(telling) == 1 else f"{len(telling)} columns tell"
+        more = f": {some(telling)}" if len(telling) > 1 else ""
+        warnings.append(f"{which} the target {target!r} in every row{more}: is it known beforehand?")
 
 
-def images(path: Path, frame: pl.DataFrame, column: str, y, warnings: list[str]) -> Examples:
-    """Pictures whose paths stand in a column, relative to the table or to one of its folders."""
-    from dlcli.images import FileImages
+def images(path: Path, frame: pl.DataFrame, column: str, y, unreadable: float, warnings: list[str]) -> Examples:
+    """Pictures whose paths stand in a column, relative to the table or to one of its folders.
+
+    Raises: DataError when more than this fraction does not exist or cannot be read.
+    """
+    from dlcli.images import scan
 
     folder = path if path.is_dir() else path.parent
     names = frame[column].to_list()
     roots = [folder, *sorted(item for item in folder.iterdir() if item.is_dir())]
     root = max(roots, key=lambda root: sum((root / name).is_file() for name in names[:50]))
-    found = [i for i, name in enumerate(names) if (root / name).is_file()]
-    if len(found) < len(names):
-        lost = sorted(set(names) - {names[i] for i in found})
-        message = f"{len(names) - len(found)} of {len(names)} images in column {column!r} do not exist: {some(lost)}"
-        if len(found) < 0.99 * len(names):
-            raise DataError(message + ".", f"paths are looked up from {folder}.")
-        warnings.append(message)
-    kept = [names[i] for i in found]
-    return Examples(x=FileImages([root / name for name in kept]), y=None if y is None else y[found], names=kept)
+    looked = scan([root / name for name in names], names)
+    if looked.bad:
+        named = some([f"{names[i]} ({reason})" for i, reason in looked.bad.items()], NAMED)
+        message = f"{len(looked.bad)} of {len(names)} images in column {column!r} could not be read: {named}"
+        if len(looked.bad) > unreadable * len(names):
+            raise DataError(
+                f"{message}.",
+                f"paths are looked up from {root}. To leave them out: {allowing(len(looked.bad) / len(names))}.",
+            )
+        warnings.append(f"{message}; they were left out.")
+    if not len(looked.good):
+        raise DataError(f"none of the images in column {column!r} could be read.", f"paths are looked up from {root}.")
+    kept = [names[i] for i in looked.good]
+    return Examples(x=looked.images.take(looked.good), y=None if y is None else y[looked.good], names=kept)

@@ -13,6 +13,7 @@ TIME_NAMES = {"date", "time", "timestamp", "datetime", "month", "ds", "day", "we
 DAY = 86_400
 # Season by step; a shorter step than a day has the day as its season.
 SEASONS = {DAY: 7, 7 * DAY: 52, "month": 12, "quarter": 4, "year": 1, "business day": 5}
+SPARSE = 10  # steps between the first and the last row, at most, for each row
 REGULAR = 0.5  # share of steps that must have the commonest length
 
 
@@ -39,15 +40,10 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
     """The column, or the columns year, month, day, hour, that say when each row was."""
     lower = {name.lower(): name for name in frame.columns}
     if {"year", "month", "day"} <= set(lower):
-        parts = [numbers(frame[lower[part]]) for part in ("year", "month", "day")]
-        used = [lower[part] for part in ("year", "month", "day")]
-        if sum(part.null_count() for part in parts) == 0:
-            base = pl.select(pl.datetime(*[part.cast(pl.Int32) for part in parts])).to_series()
-            moments = base.to_numpy().astype("datetime64[us]")
-            if "hour" in lower:
-                used.append(lower["hour"])
-                moments = moments + numbers(frame[lower["hour"]]).fill_null(0).to_numpy().astype("timedelta64[h]")
-            return Clock(moments, used)
+        names = [lower[part] for part in ("year", "month", "day", "hour") if part in lower]
+        moments = _assembled(frame.select(names))
+        if moments is not None:
+            return Clock(moments, names)
     for name, kind in kinds.items():
         if kind == "time":
             found = times(frame[name])
@@ -64,6 +60,21 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
     if frame[first].n_unique() == frame.height and (values.null_count() or values.is_sorted()):
         return Clock(np.arange(frame.height).astype("datetime64[us]"), [first], order=True)
     return None
+
+
+def _assembled(parts: pl.DataFrame) -> np.ndarray | None:
+    """Moments from columns of years, months, days and, perhaps, hours; None where one is no date."""
+    values = [numbers(parts[name]).fill_null(0 if i == 3 else -1).to_numpy() for i, name in enumerate(parts.columns)]
+    for value, (low, high) in zip(values, ((1, 9999), (1, 12), (1, 31), (0, 24)), strict=False):
+        if (value < low).any() or (value > high).any() or (value % 1 != 0).any():
+            return None
+    year, month, day, *hour = (value.astype(int) for value in values)
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    if (days.astype("datetime64[M]") != months).any():  # 31 February
+        return None
+    moments = days.astype("datetime64[us]")
+    return moments + hour[0].astype("timedelta64[h]") if hour else moments
 
 
 def series_of(
@@ -187,7 +198,12 @@ def frequency_of(moments: np.ndarray) -> Frequency | None:
         step = _commonest(steps)
         places = np.cumsum(np.concatenate([[0], steps])) / step
         word = {1: "month", 3: "quarter", 12: "year"}.get(step)
-        if word and np.mean(steps == step) >= REGULAR and (places % 1 == 0).all():
+        if (
+            word
+            and np.mean(steps == step) >= REGULAR
+            and (places % 1 == 0).all()
+            and places[-1] <= SPARSE * len(places)
+        ):
             count = int(places[-1]) + 1
             grid = (months[0] + np.arange(count) * step).astype("datetime64[us]") + rest[0]
             return Frequency(f"1 {word}", SEASONS[word], places.astype(int), grid)
@@ -196,8 +212,10 @@ def frequency_of(moments: np.ndarray) -> Frequency | None:
     if np.mean(seconds == step) < REGULAR:
         return None
     exact = np.concatenate([[0], np.cumsum(seconds)]) / step
-    places = np.round(exact).astype(int)
     name, season = _words(step)
+    if exact[-1] > SPARSE * len(moments):  # one wrong date must not make a grid of a billion steps
+        return Frequency(name, season, None, None)
+    places = np.round(exact).astype(int)
     if np.abs(exact - places).max() > 0.01 or len(np.unique(places)) < len(places):
         return Frequency(name, season, None, None)
     count = int(places[-1]) + 1

@@ -1,12 +1,15 @@
 """aeon / sktime .ts files: NAME_TRAIN.ts and NAME_TEST.ts, many channels, unequal lengths."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
+from dlcli.formats import _encoding
 from dlcli.formats._files import required
+from dlcli.formats._gaps import finite
 
 ENDINGS = {"train": "_TRAIN.ts", "test": "_TEST.ts"}
 
@@ -62,7 +65,8 @@ def _read(file: Path):
     """Series, labels (or None), and "classes", "numbers" or "none"."""
     kind, stamped, started = "none", False, False
     x, y = [], []
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    text, _ = _encoding.decode(file)
+    for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
@@ -81,9 +85,9 @@ def _read(file: Path):
                 raise DataError(f"{file}: values with time stamps are not read.", "use @timeStamps false.")
             continue
         channels = line.split(":")
-        if kind != "none":
-            y.append(channels.pop().strip())
         try:
+            if kind != "none":
+                y.append(_answer(channels.pop().strip(), kind))
             x.append(_series(channels))
         except ValueError as error:
             raise DataError(f"{file}, line {number}: {error}.") from None
@@ -94,9 +98,22 @@ def _read(file: Path):
     return x, np.array(y, dtype=str) if y else None, kind
 
 
+def _answer(text: str, kind: str):
+    """A label, or a number. Raises: ValueError where there is none."""
+    if not text:
+        raise ValueError("there is no label after the last colon")
+    if kind == "classes":
+        return text
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"the target {text} is no finite number")
+    return value
+
+
 def _series(channels: list[str]) -> np.ndarray:
     """(T, C); channels shorter than the longest end in gaps."""
-    rows = [np.array(channel.replace("?", "nan").split(","), dtype=np.float32) for channel in channels]
+    if not channels:
+        raise ValueError("there are no values")
+    rows = [finite([float(cell) for cell in channel.replace("?", "nan").split(",")]) for channel in channels]
     length = max(len(row) for row in rows)
     series = np.full((length, len(rows)), np.nan, np.float32)
     for i, row in enumerate(rows):

@@ -18,7 +18,7 @@ def matches(path: Path) -> bool:
     return not any(image_files.holds_pictures(folder) for folder in below)
 
 
-def open(path: Path, *, unreadable: float = 0.1) -> Data:
+def open(path: Path, *, unreadable: float = 0.0) -> Data:
     """Images without labels; `unreadable` is the fraction that may be broken."""
     if path.is_file():
         found = [Found("all", None, str(path), image_files.readable(path.name))]

@@ -15,6 +15,7 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
+from dlcli.formats import _room
 
 # train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-letters-test-images-idx3-ubyte
 _NAME = re.compile(
@@ -26,8 +27,9 @@ _TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 MAX_BYTES = 1 << 33
 
-# Deflate cannot do better than 1032:1.
-MAX_RATIO = 1032
+# What a packed file may unpack to: MNIST's to 5 times its size, black pictures alone to 1 000 times.
+MAX_RATIO = 100
+RATIO_FROM = 1 << 26
 
 
 def matches(path: Path) -> bool:
@@ -68,8 +70,9 @@ def read(path: Path) -> np.ndarray:
         with gzip.open(path) if packed else path.open("rb") as file:
             dtype, shape = _header(file, path)
             size = math.prod(shape) * dtype.itemsize
-            if size > min(MAX_BYTES, stored * (MAX_RATIO if packed else 1)):
+            if size > min(MAX_BYTES, max(stored * MAX_RATIO, RATIO_FROM) if packed else stored):
                 raise DataError(f"{path.name} says it holds {size:,} bytes, but is a file of {stored:,}.")
+            _room.check(size, f"{path.name} of {stored:,} bytes, unpacked,")
             data = bytearray(size)
             view, filled = memoryview(data), 0
             while filled < size and (got := file.readinto(view[filled:])):

@@ -23,16 +23,17 @@ def matches(path: Path) -> bool:
     return any(image_files.holds_pictures(folder) for _, _, folder in layout)
 
 
-def open(path: Path, *, unreadable: float = 0.1) -> Data:
+def open(path: Path, *, unreadable: float = 0.0) -> Data:
     """Images with their folder's name as class; `unreadable` is the fraction that may be broken."""
-    found, empty, foreign = [], [], []
+    found, empty, foreign, links = [], [], [], []
     layout = _layout(path)
     seen = {image_files.identity(p) for _, _, folder in layout for p in (folder, folder.parent)}
     for split, label, folder in layout:
         here = []
-        for file in image_files.files(folder, seen):
+        links += [folder] if folder.is_symlink() else []
+        for file in image_files.files(folder, seen, links):
             name = image_files.readable(file.relative_to(path).as_posix())
-            if image_files.is_picture(file):
+            if image_files.is_named_picture(file):
                 here.append(Found(split, label, str(file), name))
             else:
                 foreign.append(name)
@@ -44,7 +45,7 @@ def open(path: Path, *, unreadable: float = 0.1) -> Data:
             f"no class folders with images in {path}{_received(path)}.",
             "put the images of each class in a folder of their own, named after the class.",
         )
-    warnings = [*_empty(empty), *_loose(path, foreign), *_alike(found)]
+    warnings = [*_empty(empty), *_loose(path, foreign), *_alike(found), *image_files.outside(path, links)]
     _check_splits(found)
     return image_files.load(found, unreadable=unreadable, warnings=warnings)
 

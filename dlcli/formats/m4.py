@@ -1,13 +1,15 @@
 """M4 competition: one ragged series per line, NAME-train.csv and NAME-test.csv."""
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
 
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
-from dlcli.formats import _files
+from dlcli.formats import _encoding, _files
+from dlcli.formats._gaps import finite
 
 # Seasons and names of the competition's frequencies.
 FREQUENCIES = {
@@ -68,16 +70,19 @@ def _is_m4(file: Path) -> bool:
 def _read(file: Path) -> dict[str, np.ndarray]:
     """Series (T, 1) by name; empty fields at the end of a line are no values."""
     found = {}
-    with file.open(encoding="utf-8", newline="") as stream:
-        for number, row in enumerate(csv.reader(stream), 1):
+    encoding, _ = _encoding.find(file)
+    for number, line in enumerate(_encoding.lines(file, encoding), 1):
+        try:
+            row = next(csv.reader([line]), [])
             if number == 1 or not row:
                 continue
-            try:
-                values = np.array([float(cell) if cell else np.nan for cell in row[1:]], np.float32)
-            except ValueError as error:
-                raise DataError(f"{file}, line {number}: {error}.") from None
-            filled = np.flatnonzero(~np.isnan(values))
-            if len(filled) == 0 or row[0] in found:
-                raise DataError(f"{file}, line {number}: series {row[0]!r} is empty or stands twice.")
-            found[row[0]] = values[: filled[-1] + 1, None]
+            values = finite([float(cell) if cell else math.nan for cell in row[1:]])
+        except (ValueError, csv.Error) as error:
+            raise DataError(f"{file}, line {number}: {error}.", "a line is a name and numbers.") from None
+        filled = np.flatnonzero(~np.isnan(values))
+        if len(filled) == 0 or row[0] in found:
+            raise DataError(f"{file}, line {number}: series {row[0]!r} is empty or stands twice.")
+        found[row[0]] = values[: filled[-1] + 1, None]
+    if not found:
+        raise DataError(f"{file} holds no series.", "each line after the first is a name and numbers.")
     return found

@@ -13,7 +13,7 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
-from dlcli.formats import _pixels
+from dlcli.formats import _pixels, _room
 
 # What an archive may unpack to, and by how much: one of 778 KB can hold 800 MB of zeros.
 MAX_BYTES = 1 << 33
@@ -94,6 +94,8 @@ def _check_size(archive: zipfile.ZipFile, path: Path) -> None:
             f"{path.name} of {stored:,} bytes would unpack to {size:,}.",
             f"the limits are {MAX_BYTES >> 30} GiB, and {MAX_RATIO} times the file.",
         )
+
+    _room.check(2 * size, f"{path.name} of {stored:,} bytes, unpacked,")  # as it is and as it is used
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Tables: CSV, TSV, Parquet or JSON lines, one file or train/validation/test files."""
 
+import re
+from collections import Counter
 from pathlib import Path
 
 from dlcli.data import Data, Examples
@@ -31,6 +33,7 @@ def open(
     drop: str = "",
     missing_target: str = "error",
     unlabelled: bool = False,
+    unreadable: float = 0.0,
 ) -> Data:
     """Table, series, texts or images, as the columns say.
 
@@ -44,14 +47,14 @@ def open(
     if missing_target not in ("error", "drop"):
         raise DataError(f"data.missing_target={missing_target!r} is not known.", "it is error or drop.")
     files = _files.required(_files.split_files(path, _sheet.is_table), path, "table")
-    sheets, warnings = _read_all(files, header, delimiter, encoding)
+    sheets, warnings = _read_all(files, header, delimiter, encoding, unreadable)
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
     sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
     main = next(iter(sheets))
     kinds = _kinds(sheets, warnings)
     if target is not None and target not in kinds and not unlabelled:
-        raise _no_column(path, target, kinds)
+        raise _no_column(path, target, kinds, sheets[main])
     if kind not in (None, "table", "series", "texts", "images", "corpus"):
         raise DlcliError(f"data.kind={kind!r} is not known.", "it is table, series, texts, images or corpus.")
 
@@ -66,14 +69,22 @@ def open(
         if kind == "series":
             raise DataError(f"{path} has no numeric column to forecast.", f"its columns: {_listed(kinds)}.")
     return _labelled(
-        path, sheets, kinds, warnings, target=target, kind=kind, missing=missing_target, unlabelled=unlabelled
+        path,
+        sheets,
+        kinds,
+        warnings,
+        target=target,
+        kind=kind,
+        missing=missing_target,
+        unlabelled=unlabelled,
+        unreadable=unreadable,
     )
 
 
-def _read_all(files, header, delimiter, encoding):
+def _read_all(files, header, delimiter, encoding, unreadable):
     sheets, warnings = {}, []
     for name, file in files.items():
-        sheet = _sheet.read(file, header=header, delimiter=delimiter, encoding=encoding)
+        sheet = _sheet.read(file, header=header, delimiter=delimiter, encoding=encoding, unreadable=unreadable)
         warnings += sheet.warnings
         sheets[name] = sheet.frame
         header = "yes" if sheet.header else "no"  # the other files are like the first
@@ -134,7 +145,7 @@ def _as_series(found: dict[str, Data], warnings: list[str]) -> Data:
     return Data(kind="series", splits=splits, about=first.about, warnings=warnings)
 
 
-def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelled) -> Data:
+def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelled, unreadable) -> Data:
     from dlcli.formats import _labels
 
     main = next(iter(sheets))
@@ -161,7 +172,8 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
     about = {"target": target, "target_kind": target_kind, "columns": features, "unused": unused}
     if kind == "table":
         if not features:
-            raise DataError(f"{path} has no column to learn from besides {target!r}.")
+            others = some([f"{name} ({why})" for name, why in unused.items()], 8) or "none"
+            raise DataError(f"{path} has no column to learn from besides {target!r}; its others: {others}.")
         if unused:
             warnings.append("columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items()))
         if target_kind == "classes":
@@ -176,7 +188,9 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
         about["column"] = column
     else:
         column = _only(path, features, "image", sheets[main])
-        splits = {name: _labels.images(path, frame, column, y, warnings) for name, (frame, y) in marked.items()}
+        splits = {
+            name: _labels.images(path, frame, column, y, unreadable, warnings) for name, (frame, y) in marked.items()
+        }
         about["column"] = column
     return Data(kind=kind, splits=splits, about=about, warnings=warnings)
 
@@ -210,7 +224,11 @@ def _row_names(frame) -> list[str]:
     return [f"row {i}" for i in range(1, frame.height + 1)]
 
 
-def _no_column(path: Path, name: str, columns) -> DlcliError:
+def _no_column(path: Path, name: str, columns, frame=None) -> DlcliError:
+    if frame is not None and frame.width == 1:
+        between = Counter(re.findall(r"[^\w\s.'\"+-]", frame[:, 0][0])).most_common(1)
+        hint = f"was it cut at the right mark? Another: --set data.delimiter={between[0][0] if between else ';'!r}."
+        return DataError(f"{path} has one column, {frame.columns[0]!r}, and none called {name!r}.", hint)
     return DataError(f"{path} has no column {name!r}.", nearest(name, columns))
 
 

@@ -5,21 +5,19 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError, DlcliError, some
+from dlcli.errors import NAMED, DataError, DlcliError, allowing, some
 from dlcli.formats import _encoding, _files
-
-BAD = 0.01  # share of files that may be unreadable and are left out
 
 
 def matches(path: Path) -> bool:
     return path.is_dir() and any(len(classes) > 1 for classes in _splits(path).values())
 
 
-def open(path: Path, *, encoding: str | None = None) -> Data:
-    """Texts with the names of their folders as labels."""
+def open(path: Path, *, encoding: str | None = None, unreadable: float = 0.0) -> Data:
+    """Texts with the names of their folders as labels; `unreadable` is the fraction that may be broken."""
     splits, warnings = {}, []
     for split, classes in _files.required(_splits(path), path, "class folders of .txt files").items():
-        splits[split] = _examples(path, classes, encoding, warnings)
+        splits[split] = _examples(path, classes, encoding, unreadable, warnings)
     return Data(kind="texts", splits=splits, about={"target_kind": "classes"}, warnings=list(dict.fromkeys(warnings)))
 
 
@@ -51,7 +49,7 @@ def _folders(path: Path) -> list[Path]:
     return sorted(item for item in path.iterdir() if item.is_dir() and item.name[0] not in "._")
 
 
-def _examples(path: Path, classes: dict[str, list[Path]], encoding: str | None, warnings: list[str]) -> Examples:
+def _examples(path: Path, classes: dict[str, list[Path]], encoding, unreadable: float, warnings: list[str]) -> Examples:
     texts, labels, names, bad, other = [], [], [], {}, []
     for label, files in classes.items():
         for file in files:
@@ -66,9 +64,12 @@ def _examples(path: Path, classes: dict[str, list[Path]], encoding: str | None, 
             names.append(str(file.relative_to(path)))
     total = len(texts) + len(bad)
     if bad:
-        message = f"{len(bad)} of {total} texts could not be read: {some(bad)}"
-        if len(bad) > BAD * total:
-            raise DataError(f"{message}; the first: {next(iter(bad.values()))}", "mend or remove them.")
+        message = f"{len(bad)} of {total} texts could not be read: {some(bad, NAMED)}"
+        if len(bad) > unreadable * total:
+            raise DataError(
+                f"{message}; the first: {next(iter(bad.values()))}",
+                f"mend or remove them; or leave them out: {allowing(len(bad) / total)}.",
+            )
         warnings.append(message)
     if other:
         warnings.append(f"{len(other)} of {total} texts are not UTF-8 and were read as Latin-1: {some(other)}")

@@ -6,7 +6,9 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
+from dlcli.formats import _encoding
 from dlcli.formats._files import required
+from dlcli.formats._gaps import finite
 
 ENDINGS = {"train": "_TRAIN.tsv", "test": "_TEST.tsv"}
 
@@ -59,12 +61,13 @@ def _files(path: Path) -> dict[str, Path]:
 
 def _read(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
     x, y = [], []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    text, _ = _encoding.decode(file)
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         label, *cells = line.split("\t")
         try:
-            values = np.array([float(cell) for cell in cells], np.float32)
+            values = finite([float(cell) for cell in cells])
         except ValueError as error:
             raise DataError(f"{file}, line {number}: {error}.", "lines are a label and numbers, with tabs.") from None
         filled = np.flatnonzero(~np.isnan(values))
@@ -83,4 +86,4 @@ def _label(cell: str) -> str:
         value = float(cell)
     except ValueError:
         return cell
-    return str(int(value)) if value == int(value) else cell
+    return str(int(value)) if value.is_integer() else cell

@@ -1,20 +1,12 @@
 """Arrays kept between runs under a name that is a hash of all they were computed from."""
 
 import hashlib
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 from dlcli import console, rundir
-
-
-def folder() -> Path:
-    """$DLCLI_CACHE, or dlcli in the user's cache folder."""
-    if os.environ.get("DLCLI_CACHE"):
-        return Path(os.environ["DLCLI_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlcli"
+from dlcli.caches import folder
 
 
 def key(*parts: Iterable) -> str:

@@ -1,0 +1,87 @@
+"""Parquet files, read for the first time in a process that may be lost -> a polars frame of stripped strings.
+
+A file of some kilobytes can ask for any amount of memory, and a damaged one can end the process
+that reads it. So another one reads it first, with no more memory than is free, and says what it holds.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from dlcli.errors import DataError, some
+from dlcli.formats import _room
+from dlcli.formats._delimited import MOST
+
+LIMIT = 120  # seconds for the first reading
+ADDRESSES = 1 << 32  # a process needs more addresses than memory: polars' threads and pools
+
+_FIRST = """
+import json, resource, sys
+path, room = sys.argv[1], int(sys.argv[2])
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+room = room if hard == resource.RLIM_INFINITY else min(room, hard)
+import polars as pl
+resource.setrlimit(resource.RLIMIT_AS, (room, hard))
+schema = pl.read_parquet_schema(path)
+said = {"columns": len(schema), "nested": [name for name, kind in schema.items() if kind.is_nested() or kind == pl.Binary]}
+said["rows"] = pl.scan_parquet(path).select(pl.len()).collect().item()
+if not said["nested"] and said["columns"] * said["rows"] * 32 < room:
+    cells = pl.all().cast(pl.String).str.len_bytes().cast(pl.Float64).sum()
+    said["bytes"] = sum(value or 0 for value in pl.read_parquet(path).select(cells).row(0))
+print(json.dumps(said))
+"""
+
+
+def read(path: Path):
+    """The frame. Raises: DataError for a file that cannot be read, is nested, or does not fit into memory."""
+    said = _first_look(path)
+    if said["nested"]:
+        raise DataError(
+            f"{path} has nested or binary columns: {some(said['nested'])}.", "only flat columns can be used."
+        )
+    if said["columns"] > MOST:
+        raise DataError(f"{path} has {said['columns']:,} columns; at most {MOST:,} can be told apart.")
+    if not said["rows"] or not said["columns"]:
+        raise DataError(f"{path} has no rows.")
+    cells = said["rows"] * said["columns"]
+    _room.check(40 * cells + 3 * said.get("bytes", 0), f"{path} with {said['rows']:,} rows")
+    return frame(path)
+
+
+def frame(path: Path):
+    """The cells as text, without a first look."""
+    import polars as pl
+
+    try:
+        cells = pl.read_parquet(path).with_columns(pl.all().cast(pl.String).str.strip_chars().fill_null(""))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise _unreadable(path, str(error)) from None
+    return cells
+
+
+def _first_look(path: Path) -> dict:
+    room = int(_room.SHARE * _room.free()) + ADDRESSES
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _FIRST, str(path), str(room)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise _unreadable(path, f"reading took more than {LIMIT} s") from None
+    if done.returncode == 0:
+        return json.loads(done.stdout)
+    lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(" ")]
+    if done.returncode < 0 or any(line.startswith(("memory allocation", "MemoryError")) for line in lines):
+        raise _unreadable(path, f"it asks for more memory than the {room / 1e9:.1f} GB that are free")
+    raise _unreadable(path, lines[-1] if lines else "no reason given")
+
+
+def _unreadable(path: Path, reason: str) -> DataError:
+    reason = re.sub(r"^polars\.exceptions\.\w+: ", "", reason.strip()).split("\n")[0].rstrip(".")
+    return DataError(f"{path} is no Parquet file that can be read: {reason}.", "write it again, or give it as CSV.")
