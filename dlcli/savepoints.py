@@ -116,6 +116,12 @@ def newest(folder: Path) -> Savepoint | None:
     return None
 
 
+def reached(folder: Path) -> int:
+    """The step that the newest checkpoint stands at; 0 where there is none."""
+    point = newest(folder)
+    return point.step if point else 0
+
+
 def read(path: Path) -> Savepoint:
     """One checkpoint, every byte of it checked.
 
