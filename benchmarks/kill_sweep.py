@@ -120,6 +120,22 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def _wait(child: int, run: Path, rng: random.Random, *, patience: float) -> None:
+    """Until a random moment: of five one before training begins, the others some checkpoints and a bit later."""
+    begun, first = time.monotonic(), _written(run)
+    more = rng.randint(1, 8) if rng.random() < 0.8 else 10**9
+    limit = patience * (rng.uniform(0.0, 0.5) if more > 8 else 3.0)
+    while time.monotonic() - begun < limit and _written(run) - first < more and not _gone(child):
+        time.sleep(0.002)
+    time.sleep(rng.uniform(0.0, 0.02))
+
+
+def _written(run: Path) -> int:
+    """The number of the newest checkpoint, by its name."""
+    names = [path.name.split("-")[1] for path in (run / "checkpoints").glob("step-*")]
+    return max(map(int, names), default=0)
+
+
 def _gone(child: int) -> bool:
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
@@ -160,9 +176,7 @@ def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: P
             )
             child = life(arguments, log)
             if killed < kills:
-                deadline = time.monotonic() + rng.uniform(0.05, 1.2) * max(length * 0.6, 1.0)
-                while time.monotonic() < deadline and not _gone(child):
-                    time.sleep(0.01)
+                _wait(child, run, rng, patience=length)
                 os.kill(child, signal.SIGKILL)  # one that is gone is still there to be waited for
             code = ended(child)
             lives += 1
