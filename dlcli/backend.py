@@ -167,13 +167,13 @@ def settle(model) -> None:
 def value(variable):
     """A copy of a variable as an array. Where its copies on several devices differ, as sums over an epoch do, all
     of them, one after another."""
-    import keras
     import numpy as np
 
     copies = _copies(variable)
     if copies is None:
         # a view of a buffer that JAX hands over to the next step would change under the reader's hands
-        return np.array(keras.ops.convert_to_numpy(variable.value), copy=True)
+        held = variable.value
+        return np.array(held.numpy() if hasattr(held, "numpy") else held, copy=True)
     arrays = [copy.numpy() for copy in copies]
     return arrays[0] if all(np.array_equal(arrays[0], array) for array in arrays[1:]) else np.stack(arrays)
 

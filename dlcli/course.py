@@ -10,6 +10,7 @@ from typing import Any
 from dlcli import console
 from dlcli.errors import DIVERGED, MEMORY, DlcliError
 from dlcli.rundir import Run
+from dlcli.savepoints import Savepoint
 
 NAME = "course.json"
 # A loss that is no number is often one bad step; a rate that is far too high shows it again at once.
@@ -30,6 +31,16 @@ class Course:
     rollbacks: int = 0
     since: int = 0
     changes: list[dict[str, Any]] = field(default_factory=list)
+
+    def place(self, point: Savepoint | None, length: int) -> tuple[int, int]:
+        """Where a checkpoint stands in this course: epochs that are done, and batches (or their parts) of the next.
+
+        length: of an epoch, in batches or parts.
+        """
+        if point is None:
+            return 0, 0
+        examples = point.meta["batch"] * point.meta["batch_size"] // point.meta["parts"]
+        return point.meta["epoch"], min(examples // (self.batch_size // self.parts), length - 1)
 
     @property
     def timed(self) -> bool:

@@ -76,22 +76,23 @@ def train(
     val = Guarded(val, names=names.get("val"), patience=fit.loader_patience) if val is not None else None
     durable.sweep(run.checkpoints)
     begun = time.monotonic()
-    with signals.heard() as stop, loading.told(train, val):
+    with signals.heard() as stop:
         batch_size = _divisible(min(fit.batch_size, len(train)), multiple)
         batches = Batches(train, batch_size=batch_size, seed=seed, change=change)
         course = courses.recorded(run) or _planned(build, task, fit, batches, val, begun=begun).written(run)
         while True:
             once = _Training(task, fit, course, train, val, change=change, run=run, seed=seed, stop=stop)
             try:
-                return once.fitted(build)
+                with loading.told(train, val):
+                    return once.fitted(build)
             except Diverged as error:
                 rate = fit.learning_rate * course.rate
                 hint = f"lower --learning-rate (it was {rate:g} at last), or look for extreme values in the data."
-                course = course.slower(run, reason=str(error), step=_reached(run), hint=hint)
+                course = course.slower(run, reason=str(error), step=savepoints.reached(run.checkpoints), hint=hint)
             except backend.memory_errors() as error:
                 if not backend.is_memory(error):
                     raise
-                course = course.smaller(run, multiple=multiple, step=_reached(run))
+                course = course.smaller(run, multiple=multiple, step=savepoints.reached(run.checkpoints))
 
 
 @dataclass(kw_only=False)
@@ -151,7 +152,7 @@ class _Training:
             if point.finished and point.meta["passes"] == self.course.passes:
                 return self._finished(model, point)
             self._restore(model, point)
-        epoch, done = self._place(point)
+        epoch, done = self.course.place(point, len(self.batches))
         spent = point.meta["seconds"] if point else 0.0
         watch = Watch(
             batch_size=examples,
@@ -189,7 +190,7 @@ class _Training:
             saver.close()
         except Interrupted:
             watch.close()
-            raise self._stopped(saver) from None
+            raise saver.stopped() from None
         finally:
             watch.close()
             saver.join()
@@ -207,18 +208,10 @@ class _Training:
             console.warn("the optimizer's state does not fit what was changed: it begins anew.")
         if point.meta["learning_rate"] != self.settings.learning_rate:
             state.lower(model, self.settings.learning_rate / point.meta["learning_rate"])
-        epoch, done = self._place(point)
+        epoch, done = self.course.place(point, len(self.batches))
         console.note(
             f"going on from {point.name}: epoch {epoch + 1} of {self.epochs}, batch {done} of {len(self.batches)}"
         )
-
-    def _place(self, point: Savepoint | None) -> tuple[int, int]:
-        """Epochs that are done, and batches (or parts of them) of the next one."""
-        if point is None:
-            return 0, 0
-        before = point.meta["batch_size"] / point.meta["parts"]
-        done = int(point.meta["batch"] * before) // (self.course.batch_size // self.course.parts)
-        return point.meta["epoch"], min(done, len(self.batches) - 1)
 
     def _ended(self, model: keras.Model, saver: Saver, examples: int) -> Fitted:
         keeper, seconds = self.keeper, saver.spent
@@ -242,18 +235,6 @@ class _Training:
             rundir.commit(self.run.model, model.save)
         return Fitted(model=model, **point.meta["fitted"])
 
-    def _stopped(self, saver: Saver) -> DlcliError:
-        try:
-            self.keeper.save_best()
-        except OSError as error:
-            console.warn(f"the best model so far could not be written: {error.strerror}.")
-        done = self.keeper.epochs * self.course.per_epoch
-        return DlcliError(
-            f"stopped by {self.stop.name} after {done} whole epochs of {self.course.passes}; all of it is saved.",
-            f"dlcli train --resume {self.run.path} goes on.",
-            code=self.stop.code,
-        )
-
 
 def _planned(build, task, fit, batches, val, *, begun: float) -> Course:
     """How many passes over the data, and how they are cut into epochs."""
@@ -263,12 +244,6 @@ def _planned(build, task, fit, batches, val, *, begun: float) -> Course:
         console.note(f"{passes} epochs fit into {fit.time:.0f} s")
     per_epoch = min(passes, math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
     return Course(passes=passes, per_epoch=per_epoch, batch_size=batches.batch_size)
-
-
-def _reached(run: Run) -> int:
-    """The step that the newest checkpoint stands at."""
-    point = savepoints.newest(run.checkpoints)
-    return point.step if point else 0
 
 
 def compiled(model: keras.Model, task: Task, fit: FitConfig, *, steps: int) -> None:

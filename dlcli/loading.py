@@ -81,10 +81,11 @@ def told(*sources: Guarded | None) -> Iterator[None]:
             source.failed = None
     try:
         yield
-    finally:
+    except BaseException:
         failed = next((source.failed for source in sources if source is not None and source.failed), None)
         if failed is not None:
             raise failed from None
+        raise
 
 
 def _serve(source: Source, asked: queue.SimpleQueue) -> None:

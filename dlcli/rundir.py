@@ -70,7 +70,7 @@ def probe(out: Path | None) -> None:
     """
     if out is not None and out.is_dir() and any(out.iterdir()):
         locking.check(out)
-        if (out / "course.json").is_file() and not (out / "report.json").is_file():
+        if (out / "origin.json").is_file() and not (out / "report.json").is_file():
             raise DlcliError(f"{out} holds an unfinished run.", f"dlcli train --resume {out} goes on with it.")
         raise DlcliError(f"{out} is not empty.", "choose another --out, or remove it first.")
     folder = next(place for place in [out or Path("runs"), *(out or Path("runs")).absolute().parents] if place.exists())

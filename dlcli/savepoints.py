@@ -1,8 +1,9 @@
 """Checkpoints of a training: folders that are whole or not there, with a checksum for every byte.
 
     RUN/checkpoints/step-0000000420[-scored|-finished]/
-      manifest.json        where training was, the history, sizes and SHA-256 of the files and of each array
       state.safetensors    model, optimizer, metrics, best weights
+      manifest.json        where training was, the history, SHA-256 of each array
+      SHA256SUMS           of the two files: `sha256sum -c SHA256SUMS` checks them
 
 The newest is found by its number, never by a date, and counts only when every checksum is right.
 """
@@ -23,7 +24,7 @@ from dlcli.rundir import finite
 FORMAT = 1
 KEPT = 2
 PHASES = ("", "-scored", "-finished")
-STATE, MANIFEST = "state.safetensors", "manifest.json"
+STATE, MANIFEST, SUMS = "state.safetensors", "manifest.json", "SHA256SUMS"
 _NAME = re.compile(r"step-(\d{10})(-scored|-finished)?")
 _KINDS = {
     "float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8",
@@ -60,25 +61,24 @@ def write(folder: Path, point: Savepoint) -> Path:
     """
     flat = [(f"{group}/{i:05d}", array) for group, arrays in point.arrays.items() for i, array in enumerate(arrays)]
     header, buffers = _packed(flat)
-    digest, size = hashlib.sha256(header), len(header)
+    digest = hashlib.sha256(header)
     for buffer in buffers:
         digest.update(buffer)
-        size += buffer.nbytes
     manifest = {
         "format_version": FORMAT,
         "dlcli": __version__,
         "step": point.step,
         "phase": point.phase,
-        "files": {STATE: {"bytes": size, "sha256": digest.hexdigest()}},
         "arrays": {name: sha(array) for name, array in flat},
         "meta": finite(point.meta),
     }
-    manifest["sha256"] = _own(manifest)
+    text = json.dumps(manifest, indent=1).encode()
+    sums = _sums({STATE: digest.hexdigest(), MANIFEST: hashlib.sha256(text).hexdigest()})
     target = folder / point.name
     folder.mkdir(parents=True, exist_ok=True)
     if target.exists():  # of the same number and found damaged: a good one is passed on, not written again
         durable.remove(target)
-    durable.folder(target, {STATE: [header, *buffers], MANIFEST: [json.dumps(manifest, indent=1).encode()]})
+    durable.folder(target, {STATE: [header, *buffers], MANIFEST: [text], SUMS: [sums]})
     for old in listed(folder)[KEPT:]:
         durable.remove(old)
     return target
@@ -116,27 +116,32 @@ def newest(folder: Path) -> Savepoint | None:
     return None
 
 
+def reached(folder: Path) -> int:
+    """The step that the newest checkpoint stands at; 0 where there is none."""
+    point = newest(folder)
+    return point.step if point else 0
+
+
 def read(path: Path) -> Savepoint:
     """One checkpoint, every byte of it checked.
 
     Raises: OSError, ValueError, KeyError or TypeError when it is damaged; DlcliError (exit code 4) when it is whole
     and of a later version of dlcli.
     """
-    manifest = json.loads((path / MANIFEST).read_bytes())
-    if _own(manifest) != manifest.pop("sha256"):
-        raise ValueError(f"{MANIFEST} has a wrong checksum")
+    text, data = (path / MANIFEST).read_bytes(), (path / STATE).read_bytes()
+    told = (path / SUMS).read_bytes()
+    for name, content in ((MANIFEST, text), (STATE, data)):
+        if f"{hashlib.sha256(content).hexdigest()}  {name}\n".encode() not in told:
+            raise ValueError(f"{name} has a wrong checksum")
+    if len(told) != len(_sums({STATE: "0" * 64, MANIFEST: "0" * 64})):
+        raise ValueError(f"{SUMS} is longer than it should be")
+    manifest = json.loads(text)
     if manifest["format_version"] > FORMAT:
         raise DlcliError(
             f"{path} was written by dlcli {manifest['dlcli']}, this is {__version__}.",
             f"install dlcli {manifest['dlcli']} or later.",
             code=MODEL,
         )
-    data = (path / STATE).read_bytes()
-    told = manifest["files"][STATE]
-    if len(data) != told["bytes"]:
-        raise ValueError(f"{STATE} has {len(data)} bytes instead of {told['bytes']}")
-    if hashlib.sha256(data).hexdigest() != told["sha256"]:
-        raise ValueError(f"{STATE} has a wrong checksum")
     arrays, digests = {}, {}
     for name, array in _unpacked(data).items():
         group, _, _ = name.partition("/")
@@ -154,9 +159,8 @@ def sha(array: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _own(manifest: dict[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+def _sums(found: dict[str, str]) -> bytes:
+    return "".join(f"{digest}  {name}\n" for name, digest in found.items()).encode()
 
 
 def _packed(flat: list[tuple[str, np.ndarray]]) -> tuple[bytes, list[np.ndarray]]:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dlcli import savepoints, state
+from dlcli import console, savepoints, state
 from dlcli.batches import Batches
 from dlcli.course import Course
 from dlcli.errors import DISK, DlcliError
@@ -105,6 +105,24 @@ class Saver(keras.callbacks.Callback):
         self.close()
         self._commit(self._point(self.keeper.epochs, 0, phase=2, arrays=arrays, more={"fitted": fitted}))
 
+    def stopped(self) -> DlcliError:
+        """What the user is told of a training that was stopped; the best model so far is written for `evaluate`."""
+        try:
+            self.keeper.save_best()
+        except OSError as error:
+            console.warn(f"the best model so far could not be written: {error.strerror}.")
+        done = self.keeper.epochs * self.course.per_epoch
+        return DlcliError(
+            f"stopped by {self.stop.name} after {done} whole epochs of {self.course.passes}; all of it is saved.",
+            self._next(),
+            code=self.stop.code,
+        )
+
+    def _next(self) -> str:
+        if (self.run.path / "origin.json").is_file():
+            return f"dlcli train --resume {self.run.path} goes on."
+        return f"what transfer began cannot be resumed; dlcli evaluate {self.run.path} scores the best so far."
+
     def join(self) -> None:
         """Wait for what is being written."""
         if self._writer is not None:
@@ -186,6 +204,6 @@ class Saver(keras.callbacks.Callback):
             raise DlcliError(
                 f"checkpoint {point.name} could not be written to {self.run.checkpoints}: {error.strerror} "
                 f"({needed / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free); the one before it is good.",
-                f"make room, then: dlcli train --resume {self.run.path}.",
+                f"make room. {self._next()}",
                 code=DISK,
             ) from None

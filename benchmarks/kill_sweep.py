@@ -1,0 +1,235 @@
+"""kill -9 at random moments of a training, again and again, until it is through; then compare it with one left alone.
+
+    python benchmarks/kill_sweep.py [--case line] [--backend tensorflow] [--kills 200] [--seed 0]
+
+After every kill the newest checkpoint must be whole and no older than the one before it; at the end weights,
+optimizer, random generators, metrics and history must be equal bit for bit. Prints one JSON line; exit code 1 when
+something was lost or differs. One process is imported and then forked: a life begins in a fraction of a second.
+The case "line" is the training alone, on arrays in memory, so that nearly every kill hits it; the others are whole
+commands, with their data and their scores.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TINY = ["--set", "fit.save_every=0"]
+CASES = {
+    "mlp": ["digits:300", "--arch", "mlp", "--set", "arch.width=16"],
+    "mlp-float16": ["digits:300", "--arch", "mlp", "--set", "arch.width=16", "--precision", "float16"],
+    "mlp-accumulate": ["digits:300", "--arch", "mlp", "--set", "arch.width=16", "--set", "fit.accumulate=3"],
+    "mlp-plateau": [
+        *("digits:300", "--arch", "mlp", "--set", "arch.width=16", "--set", "fit.schedule=plateau"),
+        *("--set", "fit.plateau=1", "--set", "fit.patience=40", "--learning-rate", "0.01"),
+    ],
+    "resnet": [
+        *("shapes:120", "--arch", "resnet", "--set", "arch.width=4", "--set", "arch.depth=1", "--set", "fit.ema=0.95"),
+        *("--set", "fit.mixup=0.2", "--batch-size", "16"),
+    ],
+    "lstm": ["motions:120", "--arch", "lstm", "--set", "arch.units=8", "--batch-size", "16"],
+    "gpt": [
+        *("TEXT", "--arch", "gpt", "--set", "arch.width=16", "--set", "arch.depth=1", "--set", "task.context=16"),
+        *("--batch-size", "8", "--set", "fit.ema=0.9"),
+    ],
+    "dcgan": [
+        *("digits:300", "--task", "image-generation", "--arch", "dcgan", "--set", "arch.width=4"),
+        *("--batch-size", "16"),
+    ],
+    "vae": ["digits:300", "--task", "reconstruction", "--arch", "vae", "--batch-size", "16"],
+}
+
+
+def command(case: str, folder: Path, epochs: int) -> list[str]:
+    """The arguments of `dlcli` for a case."""
+    if case == "line":
+        return ["line", str(epochs)]
+    text = folder / "text.txt"
+    if not text.exists():
+        text.write_text("the sun is up and the moon is down. rain and wind are far. " * 60)
+    return ["train", *(str(text) if part == "TEXT" else part for part in CASES[case]), *TINY, "--epochs", str(epochs)]
+
+
+def line(path: Path, epochs: int) -> None:
+    """A small training with dropout, batch normalisation and an average of the weights."""
+    import keras
+    import numpy as np
+    from keras import layers
+
+    from dlcli import fit, task
+    from dlcli.config import FitConfig
+    from dlcli.rundir import Run
+
+    class Line(task.Task):
+        def loss(self):
+            return keras.losses.MeanSquaredError()
+
+        def metrics(self):
+            return [keras.metrics.MeanAbsoluteError(name="mae")]
+
+    def build():
+        inputs = keras.Input((8,), name="x")
+        x = layers.Dense(64, activation="relu", name="hidden")(inputs)
+        x = layers.Dropout(0.3, name="dropout")(layers.BatchNormalization(name="norm")(x))
+        return keras.Model(inputs, layers.Dense(1, name="line")(x))
+
+    def data(n, seed):
+        x = np.random.default_rng(seed).normal(size=(n, 8)).astype("float32")
+        return task.Arrays(x, x[:, :1] * 2 - x[:, 1:2])
+
+    path.mkdir(parents=True, exist_ok=True)
+    settings = FitConfig(epochs=epochs, batch_size=16, save_every=0, ema=0.95)
+    options = {"labels": None, "classes": 0, "run": Run(path), "seed": 0}
+    fit.train(build, Line(), settings, train=data(256, 0), val=data(64, 1), **options)
+
+
+def life(arguments: list[str], log: Path) -> int:
+    """A process that runs the command; its id."""
+    child = os.fork()
+    if child:
+        return child
+    with log.open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.chdir(log.parent)
+    sys.argv = ["dlcli", *arguments]
+    from dlcli.cli import main
+
+    code = 0
+    try:
+        line(Path(arguments[-1]), int(arguments[-3])) if arguments[0] == "line" else main()
+    except SystemExit as error:
+        code = error.code or 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        code = 99
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def ended(child: int) -> int:
+    """Wait for it; its exit status, negative for a signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _wait(child: int, run: Path, rng: random.Random, *, patience: float) -> None:
+    """Until a random moment: of five one before training begins, the others some checkpoints and a bit later."""
+    begun, first = time.monotonic(), _written(run)
+    more = rng.randint(1, 8) if rng.random() < 0.8 else 10**9
+    limit = patience * (rng.uniform(0.0, 0.5) if more > 8 else 3.0)
+    while time.monotonic() - begun < limit and _written(run) - first < more and not _gone(child):
+        time.sleep(0.002)
+    time.sleep(rng.uniform(0.0, 0.02))
+
+
+def _written(run: Path) -> int:
+    """The number of the newest checkpoint, by its name."""
+    names = [path.name.split("-")[1] for path in (run / "checkpoints").glob("step-*")]
+    return max(map(int, names), default=0)
+
+
+def _gone(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def result(run: Path):
+    """What must be equal: digests of all arrays, and the history without times."""
+    from dlcli import savepoints
+
+    point = savepoints.newest(run / "checkpoints")
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    for row in lines:
+        del row["seconds"]
+    return {"finished": point.finished, "step": point.step, "digests": point.digests, "history": lines}
+
+
+def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: Path) -> dict:
+    """Straight runs and killed ones, until there were enough kills."""
+    from dlcli import savepoints
+
+    rng = random.Random(seed)
+    straight = folder / "straight"
+    begun = time.monotonic()
+    code = ended(life([*command(case, folder, epochs), "--out", str(straight)], folder / "straight.log"))
+    assert code == 0, (folder / "straight.log").read_text()[-2000:]
+    length, want = time.monotonic() - begun, result(straight)
+    killed, lost, differing, codes, runs, caught = 0, [], [], [], 0, 0
+    while killed < kills:
+        run, log, newest, lives = folder / f"run{runs}", folder / f"run{runs}.log", (-1, -1), 0
+        runs += 1
+        while True:
+            # a run that has begun to train is resumed; before that it is begun again
+            going = case != "line" and (run / "origin.json").exists()
+            if not going and case != "line" and run.exists():
+                for left in sorted(run.rglob("*"), reverse=True):
+                    left.rmdir() if left.is_dir() else left.unlink()
+            arguments = (
+                ["train", "--resume", str(run)] if going else [*command(case, folder, epochs), "--out", str(run)]
+            )
+            child = life(arguments, log)
+            if killed < kills:
+                _wait(child, run, rng, patience=length)
+                os.kill(child, signal.SIGKILL)  # one that is gone is still there to be waited for
+            code = ended(child)
+            lives += 1
+            if code == -signal.SIGKILL:
+                killed += 1
+                caught += bool(list((run / "checkpoints").glob(".tmp-*"))) if run.exists() else 0
+                try:
+                    point = savepoints.newest(run / "checkpoints") if run.exists() else None
+                except Exception as error:
+                    lost.append(f"{run.name} life {lives}: {error}")
+                    break
+                now = (point.step, point.phase) if point else (-1, -1)
+                if now < newest:
+                    lost.append(f"{run.name} life {lives}: {newest} -> {now}")
+                newest = now
+                continue
+            if code != 0:
+                codes.append(code)
+            break
+        if code == 0:
+            got = result(run)
+            differing += [run.name for key in want if got[key] != want[key]][:1]
+        elif not lost and killed < kills:
+            differing.append(f"{run.name} did not end: {log.read_text()[-500:]}")
+    log = "".join(path.read_text() for path in folder.glob("run*.log"))
+    return {
+        "case": case, "backend": backend, "kills": killed, "in_the_middle_of_a_write": caught, "runs": runs,
+        "lost": lost, "differing": differing, "exit_codes": codes, "tracebacks": log.count("Traceback"),
+        "steps": want["step"], "seconds": round(time.monotonic() - begun),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--case", default="line", choices=["line", *CASES])
+    parser.add_argument("--backend", default="tensorflow")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--epochs", type=int, default=40)
+    chosen = parser.parse_args()
+    # as dlcli's backend.py sets them, before the one import that all lives share
+    os.environ |= {"KERAS_BACKEND": chosen.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_DETERMINISTIC_OPS": "1"}
+    import keras  # noqa: F401
+
+    import dlcli.training  # noqa: F401
+
+    with tempfile.TemporaryDirectory() as folder:
+        # what XLA has compiled once is read by every later life
+        os.environ |= {"JAX_COMPILATION_CACHE_DIR": f"{folder}/xla", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        found = sweep(chosen.case, chosen.backend, chosen.kills, chosen.seed, chosen.epochs, Path(folder))
+    print(json.dumps(found), flush=True)
+    sys.exit(1 if found["lost"] or found["differing"] or found["tracebacks"] or found["exit_codes"] else 0)
+
+
+if __name__ == "__main__":
+    main()
