@@ -30,6 +30,27 @@ APPLICATIONS = [
 ]
 
 
+# The others are no other for a reader, and slow to build.
+QUICK = {
+    "dense",
+    "normalized",
+    "convolutional",
+    "shared",
+    "operations",
+    "initialized",
+    "halves",
+    "lookup",
+    "no_weights",
+}
+
+
+def parts(builders):
+    """One test for each; those that are not quick are marked so."""
+    return [
+        pytest.param(one, id=one.__name__, marks=[] if one.__name__ in QUICK else pytest.mark.slow) for one in builders
+    ]
+
+
 def same(path):
     """The outputs are those of Keras' own reading, to the bit."""
     expected = good_models.outputs(keras.saving.load_model(path, compile=False))
@@ -38,14 +59,14 @@ def same(path):
     assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
-@pytest.mark.parametrize("build", good_models.ALL, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", parts(good_models.ALL))
 def test_a_good_model_loads_as_keras_loads_it(build, tmp_path):
     """Nested, shared, recurrent, with operations, vocabularies, states of optimizers, every precision."""
     build().save(tmp_path / "model.keras")
     same(tmp_path / "model.keras")
 
 
-@pytest.mark.parametrize("build", good_models.OLDER, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", parts(good_models.OLDER))
 def test_a_good_model_in_hdf5_loads_as_keras_loads_it(build, tmp_path):
     """The layout of Keras 2, with the optimizer's weights beside."""
     build().save(tmp_path / "model.h5")

@@ -3,6 +3,7 @@
 python -c "…; child.main()" DESCRIPTOR NAME SUFFIX NAMED
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -46,8 +47,10 @@ def _limit(size: int) -> None:
         (resource.RLIMIT_NOFILE, 64),
     ):
         _, hard = resource.getrlimit(what)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+        # the signal for too much time comes at the first of the two, an end without a word at the second
+        hard = most + 1 if hard == resource.RLIM_INFINITY else min(most + 1, hard)
+        with contextlib.suppress(ValueError, OSError):  # macOS knows no limit of address space
+            resource.setrlimit(what, (min(most, hard), hard))
 
 
 def judged(descriptor: int, path: str, suffix: str, named: frozenset[str]) -> Verdict:

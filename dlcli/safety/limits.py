@@ -25,10 +25,10 @@ SPARE = 10_000  # numbers that a model may hold beyond its file's: states of ran
 ACTIVATIONS = 1 << 28  # numbers that one layer may make of one example: 1 GiB
 
 MEMORY = 1536 * MIB  # address space of the process that reads first
-SECONDS = 10  # its time, and one more for every SPEED bytes
+SECONDS = 3  # of work that it may take, and one more for every SPEED bytes; an honest small file takes 0.3
 SPEED = 50 * MIB
 
 
 def seconds(size: int) -> int:
-    """How long reading a file of that many bytes may take."""
+    """How long a processor may work at reading a file of that many bytes."""
     return SECONDS + size // SPEED

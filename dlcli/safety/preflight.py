@@ -6,6 +6,7 @@ crashes it or keeps it busy is a refusal and nothing else. It costs about a thir
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -124,20 +125,22 @@ def _named() -> str:
 
 def _asked(descriptor: int, path: Path) -> Verdict:
     suffix = path.suffix.lower()
-    seconds = 2 * limits.seconds(os.fstat(descriptor).st_size)  # its own clock counts only what it works
+    # its own limit counts what it works; this one is for a machine that has other things to do
+    work = limits.seconds(os.fstat(descriptor).st_size)
     command = [sys.executable, "-P", "-c", _START, _ROOT, str(descriptor), str(path), suffix, _named()]
     # no plug-in of HDF5, and no pool of threads, each of which asks for memory of its own
     environment = {**os.environ, "HDF5_PLUGIN_PRELOAD": "::", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         answer = subprocess.run(
-            command, pass_fds=[descriptor], env=environment, capture_output=True, timeout=seconds, check=False
+            command, pass_fds=[descriptor], env=environment, capture_output=True, timeout=5 * work, check=False
         )
     except subprocess.TimeoutExpired:
-        raise refused(
-            path, f"reading it takes longer than {seconds} s", "an honest file of its size does not."
-        ) from None
+        raise _kept_busy(path, 5 * work) from None
+    if answer.returncode == -signal.SIGXCPU:
+        raise _kept_busy(path, work)
     if answer.returncode < 0:
-        raise refused(path, f"the process that read it was ended by signal {-answer.returncode}", "it is damaged, or made to do harm.")  # fmt: skip
+        name = signal.Signals(-answer.returncode).name
+        raise refused(path, f"the process that read it was ended by {name}", "it is damaged, or made to do harm.")
     if answer.returncode > 0:
         raise RuntimeError(answer.stderr.decode("utf-8", "replace"))  # a mistake of ours
     found = json.loads(answer.stdout)
@@ -145,3 +148,7 @@ def _asked(descriptor: int, path: Path) -> Verdict:
         message, hint = found["refused"]
         raise DlcliError(message, hint, code=MODEL)
     return Verdict(**found["verdict"])
+
+
+def _kept_busy(path: Path, seconds: int) -> DlcliError:
+    return refused(path, f"reading it takes more than {seconds} s", "an honest file of its size does not.")

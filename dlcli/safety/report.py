@@ -32,7 +32,6 @@ def show(document: dict[str, Any]) -> None:
     bad = document["unfinite"]
     rows = [
         ["file", f"{document['file']}, {document['bytes']:,} bytes"],
-        ["sha256", document["sha256"]],
         ["kind", document["kind"] + (f", made with Keras {document['made']}" if document["made"] else "")],
         ["layers", f"{document['layers']:,} of at most {limits.LAYERS:,}"],
         ["classes", some(document["names"], 8) or "none: weights alone"],
@@ -40,4 +39,5 @@ def show(document: dict[str, Any]) -> None:
         ["weights", f"{document['values']:,} numbers in {document['arrays']:,} arrays"],
         ["finite", f"no: {some(bad)}" if bad else "yes"],
     ]
+    console.say(f"sha256 {document['sha256']}")
     console.table("what the file holds: Keras may read it", ["check", "found"], rows, numbers=2)
