@@ -82,6 +82,10 @@ def compare(
         study, depths=wanted, parameters=parameters, seeds=seeds, workers=workers or workers_for(settings.device)
     )
     study.run.write("report.json", document)
+    cost = document["cost"]
+    if cost["made"]:
+        told = f"{cost['made']} trials of {cost['trials']:.0f} s together took {cost['wall']:.0f} s"
+        console.note(f"{told}, {cost['at_once']} at once.")
     show.depths(document, study.run)
     if json:
         console.document(document)

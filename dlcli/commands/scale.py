@@ -72,6 +72,10 @@ def scale(
         workers=workers or workers_for(settings.device),
     )
     study.run.write("report.json", document)
+    cost = document["cost"]
+    if cost["made"]:
+        told = f"{cost['made']} trials of {cost['trials']:.0f} s together took {cost['wall']:.0f} s"
+        console.note(f"{told}, {cost['at_once']} at once.")
     show_scale.scale(document, curve, study.run)
     if json:
         console.document(document)

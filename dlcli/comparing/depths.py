@@ -63,7 +63,7 @@ def compared(study: Study, *, depths: list[int], parameters: int | None, seeds: 
             }
         )
     score = trained[0]["test"]["compared"]
-    return _told(study, score, sized["parameters"], rows, simple, seeds)
+    return {**_told(study, score, sized["parameters"], rows, simple, seeds), "cost": pool.cost()}
 
 
 def _arch(study: Study, depth: int) -> str:

@@ -55,7 +55,8 @@ def measured(
             for one in [*(rival for rivals in beside for rival in rivals), *own]
         ]
         pool.run(wanted)
-    return _told(study, axis, steps, jobs, simple, seeds, predict)
+    document, curve = _told(study, axis, steps, jobs, simple, seeds, predict)
+    return {**document, "cost": pool.cost()}, curve
 
 
 def _data(study: Study, sizes: list[int] | None) -> list[Step]:

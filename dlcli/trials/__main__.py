@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -69,6 +70,7 @@ def _forked(job: dict, lines: int, events: int) -> int:
 def _done(job: dict, run: Run) -> None:
     """Run a job; its result, or why there is none, is in its folder."""
     told = {key: value for key, value in job.items() if key not in ("folder", "slot")}
+    begun = time.monotonic()
     try:
         result = importlib.import_module(f"dlcli.trials.{job['kind']}").run(job, run)
     except DlcliError as error:
@@ -77,7 +79,7 @@ def _done(job: dict, run: Run) -> None:
         # whatever it is, it is told by the process that asked for the trial
         run.write("failure.json", {"message": traceback.format_exc(), "hint": "", "code": 70})
     else:
-        run.write("result.json", {"job": told, "result": result})
+        run.write("result.json", {"job": told, "result": result, "seconds": round(time.monotonic() - begun, 3)})
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,8 @@ class Pool:
         self.backend = backend
         self.workers = workers
         self.look = look
+        self.trials: list[float] = []  # seconds of each that was made and not found finished
+        self.wall = 0.0  # seconds that making them took, all in all
         self._server: subprocess.Popen | None = None
         self._unread = b""
 
@@ -67,6 +70,7 @@ class Pool:
 
     def run(self, jobs: list[Job]) -> list[dict[str, Any]]:
         """The results in order. Raises: DlcliError of the first job that failed, when the others have ended."""
+        begun = time.monotonic()
         waiting = [job for job in jobs if job.result() is None]
         running: dict[str, tuple[int, Job]] = {}
         failed = None
@@ -80,10 +84,22 @@ class Pool:
             for folder in self._ended():
                 _, job = running.pop(folder)
                 failed = failed or _failure(job)
+                if failed is None:
+                    self.trials.append(Run(job.folder).read("result.json")["seconds"])
             self.look(jobs, [job for _, job in running.values()], waiting)
             if failed and not running:
                 raise failed
+        self.wall += time.monotonic() - begun if self.trials else 0.0
         return [job.result() for job in jobs]
+
+    def cost(self) -> dict[str, float]:
+        """trials made, the sum of their seconds, and what they took all in all, with so many at once."""
+        return {
+            "made": len(self.trials),
+            "trials": round(sum(self.trials), 2),
+            "wall": round(self.wall, 2),
+            "at_once": self.workers,
+        }
 
     def _send(self, job: Job, slot: int) -> None:
         if self._server is None:

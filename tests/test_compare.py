@@ -1,0 +1,260 @@
+"""compare and scale through the command: trials in processes of their own, kept on disk, and what is said of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlcli.comparing import chart, depths, words
+from dlcli.comparing.paired import difference
+from dlcli.config import RunConfig
+from dlcli.data import Data, Examples
+from dlcli.errors import DlcliError
+from dlcli.trials import opening, sizing
+from dlcli.trials.pool import Job, Pool
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    code = [sys.executable, "-m", "dlcli", *arguments]
+    return subprocess.run(code, capture_output=True, text=True, cwd=cwd, env=environment(), timeout=300, check=False)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+
+
+COMPARE = ("compare", "linear:300", "--arch", "mlp", "--depths", "0,1", "--parameters", "500", "--seeds", "2")
+
+
+def test_compare_goes_on_where_it_was_stopped_and_repeats_nothing(tmp_path):
+    """Killed after the first training; started again it keeps what was finished, and answers with numbers that
+    follow from the values on disk."""
+    command = [sys.executable, "-m", "dlcli", *COMPARE, "--epochs", "1", "--workers", "1", "--out", "study"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    first = tmp_path / "study" / "trials" / "mlp-depth0-seed0" / "result.json"
+    limit = time.monotonic() + 120
+    while not first.is_file() and time.monotonic() < limit:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert first.is_file()
+    made = first.stat().st_mtime_ns
+
+    answer = run(*COMPARE, "--epochs", "1", "--workers", "1", "--out", "study", "--json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert first.stat().st_mtime_ns == made
+    document = json.loads(answer.stdout)
+    assert [network["depth"] for network in document["networks"]] == [0, 1]
+    shallow, deep = (
+        np.stack([np.load(tmp_path / f"study/trials/mlp-depth{d}-seed{s}/values.npy") for s in (0, 1)]) for d in (0, 1)
+    )
+    gain = document["networks"][1]["gain"]
+    assert gain["value"] == pytest.approx((deep - shallow).mean(), abs=1e-6)
+    assert gain["low"] <= gain["value"] <= gain["high"]
+    assert document["networks"][1]["test"] == pytest.approx(deep.mean(axis=1).tolist(), abs=1e-6)
+    assert abs(document["networks"][1]["parameters"] - 500) < 50
+    assert {simple["name"] for simple in document["simple"]} >= {"majority", "logistic-regression", "gradient-boosting"}
+    assert "<svg" in (tmp_path / "study" / "picture.svg").read_text()
+    assert not list((tmp_path / "study").rglob("*.keras"))
+
+    other = run(*COMPARE, "--epochs", "2", "--out", "study", cwd=tmp_path)
+    assert other.returncode == 9
+    assert "other settings" in other.stderr
+
+
+@pytest.mark.slow
+def test_scale_says_what_more_data_is_worth(tmp_path):
+    scale = ("scale", "linear:2000", "--arch", "mlp", "--seeds", "2", "--epochs", "10", "--out", "study")
+    answer = run(*scale, "--sizes", "100,200,400,800", "--predict", "1400", "--json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    document = json.loads(answer.stdout)
+    assert [point["size"] for point in document["points"]] == [100, 200, 400, 800]
+    assert document["points"][0]["mean"] > document["points"][-1]["mean"]
+    assert document["ten_times"]["value"] < 0
+    assert document["held_out"]["size"] == 800
+    more = run(*scale, "--sizes", "100,200,400,800,1400", "--json", cwd=tmp_path)
+    assert [point["size"] for point in json.loads(more.stdout)["points"]][-1] == 1400
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("axis", ["model", "compute"])
+def test_scale_along_the_model_and_along_compute(axis, tmp_path):
+    arguments = ("scale", "linear:600", "--arch", "mlp", "--axis", axis, "--seeds", "2", "--epochs", "8")
+    answer = run(*arguments, "--out", "study", "--json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    sizes = [point["size"] for point in json.loads(answer.stdout)["points"]]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 8 * sizes[0]
+
+
+@pytest.mark.slow
+def test_two_runs_are_told_apart_or_not(tmp_path):
+    """A run against one of another seed: no difference. Against one that hardly trained: the better is named."""
+    for name, seed, epochs in (("a", 0, 20), ("b", 1, 20), ("c", 0, 1)):
+        told = ("--set", "data.seed=0", "--seed", str(seed), "--epochs", str(epochs), "--out", name)
+        assert run("train", "shapes:600", "--arch", "mlp", *told, cwd=tmp_path).returncode == 0
+    answer = run("compare", "a", "c", "--json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    (pair,) = json.loads(answer.stdout)["pairs"]
+    assert pair["minimum"] > 0
+    assert pair["better"] is None or abs(pair["value"]) >= pair["minimum"]
+    assert run("compare", "a", "b", cwd=tmp_path).returncode == 0
+
+
+def test_runs_on_other_examples_are_not_compared(tmp_path):
+    """Another seed of the sample draws other pictures: the answer says so, before Keras starts."""
+    from tests.test_cli import dlcli
+
+    for name, seed in (("a", 0), ("b", 1)):
+        folder = tmp_path / name
+        folder.mkdir()
+        config = RunConfig(data="digits:300", seed=seed, task="image-classification", arch="mlp")
+        (folder / "config.json").write_text(config.model_dump_json())
+        (folder / "spec.json").write_text(json.dumps({"task": "image-classification", "architecture": "mlp"}))
+        (folder / "model.keras").write_bytes(b"")
+    answer = dlcli("compare", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert answer.returncode == 1
+    assert "different test examples" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("compare", "shapes", "--depths", "1,two"), "'1,two' is not a list of numbers"),
+        (("compare", "shapes", "--depths", "3"), "two different depths"),
+        (("compare", "shapes", "--arch", "lenet"), "lenet has no depth"),
+        (("compare", "shapes", "--arch", "vgg", "--depths", "0,3"), "arch.depth = 3"),
+        (("scale", "shapes", "--axis", "time"), "'time' is not known"),
+        (("scale", "shapes", "--sizes", "few"), "'few' is not a list of numbers"),
+    ],
+)
+def test_a_mistake_is_one_sentence_before_keras(arguments, sentence, tmp_path, monkeypatch):
+    from tests.test_cli import dlcli
+
+    monkeypatch.chdir(tmp_path)
+    answer = dlcli(*arguments)
+    assert answer.returncode == 1, answer.stderr
+    assert sentence in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.slow
+def test_a_trial_that_fails_is_told_with_its_reason(tmp_path):
+    """The sentence of the child's error reaches the one who waits, and the other trials are finished."""
+    config = RunConfig(data="no/such/place").model_dump(mode="json")
+    told = {"config": config, "take": None, "split_seed": 0, "rival": "majority"}
+    bad = Job(kind="rivals", folder=tmp_path / "bad", told=told, label="bad")
+    with Pool("tensorflow", workers=1, look=lambda *_: None) as pool, pytest.raises(DlcliError, match="no/such/place"):
+        pool.run([bad])
+
+
+# ---- sizes and subsets -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("target", "multiple"), [(1_000, 1), (50_000, 4), (7, 1), (123_457, 8)])
+def test_the_width_is_the_one_with_the_nearest_number_of_parameters(target, multiple):
+    """Against looking at every width."""
+
+    def count(width: int) -> int:
+        return 9 * width * width + 21 * width + 10
+
+    found = sizing.solved(count, target, multiple=multiple, start=64)
+    best = min(range(multiple, 400, multiple), key=lambda width: abs(count(width) - target))
+    assert abs(count(found) - target) == abs(count(best) - target)
+
+
+def test_a_network_without_a_width_keeps_the_default():
+    assert sizing.solved(lambda width: 650, 10_000, multiple=1, start=256) == 256
+
+
+def test_smaller_subsets_are_part_of_larger_ones_and_classes_keep_their_shares():
+    y = ["rare"] * 10 + ["often"] * 190
+    parts = {name: Examples(x=np.arange(200), y=list(y), names=None) for name in ("train", "val")}
+    data = Data(kind="table", splits=parts)
+    before: set = set()
+    for n in (4, 20, 50, 100, 200):
+        taken = opening.cut(data, n=n, seed=3).splits["train"]
+        assert len(taken) == n
+        assert before <= set(taken.x.tolist())
+        before = set(taken.x.tolist())
+        assert "rare" in taken.y
+        assert abs(sum(label == "rare" for label in taken.y) - n * 0.05) <= 1
+    assert set(opening.cut(data, n=50, seed=4).splits["train"].x.tolist()) != set(
+        opening.cut(data, n=50, seed=3).splits["train"].x.tolist()
+    )
+    assert len(opening.cut(data, n=50, seed=3).splits["val"]) == 50
+    with pytest.raises(DlcliError, match="there are 200"):
+        opening.cut(data, n=201, seed=0)
+
+
+# ---- what is said ------------------------------------------------------------------------------
+
+
+def rows(rng, accuracies: dict[int, float], n: int = 2_000) -> list[dict]:
+    """Networks of three runs each, with validation scores and answers as if they were of that accuracy."""
+    base = rng.uniform(size=n)
+    made = []
+    for depth, accuracy in accuracies.items():
+        values = np.stack([(base + rng.normal(0, 0.02, n) < accuracy).astype(float) for _ in range(3)])
+        val = [accuracy - 0.002, accuracy, accuracy + 0.002]
+        made.append({"arch": "mlp", "depth": depth, "val": val, "values": values})
+    return made
+
+
+class Unordered:
+    ordered = False
+
+
+def told(found: list[dict]) -> list[str]:
+    document = {"score": "accuracy", "seeds": 3, "test_examples": 2_000, "depth": depths.choose(found, 1)["depth"]}
+    return depths.sentences(document, found, Unordered())
+
+
+def test_depth_that_helps_is_said_to_help_up_to_where_it_does(rng):
+    """.80, .86, .90, .90: the chosen depth is 2, not 4; gains over the linear model and over depth 1."""
+    sentences = told(rows(rng, {0: 0.80, 1: 0.86, 2: 0.90, 4: 0.9001}))
+    assert sentences[0].startswith("Depth helps by +")
+    assert "up to depth 2 " in sentences[0]
+    assert "over the linear model" in sentences[0]
+    assert "over depth 1" in sentences[0]
+
+
+def test_depth_that_does_not_help_is_said_not_to(rng):
+    sentences = told(rows(rng, {0: 0.80, 1: 0.80, 2: 0.798, 4: 0.79}))
+    assert sentences[0].startswith("Depth does not help")
+
+
+def test_less_is_better_for_errors():
+    assert words.sign("mse") == -1
+    assert words.sign("accuracy") == 1
+    assert difference(np.zeros(100), np.ones(100) + np.arange(100) / 1e3).better(words.sign("mse"))
+
+
+def test_the_picture_is_well_formed_and_holds_every_point():
+    from xml.etree import ElementTree
+
+    points = [(0.0, 0.5, 0.4, 0.6), (1.0, 0.7, 0.6, 0.8), (2.0, 0.9, 0.85, 0.95)]
+    made = chart.Chart(
+        title="a < b",
+        x="depth",
+        y="accuracy",
+        lines=[chart.Line(name="net & co", points=points)],
+        levels=[("linear", 0.45)],
+        ticks={0.0: "0", 1.0: "1", 2.0: "2"},
+    )
+    root = ElementTree.fromstring(chart.svg(made))
+    circles = root.findall("{http://www.w3.org/2000/svg}circle")
+    heights = [float(circle.get("cy")) for circle in circles]
+    assert len(circles) == 3
+    assert heights == sorted(heights, reverse=True)  # higher accuracies stand higher
+    assert {"a < b", "net & co", "linear"} <= {text.text for text in root.iter("{http://www.w3.org/2000/svg}text")}
