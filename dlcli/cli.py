@@ -5,7 +5,7 @@ import sys
 import typer
 
 from dlcli import __version__, console, registry
-from dlcli.errors import DISK, DlcliError
+from dlcli.errors import DISK, MEMORY, DlcliError
 
 app = typer.Typer(
     name="dlcli",
@@ -43,6 +43,9 @@ def main() -> None:
         # The reader of a pipe (`| head`) has gone: that is its right, not our failure.
         sys.stderr.close()
         sys.exit(0)
+    except MemoryError:
+        console.fail("there is not enough memory for this.", "give less data at a time, or use a machine with more.")
+        sys.exit(MEMORY)
     except OSError as error:
         if error.errno is None:
             raise

@@ -123,7 +123,17 @@ def read(file: Path) -> dict[str, Any]:
         raise DlcliError(f"{file} could not be read: {' '.join(str(error).split())}.", "check its syntax.") from None
     if not isinstance(loaded, dict):
         raise DlcliError(f"{file} holds {type(loaded).__name__}, not keys with values.", "see config.json in any run.")
+    _check_names(file, loaded)
     return loaded
+
+
+def _check_names(file: Path, values: dict, depth: int = 3) -> None:
+    """Options have names: YAML also knows numbers and dates as keys."""
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise DlcliError(f"{file} has the key {key!r}, which is no name.", "options have names, such as epochs.")
+        if depth > 1 and isinstance(value, dict):
+            _check_names(file, value, depth - 1)
 
 
 class _Plain(yaml.SafeLoader):
@@ -199,6 +209,8 @@ def _assignment(text: str) -> tuple[str, str, Any]:
 
 def _sections(merged: dict[str, Any], file: Path | None) -> dict[str, dict]:
     chosen = merged.pop("set", None) or {}
+    if not isinstance(chosen, dict):
+        raise DlcliError(f"{file}: set = {chosen!r} has no components.", f"they are {', '.join(COMPONENTS)}.")
     for component, options in chosen.items():
         if component not in COMPONENTS or not isinstance(options, dict):
             raise DlcliError(

@@ -1,6 +1,8 @@
 """The command in a child process up to the moment when Keras would be started, measured and limited."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -35,22 +37,31 @@ class Answer:
     peak: int
 
 
-def opened(*arguments: str | Path, cwd: Path, timeout: float = 60, limit: int = 0) -> Answer:
-    """`dlcli ARGUMENTS` until Keras would start; limit: of address space, in bytes.
+def opened(
+    *arguments: str | Path, cwd: Path, timeout: float = 60, limit: int = 0, before: tuple[str, ...] = ()
+) -> Answer:
+    """`dlcli ARGUMENTS` until Keras would start; limit: of address space, in bytes; before: a command that runs it.
 
     Raises: subprocess.TimeoutExpired for one that hangs.
     """
     code = CHILD.format(arguments=[str(argument) for argument in arguments], limit=limit)
-    env_path = str(Path(__file__).parents[1])
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [*before, sys.executable, "-c", code],
         cwd=cwd,
         capture_output=True,
         text=True,
         errors="backslashreplace",
         timeout=timeout,
         check=False,
-        env={**__import__("os").environ, "PYTHONPATH": env_path, "COLUMNS": "300"},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "COLUMNS": "300"},
     )
     said, _, peak = done.stderr.rpartition("\nPEAK ")
     return Answer(done.returncode, said, int(json.loads(peak or "0")))
+
+
+def bound_by_rights() -> tuple[str, ...] | None:
+    """What runs a command so that the rights of files hold for it: nothing, for a common user; None where root cannot."""
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--bounding-set=-dac_override,-dac_read_search") if setpriv else None

@@ -115,3 +115,14 @@ def test_an_output_folder_that_cannot_be_written_is_found_before_the_data_is_rea
     assert answer.returncode == 5
     assert "file" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_memory_that_does_not_suffice_is_one_sentence(tmp_path, monkeypatch, capsys):
+    from dlcli import cli, plan
+
+    monkeypatch.setattr("sys.argv", ["dlcli", "train", str(tmp_path)])
+    monkeypatch.setattr(plan, "locate", lambda config: bytearray(1 << 62))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 7
+    assert "not enough memory" in capsys.readouterr().err

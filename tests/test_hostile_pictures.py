@@ -21,7 +21,7 @@ from dlcli.data import Data, Examples
 from dlcli.errors import DataError
 from dlcli.formats import flat_images, image_folder
 from dlcli.splits import split
-from tests.opening import opened
+from tests.opening import bound_by_rights, opened
 
 # Resident memory of a whole command until Keras starts, on any of the folders below.
 BOUND = 1 << 30
@@ -160,6 +160,21 @@ def test_links_are_followed_once_and_those_that_lead_out_are_told(tmp_path):
     data = image_folder.open(tmp_path / "data")
     assert data.about["counts"] == {"a": 23, "b": 22}
     assert any("2 links lead out of" in warning and "a/away, b/file.png" in warning for warning in data.warnings)
+
+
+@pytest.mark.skipif(bound_by_rights() is None, reason="root may read every file")
+def test_what_may_not_be_read_is_named(tmp_path):
+    classes(tmp_path / "data", count=6)
+    (tmp_path / "data" / "a" / "2.png").chmod(0)
+    answer = opened("train", "data", cwd=tmp_path, before=bound_by_rights())
+    assert answer.code == 3
+    assert "1 of 12 images could not be read: a/2.png (Permission denied)" in answer.said
+    (tmp_path / "data" / "a" / "2.png").chmod(0o600)
+    (tmp_path / "data" / "b").chmod(0)
+    answer = opened("train", "data", cwd=tmp_path, before=bound_by_rights())
+    (tmp_path / "data" / "b").chmod(0o700)
+    assert answer.code == 5
+    assert "Permission denied: data/b" in answer.said
 
 
 @pytest.mark.parametrize("name", ["lone.png", "lone.csv", "lone.npz", "lone.txt", "lone.parquet"])

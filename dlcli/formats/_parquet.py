@@ -83,5 +83,5 @@ def _first_look(path: Path) -> dict:
 
 
 def _unreadable(path: Path, reason: str) -> DataError:
-    reason = re.sub(r"^polars\.exceptions\.\w+: ", "", reason.strip()).split("\n")[0].rstrip(".")
+    reason = re.sub(r"^[\w.]+(Error|Exception): ", "", reason.strip()).split("\n")[0].rstrip(".")
     return DataError(f"{path} is no Parquet file that can be read: {reason}.", "write it again, or give it as CSV.")

@@ -1,8 +1,13 @@
 """Bytes as a file of some name, opened by a format and split, as `train` does before Keras starts."""
 
+import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+os.environ.setdefault("POLARS_MAX_THREADS", "1")  # files are small, and several searches run at once
+
+import polars  # noqa: F401  not to be counted as the time of the first file
 
 from dlcli import splits
 from dlcli.errors import DlcliError

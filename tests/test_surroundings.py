@@ -1,0 +1,158 @@
+"""A command writes into its run directory and its cache folder, reads the user's data, and talks to nobody."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dlcli import caches
+
+# What Python code does to files and sockets, whoever does it; what C++ does is seen by listing folders.
+WATCHED = """
+import json, os, sys
+log = open(os.environ["WATCH_LOG"], "a")
+def watch(event, arguments):
+    if event.startswith("socket.") and event not in ("socket.gethostname", "socket.__new__"):
+        log.write(json.dumps([event, repr(arguments[1:])]) + "\\n")
+    elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "urllib.Request"):
+        log.write(json.dumps([event, repr(arguments)]) + "\\n")
+    elif event == "open" and isinstance(arguments[0], str) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        log.write(json.dumps([event, os.path.abspath(arguments[0])]) + "\\n")
+    elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate"):
+        log.write(json.dumps([event, os.path.abspath(os.fsdecode(arguments[0]))]) + "\\n")
+    log.flush()
+sys.addaudithook(watch)
+sys.argv = ["dlcli", *json.loads(os.environ["WATCH_ARGUMENTS"])]
+from dlcli.cli import main
+main()
+"""
+
+
+class World:
+    """A home, a working folder, a temporary folder and data of a user, with a watch over a command."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in ("home", "work", "temporary", "data"):
+            (folder / name).mkdir()
+        rng = np.random.default_rng(0)
+        for k, label in enumerate("ab"):
+            (folder / "data" / label).mkdir()
+            for i in range(24):
+                pixels = (rng.integers(0, 100, (12, 12, 3)) + 120 * k).astype("uint8")
+                Image.fromarray(pixels).save(folder / "data" / label / f"{i}.png")
+
+    def run(self, *arguments: str) -> list[list[str]]:
+        """What the command did. It must have ended well."""
+        log = self.folder / "log"
+        log.write_text("")
+        environment = {
+            name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "KERAS_BACKEND") if name in os.environ
+        }
+        environment |= {
+            "HOME": str(self.folder / "home"),
+            "TMPDIR": str(self.folder / "temporary"),
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "WATCH_LOG": str(log),
+            "WATCH_ARGUMENTS": json.dumps(arguments),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", WATCHED],
+            cwd=self.folder / "work",
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in log.read_text().splitlines()]
+
+    def data(self) -> dict[str, tuple]:
+        """Everything about the user's files that a command could change."""
+        return {
+            str(path): (path.stat().st_mtime_ns, path.stat().st_mode, hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in sorted((self.folder / "data").rglob("*"))
+            if path.is_file()
+        }
+
+    def files(self, name: str) -> list[str]:
+        root = self.folder / name
+        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    return World(tmp_path_factory.mktemp("world"))
+
+
+COMMANDS = [
+    ("train", "../data", "--arch", "lenet", "--epochs", "2", "--out", "run"),
+    ("evaluate", "run"),
+    ("evaluate", "run", "--data", "../data"),
+    ("predict", "run", "../data/a"),
+    ("inspect-layers", "run", "--budget", "fast"),
+    ("transfer", "run", "../data", "--strategy", "features", "--out", "moved", "--no-cache"),
+    ("transfer", "run", "../data", "--strategy", "features", "--out", "again"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_nothing_is_written_elsewhere_and_nobody_is_called(world, arguments):
+    before = world.data()
+    did = world.run(*arguments)
+    assert world.data() == before
+    allowed = [
+        str(world.folder / "temporary"),
+        str(world.folder / "home" / ".cache" / "dlcli"),
+        "/dev/null",
+        "/dev/shm",
+    ]
+    allowed += [str(world.folder / "work" / run) for run in ("run", "moved", "again")]
+    strange = [
+        entry for entry in did if entry[0].startswith(("socket", "subprocess", "urllib", "os.system", "os.exec"))
+    ]
+    assert [entry for entry in strange if entry not in HARMLESS] == []
+    written = {entry[1] for entry in did if entry not in strange}
+    # A probe for a folder that can be written leaves an unnamed file in it.
+    probes = {str(world.folder / "work")}
+    assert {path for path in written if not path.startswith(tuple(allowed)) and path not in probes} == set()
+    assert world.files("temporary") == []
+    assert {name.split("/")[0] for name in world.files("work")} <= {"run", "moved", "again"}
+    assert all(name.startswith(".cache/dlcli/") for name in world.files("home"))
+    if "--no-cache" in arguments:
+        assert not [name for name in world.files("home") if name.endswith(".npy")]
+
+
+# What libraries do when they are imported: urllib3 asks whether the machine has IPv6 (bound to itself,
+# nothing sent), and the standard library asks the system for its processor.
+HARMLESS = (["socket.bind", "(('::1', 0),)"], ["subprocess.Popen", "('uname', ['uname', '-p'], None, None)"])
+
+
+def test_the_cache_is_where_the_system_keeps_caches(monkeypatch, tmp_path):
+    monkeypatch.delenv("DLCLI_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if sys.platform == "linux":
+        assert caches.folder() == tmp_path / "dlcli"
+    monkeypatch.setenv("DLCLI_CACHE", str(tmp_path / "mine"))
+    assert caches.folder() == tmp_path / "mine"
+
+
+def test_no_module_of_the_package_opens_a_connection():
+    """Weights are fetched by keras.applications, when the user names `imagenet`, and by nothing else."""
+    package = Path(caches.__file__).parent
+    words = ("urllib", "requests", "http.client", "socket", "urlopen", "get_file(", "telemetry")
+    found = []
+    for path in package.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found += [f"{path.name}: {word}" for word in words if f"import {word}" in text or f"from {word}" in text]
+        found += [f"{path.name}: {word}" for word in words if word.endswith("(") and word in text]
+    assert found == []
