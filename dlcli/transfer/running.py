@@ -84,10 +84,7 @@ def transfer(
         "trials": [trial.row() for trial in tried],
     }
     if strategy not in _UNCHANGED:
-        part = next(name for name in ("val", "train") if name in parts)
-        told["change"] = change.measured(
-            found.make(), done.fitted.model, task, parts[part], labels.get(part), seed=config.seed
-        )
+        told["change"] = change.measured(found.make(), done.fitted.model, task, parts, labels, seed=config.seed)
         shown.change(told["change"])
     if curve and classes:
         told["curve"] = curves.measured(work, rows, parts, labels, seed=config.seed)
