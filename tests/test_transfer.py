@@ -569,7 +569,7 @@ def test_a_mirror_is_harmless_where_the_network_is_as_right_in_it(told, source, 
     """Answers that depend on colour alone pass; answers that depend on the left half do not."""
     import keras
 
-    made, beside = work(source, Run(tmp_path))
+    made, _ = work(source, Run(tmp_path))
     height, width, channels = made.task.image
     n = 80
     labels = np.arange(n) % 2
