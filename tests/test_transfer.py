@@ -323,6 +323,14 @@ def test_where_less_is_better_the_least_wins():
     assert trials.winner(found, higher_is_better=False) == "lora"
 
 
+@pytest.mark.parametrize(("scratch", "warned"), [(0.55, False), (0.75, True)])
+def test_a_transfer_that_has_not_helped_is_warned_of(scratch, warned):
+    """What fresh weights reach decides, and not what features of a random body do."""
+    found = [trial("features", 0.8), trial("full", 0.78), trial("scratch", scratch), trial(trials.CONTROL, 0.99)]
+    asked = SimpleNamespace(task=SimpleNamespace(higher_is_better=True))
+    assert bool(trials.negative(asked, found)) == warned
+
+
 def test_features_are_kept_where_training_ended_worse(source, tmp_path):
     """The winner of the trials is scored once more when it has been trained in full."""
     made, beside = work(source, Run(tmp_path))

@@ -1,4 +1,4 @@
-"""List what there is: architectures, tasks, formats (or baselines, samples)."""
+"""List what there is: architectures, tasks, formats (or baselines, samples, strategies)."""
 
 from typing import Annotated, Optional
 
@@ -7,11 +7,13 @@ import typer
 from dlcli import console, registry
 from dlcli.errors import DlcliError
 
-KINDS = ("architectures", "tasks", "formats", "baselines", "samples")
+KINDS = ("architectures", "tasks", "formats", "baselines", "samples", "strategies")
 
 
 def list(
-    what: Annotated[Optional[str], typer.Argument(help="architectures, tasks, formats, baselines or samples.")] = None,
+    what: Annotated[
+        Optional[str], typer.Argument(help="architectures, tasks, formats, baselines, samples or strategies.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     if what and what not in KINDS:
