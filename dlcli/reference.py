@@ -9,6 +9,7 @@ from dlcli.errors import MODEL, DlcliError
 # Scales that a model's pixels may have; what they mean stands in pretrained.RANGES.
 PIXELS = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 _FILES = (".keras", ".h5", ".hdf5")
+_WEIGHTS = (".th", ".pt", ".pth", ".ckpt", ".safetensors", ".bin")
 FORMS = (
     "a run directory, a .keras or .h5 file, weights (.th, .pt, .safetensors, llama2.c's .bin), "
     "keras:NAME[,OPTION=VALUE…][:WEIGHTS], or hub:PRESET"
@@ -65,7 +66,11 @@ def parse(text: str) -> Reference:
             f"name the architecture that they belong to: keras:NAME:{path}.",
             code=MODEL,
         )
-    return Reference(text=text, kind="file" if path.suffix in _FILES else "checkpoint", path=path)
+    if path.suffix in _FILES:
+        return Reference(text=text, kind="file", path=path)
+    if path.suffix not in _WEIGHTS:
+        raise DlcliError(f"{path} is not a model file that Keras reads.", f"MODEL is {FORMS}.", code=MODEL)
+    return Reference(text=text, kind="checkpoint", path=path)
 
 
 def _preset(text: str, name: str) -> Reference:
@@ -81,7 +86,7 @@ def _with_vocabulary(text: str, path: Path, vocabulary: Path) -> Reference:
     """stories260K.bin:tok512.bin"""
     if not vocabulary.is_file():
         raise DlcliError(f"there is no vocabulary {str(vocabulary)!r}.", "it is a file such as llama2.c's tok512.bin.")
-    if path.suffix in _FILES:
+    if path.suffix not in _WEIGHTS:
         raise DlcliError(f"{path} takes no vocabulary.", f"MODEL is {FORMS}.")
     return Reference(text=text, kind="checkpoint", path=path, vocabulary=vocabulary)
 
