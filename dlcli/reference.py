@@ -6,12 +6,13 @@ from importlib import util
 from pathlib import Path
 
 from dlcli.errors import MODEL, DlcliError
-from dlcli.safety import preflight
+from dlcli.safety import kinds, preflight
 
 # Scales that a model's pixels may have; what they mean stands in pretrained.RANGES.
 PIXELS = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 _FILES = (".keras", ".h5", ".hdf5")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_WEIGHTS = (".th", ".pt", ".pth", ".ckpt", ".safetensors", ".bin")
 FORMS = (
     "a run directory, a .keras or .h5 file, weights (.th, .pt, .safetensors, llama2.c's .bin), "
     "keras:NAME[,OPTION=VALUE…][:WEIGHTS], or hub:PRESET"
@@ -69,8 +70,12 @@ def parse(text: str) -> Reference:
             f"name the architecture that they belong to: keras:NAME:{path}.",
             code=MODEL,
         )
-    if path.suffix.lower() not in _FILES:
+    if path.suffix.lower() in _WEIGHTS:
         return Reference(text=text, kind="checkpoint", path=path)
+    if path.suffix.lower() not in _FILES:
+        with path.open("rb") as file:
+            kind = kinds.of(file.read(512), path.stat().st_size)
+        raise DlcliError(f"{path} is not a model file that Keras reads, but {kind}.", f"MODEL is {FORMS}.", code=MODEL)
     preflight.check(path)
     return Reference(text=text, kind="file", path=path)
 
@@ -88,7 +93,7 @@ def _with_vocabulary(text: str, path: Path, vocabulary: Path) -> Reference:
     """stories260K.bin:tok512.bin"""
     if not vocabulary.is_file():
         raise DlcliError(f"there is no vocabulary {str(vocabulary)!r}.", "it is a file such as llama2.c's tok512.bin.")
-    if path.suffix in _FILES:
+    if path.suffix not in _WEIGHTS:
         raise DlcliError(f"{path} takes no vocabulary.", f"MODEL is {FORMS}.")
     return Reference(text=text, kind="checkpoint", path=path, vocabulary=vocabulary)
 

@@ -14,8 +14,9 @@ from dlcli.registry import Entry
 
 # The architecture that a foreign model's body is.
 BACKBONE = "dlcli.transfer.backbone"
-# Fitting goes on from somewhere: fewer passes than from fresh weights.
+# Fitting goes on from somewhere: fewer passes than from fresh weights; of little data enough of them.
 EPOCHS = 10
+STEPS = 300
 
 
 def opened(source: str, *, pixels: str | None) -> Reference:
@@ -74,7 +75,7 @@ def choose(found: Reference, config: RunConfig, entry: Entry, data: Data, *, str
         )
     if strategy == "scratch" or {"epochs", "steps", "time"} & set(config.options("fit")):
         return chosen
-    fit = chosen.fit.model_copy(update={"epochs": EPOCHS, "steps": None})
+    fit = chosen.fit.model_copy(update={"epochs": EPOCHS, "steps": STEPS})
     return Plan(**{**vars(chosen), "fit": fit})
 
 

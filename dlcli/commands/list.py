@@ -1,4 +1,4 @@
-"""List what there is: architectures, tasks, formats (or baselines, samples, checks)."""
+"""List what there is: architectures, tasks, formats (or baselines, samples, strategies, checks)."""
 
 from typing import Annotated, Optional
 
@@ -7,12 +7,12 @@ import typer
 from dlcli import console, registry
 from dlcli.errors import DlcliError
 
-KINDS = ("architectures", "tasks", "formats", "baselines", "samples", "checks")
+KINDS = ("architectures", "tasks", "formats", "baselines", "samples", "strategies", "checks")
 
 
 def list(
     what: Annotated[
-        Optional[str], typer.Argument(help="architectures, tasks, formats, baselines, samples or checks.")
+        Optional[str], typer.Argument(help="architectures, tasks, formats, baselines, samples, strategies or checks.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:

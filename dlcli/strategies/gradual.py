@@ -1,6 +1,6 @@
-"""Head first, then the upper half of the body with it, then all: each stage with a lower learning rate.
+"""Head first, then the upper half of the body with it, then all: the lower a layer, the later and slower it learns.
 
-Howard & Ruder (2018). One rate holds for all layers of a stage; the lower a layer, the later it joins.
+Howard & Ruder (2018): gradual unfreezing, and a rate for each depth (FitConfig.layer_decay).
 """
 
 from dlcli.rundir import Run
@@ -9,7 +9,9 @@ from dlcli.transfer.work import Adapted, Work, adapted, joined
 
 FEATURES = True
 # Share of the body that is frozen, and the rate; before them comes the head alone, solved for or trained.
-STAGES = ((0.5, 0.3), (0.0, 0.1))
+STAGES = ((0.5, 1.0), (0.0, 0.5))
+# How much slower each fourth of the body learns than what follows it: the paper's.
+DECAY = 2.6
 
 
 def adapt(work: Work) -> Adapted:
@@ -20,8 +22,8 @@ def adapt(work: Work) -> Adapted:
         run = work.run if last else Run(work.run.path / "stages" / str(i))
         run.path.mkdir(parents=True, exist_ok=True)
         weights = done[-1].model.get_weights() if done else None
-        done.append(work.fit(_builder(work, frozen, weights), rate=rate, share=1 / len(stages), run=run))
-        told.append({"frozen_share": frozen, "rate": rate, **states.count(done[-1].model)})
+        done.append(work.fit(_builder(work, frozen, weights), rate=rate, decay=DECAY, share=1 / len(stages), run=run))
+        told.append({"frozen_share": frozen, "rate": rate, "layer_decay": DECAY, **states.count(done[-1].model)})
     return adapted(joined(done), stages=told)
 
 

@@ -14,23 +14,28 @@ from dlcli.transfer import features
 
 # Examples that are looked at: a probe costs the cube of them, two passes are needed.
 EXAMPLES = 512
+# Of fewer, a CKA without bias says nothing.
+FEWEST = 64
 
 
 def measured(
     before: keras.Model,
     after: keras.Model,
     task: Task,
-    examples: Examples,
-    labels: np.ndarray | None,
+    parts: dict[str, Examples],
+    labels: dict[str, np.ndarray],
     *,
     seed: int,
 ) -> list[dict[str, Any]]:
     """One row per depth: debiased linear CKA of its features before and after (Kornblith et al., 2019), 1 for what
     was kept; with labels (class numbers) also what a probe reads off, held out, before and after, with intervals.
 
-    A depth that the model does not have any more is left out.
+    The validation split is looked at, or the training split where that one is small. A depth that the model does
+    not have any more is left out.
     """
-    source = task.source(examples, training=False)
+    sources = {name: task.source(parts[name], training=False) for name in ("val", "train") if name in parts}
+    name = next((name for name, source in sources.items() if len(source) >= FEWEST), "train")
+    source = sources[name]
     chosen = np.sort(np.random.default_rng([seed, 7]).permutation(len(source))[:EXAMPLES])
     first, second = (features.looked(model, source, chosen) for model in (before, after))
     found = []
@@ -38,8 +43,8 @@ def measured(
         if place not in second or rows.shape != second[place].shape:
             continue
         row = {"place": place, "cka": float(geometry.cka_matrix([rows, second[place]])[0, 1])}
-        if labels is not None:
-            row |= {"before": _read(rows, labels[chosen]), "after": _read(second[place], labels[chosen])}
+        if name in labels:
+            row |= {"before": _read(rows, labels[name][chosen]), "after": _read(second[place], labels[name][chosen])}
         found.append(row)
     return found
 

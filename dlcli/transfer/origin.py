@@ -6,12 +6,16 @@ from dataclasses import dataclass, field, replace
 import keras
 import numpy as np
 
-from dlcli import console, finished
+from dlcli import console, finished, text
 from dlcli.data import Examples
 from dlcli.plan import Plan
 from dlcli.reference import Reference
 from dlcli.task import Task
 from dlcli.transfer import backbone
+
+# Texts, and characters of each, that are asked for unknown tokens; the share from which it is said.
+_LOOKED = 2_000
+_MANY = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,8 @@ def of(reference: Reference, chosen: Plan, task: Task, train: Examples) -> Origi
     as_body = chosen.arch.name == backbone.__name__ and chosen.arch_options["source"] == reference.text
     found = _body(reference, chosen, task) if as_body else _known(reference, chosen, task, train)
     _say(task, found)
+    if hasattr(found.task, "tokens"):
+        _say_unknown(found.task, train)
     return found
 
 
@@ -120,6 +126,14 @@ def _body(reference: Reference, chosen: Plan, task: Task) -> Origin:
     if not trained:
         console.warn(f"{reference.text} names no weights: its body is random.")
     return Origin(task=adopted, make=make, fresh=fresh, lists=lists, identity=reference.kind)
+
+
+def _say_unknown(task: Task, train: Examples) -> None:
+    """A warning where the source's vocabulary lacks much of the new texts. Their beginnings are looked at."""
+    ids = np.concatenate([task.tokens.encode(one[:_LOOKED]) for one in train.x[:_LOOKED]] or [np.zeros(0, np.int32)])
+    share = float((ids == text.UNKNOWN).mean()) if len(ids) else 0.0
+    if share > _MANY:
+        console.warn(f"{share:.1%} of the new text's tokens are not in the source's vocabulary; they are one unknown.")
 
 
 def _say(learned: Task, found: Origin) -> None:

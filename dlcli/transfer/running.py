@@ -58,16 +58,8 @@ def transfer(
         task.augment.append("flip")
     training.begin(config, chosen, task, data, how_split=how_split, run=run)
     if strategy == "auto":
-        strategy, tried = trials.chosen(work, parts["val"])
+        strategy, tried, work = _by_trials(work, data, labels, begun=begun, seed=config.seed)
         warnings = [text for text in [trials.negative(work, tried)] if text]
-        if classes:
-            seen = {part: parts[part] for part in ("train", "val")}
-            tried.append(trials.control(work, seen, labels, kind=data.kind, seed=config.seed))
-        shown.trials(tried, strategy, task.headline)
-        if work.settings.time:
-            # building models takes what it takes: the winner is trained in any case
-            left = max(0.3 * work.settings.time, work.settings.time - (time.monotonic() - begun))
-            work = replace(work, settings=work.settings.model_copy(update={"time": left}))
     prepared = time.monotonic()
     console.note(f"strategy: {strategy}")
     done = registry.find("strategies", strategy).load().adapt(work)
@@ -84,10 +76,7 @@ def transfer(
         "trials": [trial.row() for trial in tried],
     }
     if strategy not in _UNCHANGED:
-        part = next(name for name in ("val", "train") if name in parts)
-        told["change"] = change.measured(
-            found.make(), done.fitted.model, task, parts[part], labels.get(part), seed=config.seed
-        )
+        told["change"] = change.measured(found.make(), done.fitted.model, task, parts, labels, seed=config.seed)
         shown.change(told["change"])
     if curve and classes:
         told["curve"] = curves.measured(work, rows, parts, labels, seed=config.seed)
@@ -102,6 +91,21 @@ def transfer(
     return training.finish(
         chosen, task, data, done.fitted, run=run, preparation=prepared - begun, more={"transfer": told}
     )
+
+
+def _by_trials(work: Work, data: Data, labels, *, begun: float, seed: int) -> tuple[str, list[trials.Trial], Work]:
+    """The strategy to train in full, all that were tried, and the work with the time that is left."""
+    parts = data.splits
+    strategy, tried = trials.chosen(work, parts["val"])
+    if labels:
+        seen = {part: parts[part] for part in ("train", "val")}
+        tried.append(trials.control(work, seen, labels, kind=data.kind, seed=seed))
+    shown.trials(tried, strategy, work.task.headline)
+    if work.settings.time:
+        # building models takes what it takes: the winner is trained in any case
+        left = max(0.3 * work.settings.time, work.settings.time - (time.monotonic() - begun))
+        work = replace(work, settings=work.settings.model_copy(update={"time": left}))
+    return strategy, tried, work
 
 
 def _not_yet(chosen: Plan, task: Task) -> set[str]:

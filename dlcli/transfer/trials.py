@@ -112,7 +112,7 @@ def settled(work: Work, name: str, done: Adapted, val: Examples) -> tuple[str, A
 def negative(work: Work, found: list[Trial]) -> str:
     """A warning where the source's weights have not helped, else ""."""
     control = next((trial for trial in found if trial.name == "scratch"), None)
-    others = [trial for trial in found if trial.name != "scratch"]
+    others = [trial for trial in found if trial.name not in ("scratch", CONTROL)]
     if control is None or not others or any(scoring.better(work.task, one.score, control.score) for one in others):
         return ""
     return (
