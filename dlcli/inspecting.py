@@ -15,10 +15,10 @@ from dlcli.rundir import Run
 
 
 def one(
-    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels
+    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels, asked
 ) -> dict:
     """The document of one model."""
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels)
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked)
     return measuring.inspect(opened, budget=budget, only=only, seed=seed)[0]
 
 
@@ -33,11 +33,15 @@ def compared(
     only: list[str],
     seed: int,
     pixels,
+    asked,
 ) -> dict:
     """The document of the first model, with the second beside it."""
     results = [
         measuring.inspect(
-            subject(one, material, samples=samples, seed=seed, pixels=pixels), budget=budget, only=only, seed=seed
+            subject(one, material, samples=samples, seed=seed, pixels=pixels, asked=asked),
+            budget=budget,
+            only=only,
+            seed=seed,
         )
         for one, material in ((reference, found), (other, found_other))
     ]
@@ -46,10 +50,10 @@ def compared(
 
 
 def over_time(
-    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels
+    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels, asked
 ) -> dict:
     """The document of a run, with its levels over the epochs that it kept."""
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels)
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked)
     document, view = measuring.inspect(opened, budget=budget, only=only, seed=seed)
     return timeline.added(document, view, found.run)
 
@@ -66,16 +70,20 @@ def after_training(run: Run, config: RunConfig, data: Data) -> None:
         only=[],
         seed=config.seed,
         pixels=None,
+        asked=[],
     )
     keep(run.path, document)
     levels(document)
 
 
-def subject(reference: Reference, found: Materials, *, samples: int, seed: int, pixels: str | None) -> Subject:
-    """The model of a reference, with the data that was gathered for it."""
+def subject(
+    reference: Reference, found: Materials, *, samples: int, seed: int, pixels: str | None, asked: list[int]
+) -> Subject:
+    """The model of a reference, with the data that was gathered for it. asked: numbers of examples that come first."""
+    drawn = {"part": found.part, "samples": samples, "seed": seed, "asked": asked}
     if found.run is not None:
-        return runs.subject(found.run, found.config, found.data, part=found.part, samples=samples, seed=seed)
-    return foreign.subject(reference, found.data, part=found.part, samples=samples, seed=seed, pixels=pixels)
+        return runs.subject(found.run, found.config, found.data, **drawn)
+    return foreign.subject(reference, found.data, pixels=pixels, **drawn)
 
 
 def write_page(file: Path, document: dict[str, Any]) -> None:

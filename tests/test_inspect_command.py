@@ -156,9 +156,9 @@ def test_long_names_fit_the_strip(levels, monkeypatch, capsys):
     for i, layer in enumerate(document["layers"]):
         layer["label"] = ["junction/relation", "refines junction", "relation .21", "–"][i % 4]
         scores = iter(layer["levels"].values())
-        layer["levels"] = {name: layer["levels"].get(name) or next(scores) for name in levels[:7]} | {
-            name: layer["levels"]["edge"] for name in levels[7:]
-        }
+        layer["levels"] = {name: layer["levels"].get(name) or next(scores) for name in levels[:7]} | dict.fromkeys(
+            levels[7:], layer["levels"]["edge"]
+        )
     document["hierarchy"]["emergence"] = {name: document["hierarchy"]["emergence"].get(name) for name in levels}
     monkeypatch.setattr(console, "results", Console(highlight=False, width=80))
     show.show(document, plain=True)

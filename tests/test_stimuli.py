@@ -221,7 +221,7 @@ def test_text_does_not_tell_its_label_by_the_character_or_word_that_is_read(leng
 
 
 def between(name: str) -> tuple[int, int]:
-    """"4–7" -> (4, 7)"""
+    """ "4–7" -> (4, 7)"""
     low, _, high = name.replace(" and more", "–999").partition("–")
     return int(low), int(high)
 

@@ -1,5 +1,7 @@
 """A model that nobody here trained as a subject: its input's shape says what can go in."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import tree
 
@@ -12,9 +14,16 @@ from dlcli.reference import Reference
 
 
 def subject(
-    reference: Reference, data: Data | None, *, part: str, samples: int, seed: int, pixels: str | None
+    reference: Reference,
+    data: Data | None,
+    *,
+    part: str,
+    samples: int,
+    seed: int,
+    pixels: str | None,
+    asked: Sequence[int] = (),
 ) -> Subject:
-    """The model, at most `samples` of the user's examples where data is given, and fitting stimuli."""
+    """The model, at most `samples` of the user's examples where data is given, those asked for first, and fitting stimuli."""
     opened = load(reference, pixels=pixels)
     model = opened.model
     specification(model)  # raises for a model that never saw an input
@@ -25,7 +34,8 @@ def subject(
         height, width = (side or 96 for side in shape[:2])
         reference_pixels = None
         if data is not None:
-            reference_pixels = _pictures(found, data, part, (height, width, shape[2]), opened.scale, samples, seed)
+            chosen = at_random(len(data.splits[part]), samples, seed, asked)
+            reference_pixels = _pictures(found, data, part, (height, width, shape[2]), opened.scale, chosen)
         found.warnings.append(f"pixels are brought to scale {opened.scaled}; --pixels says otherwise")
         found.stimuli = Stimuli(
             entry="pictures",
@@ -33,7 +43,8 @@ def subject(
             feed=lambda level: (_scaled(matched(level.x, reference_pixels), opened.scale), None),
         )
     elif data is not None:
-        _arrays(found, data, part, samples, seed)
+        _arrays(found, data, part, at_random(len(data.splits[part]), samples, seed, asked))
+    found.asked = len(asked) if data is not None else 0
     if not picture and len(model.inputs) == 1 and len(shape) == 2 and shape[0] and shape[1]:
         found.stimuli = series(shape, found.read, found.count)
     return found
@@ -43,12 +54,11 @@ def _scaled(pixels: np.ndarray, scale):
     return lambda rows: scale(pixels[rows].astype(np.float32))
 
 
-def _pictures(found: Subject, data: Data, part: str, size, scale, samples: int, seed: int):
+def _pictures(found: Subject, data: Data, part: str, size, scale, chosen: np.ndarray):
     """Give the subject the user's pictures; returns their mean and deviation per channel, 0..255."""
     if data.kind != "images":
         raise DlcliError(f"{found.source} takes pictures, and --data holds {data.kind}.")
     examples = data.splits[part]
-    chosen = at_random(len(examples), samples, seed)
     images = examples.x.take(chosen).prepare(*size)
     found.data, found.count = part, len(chosen)
     found.read = lambda rows: scale(images.read(rows).astype(np.float32))
@@ -57,10 +67,9 @@ def _pictures(found: Subject, data: Data, part: str, size, scale, samples: int, 
     return some.mean(axis=(0, 1, 2)), some.std(axis=(0, 1, 2))
 
 
-def _arrays(found: Subject, data: Data, part: str, samples: int, seed: int) -> None:
+def _arrays(found: Subject, data: Data, part: str, chosen: np.ndarray) -> None:
     """Series of the model's own shape, as they are."""
     examples = data.splits[part]
-    chosen = at_random(len(examples), samples, seed)
     shape = tuple(found.model.inputs[0].shape[1:])
     if data.kind != "sequences" or len(found.model.inputs) > 1:
         raise DlcliError(

@@ -48,9 +48,7 @@ def at_layers(model: keras.Model, x, keys: list[str], score: Callable) -> tuple[
     return outputs, dict(zip(found, slopes, strict=True))
 
 
-def seen(
-    model: keras.Model, x, keys: list[str], channels: dict[str, list[int]] | None = None
-) -> dict[str, np.ndarray]:
+def seen(model: keras.Model, x, keys: list[str], channels: dict[str, list[int]] | None = None) -> dict[str, np.ndarray]:
     """What the layers with these keys give for the batch x. channels: of each only some, by their numbers."""
     wanted = set(keys)
     found = {}

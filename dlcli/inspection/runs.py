@@ -1,5 +1,7 @@
 """A run of dlcli as a subject: its task says how data and stimuli go in."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import tree
 
@@ -10,8 +12,10 @@ from dlcli.inspection.subject import Stimuli, Subject, at_random, family_of, mat
 from dlcli.rundir import Run
 
 
-def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, samples: int, seed: int) -> Subject:
-    """The run's best model, and at most `samples` examples of one part of the data."""
+def subject(
+    run: Run, config: RunConfig, data: Data | None, *, part: str, samples: int, seed: int, asked: Sequence[int] = ()
+) -> Subject:
+    """The run's best model, and at most `samples` examples of one part of the data, those asked for first."""
     opened = finished.load(run)
     task, model = opened.task, opened.model
     name = opened.spec["architecture"]
@@ -22,7 +26,7 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
     read, truth, labels, count = None, None, None, 0
     if examples is not None:
         source = task.source(examples, training=False)
-        chosen = at_random(len(source), samples, seed)
+        chosen = at_random(len(source), samples, seed, asked)
         count = len(chosen)
         labels = _labels(task, examples, chosen) if len(source) == len(examples) else None
 
@@ -44,7 +48,10 @@ def subject(run: Run, config: RunConfig, data: Data | None, *, part: str, sample
         data=None if data is None else f"{config.data} ({part})",
         read=read,
         truth=truth,
+        # a control character begins the token between two texts, and no other
+        spell=(lambda ids: task.tokens.decode(ids).replace("\x00", "")) if hasattr(task, "tokens") else None,
         count=count,
+        asked=len(asked) if read else 0,
         labels=labels,
         classes=list(getattr(task, "classes", [])) if labels is not None else [],
         stimuli=_stimuli(
