@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -9,8 +10,8 @@ import pytest
 from keras import layers
 
 from dlcli import registry
-from dlcli.inspection import comparison, measuring, taps
-from dlcli.inspection.subject import Subject
+from dlcli.inspection import comparison, measuring, strip, taps
+from dlcli.inspection.subject import Stimuli, Subject
 from dlcli.inspection.tap import traced
 from dlcli.inspection.twin import untrained
 from dlcli.layers import ChannelsApart, ChannelsTogether
@@ -138,3 +139,35 @@ def test_a_file_with_layers_of_our_own_needs_no_run_beside_it(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) == model.count_params()
+
+
+def test_a_network_in_mixed_precision_has_a_twin_and_levels(monkeypatch):
+    """Rows are float32 and finite, the twin differs, and the weights come back to the bit."""
+    monkeypatch.setattr(strip, "STIMULI", 60)
+    monkeypatch.setattr(measuring, "registry", SimpleNamespace(entries=lambda _: {}))
+    mixed = {"dtype": "mixed_bfloat16"}
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Conv2D(6, 3, strides=2, name="conv", **mixed),
+            layers.BatchNormalization(name="norm", **mixed),
+            layers.ReLU(name="relu", **mixed),
+            layers.Conv2D(8, 3, activation="relu", name="deeper", **mixed),
+        ]
+    )
+    assert model.layers[0].compute_dtype == "bfloat16"
+    before = model.get_weights()
+    stimuli = Stimuli(
+        entry="pictures",
+        make={"height": 16, "width": 16, "channels": 3},
+        feed=lambda level: (lambda rows: level.x[rows].astype("float32") / 255, None),
+    )
+    found = Subject(model=model, title="", source="", family="cnn", stimuli=stimuli)
+    document, view = measuring.inspect(found, budget="standard", only=[], seed=0)
+    for rows in (*view.strip.rows.values(), *view.strip.twins[0].values()):
+        assert all(values.dtype == np.float32 and np.isfinite(values).all() for values in rows.values())
+    place = view.places[-1].key
+    assert not np.allclose(view.strip.rows["edge"][place], view.strip.twins[0]["edge"][place])
+    assert document["hierarchy"]["levels"][:3] == ["colour", "edge", "texture"]
+    for one, other in zip(before, model.get_weights(), strict=True):
+        assert np.array_equal(one, other)

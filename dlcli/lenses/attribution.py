@@ -8,7 +8,7 @@ from keras import ops
 
 from dlcli.inspection.gradients import at_layers, gradients
 from dlcli.inspection.view import Finding, View
-from dlcli.lenses import _drawing, _placed
+from dlcli.lenses import _drawing, _placed, _scores
 
 BUDGET = "deep"
 FAMILIES = ("cnn",)
@@ -30,15 +30,15 @@ def look(view: View) -> Finding | None:
     examples = x[:count]
     output = ops.convert_to_numpy(model(examples, training=False))
     chosen = output.argmax(axis=1)
-    log = is_distribution(output)
+    log = _scores.is_distribution(output)
 
     def answer(output):
-        return ops.sum(_scores(output, chosen, log))
+        return ops.sum(_picked(output, chosen, log))
 
     def function(pixels):
         return answer(model(pixels, training=False))
 
-    ends = [ops.convert_to_numpy(_scores(model(end, training=False), chosen, log)) for end in (baseline, examples)]
+    ends = [ops.convert_to_numpy(_picked(model(end, training=False), chosen, log)) for end in (baseline, examples)]
     for steps in (STEPS, FINER):
         attributed = integrated(function, examples, baseline, steps=steps)
         gap = completeness_gap(attributed, ends[1] - ends[0])
@@ -92,12 +92,7 @@ def grad_cam(maps: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     return np.einsum("nhwc,nc->nhw", maps, slopes.mean(axis=(1, 2)))
 
 
-def is_distribution(output: np.ndarray) -> bool:
-    """Whether each row (..., C) holds probabilities."""
-    return bool(output.shape[-1] > 1 and output.min() >= 0 and np.allclose(output.sum(axis=-1), 1, atol=1e-3))
-
-
-def _scores(output, chosen: np.ndarray, log: bool):
+def _picked(output, chosen: np.ndarray, log: bool):
     """The answer of each example (n,): a logit, or the logarithm of a probability."""
     picked = ops.sum(output * keras.utils.to_categorical(chosen, output.shape[-1]).astype(np.float32), axis=-1)
     return ops.log(picked + 1e-12) if log else picked
