@@ -28,19 +28,22 @@ def subject(
     model = opened.model
     specification(model)  # raises for a model that never saw an input
     shape = tuple(model.inputs[0].shape[1:])
+    first = len(shape) == 3 and shape[-1] not in (1, 3) and shape[0] in (1, 3)  # (C, H, W)
+    shape = (*shape[1:], shape[0]) if first else shape
     picture = len(model.inputs) == 1 and len(shape) == 3 and shape[-1] in (1, 3)
     found = Subject(model=model, title=model.name, source=reference.text, family=family_of(model))
     if picture:
         height, width = (side or 96 for side in shape[:2])
+        scale = (lambda x: np.moveaxis(opened.scale(x), -1, 1)) if first else opened.scale
         reference_pixels = None
         if data is not None:
             chosen = at_random(len(data.splits[part]), samples, seed, asked)
-            reference_pixels = _pictures(found, data, part, (height, width, shape[2]), opened.scale, chosen)
+            reference_pixels = _pictures(found, data, part, (height, width, shape[2]), scale, chosen)
         found.warnings.append(f"pixels are brought to scale {opened.scaled}; --pixels says otherwise")
         found.stimuli = Stimuli(
             entry="pictures",
             make={"height": height, "width": width, "channels": shape[2]},
-            feed=lambda level: (_scaled(matched(level.x, reference_pixels), opened.scale), None),
+            feed=lambda level: (_scaled(matched(level.x, reference_pixels), scale), None),
         )
     elif data is not None:
         _arrays(found, data, part, at_random(len(data.splits[part]), samples, seed, asked))

@@ -64,7 +64,7 @@ def gained(view: View) -> list[tuple]:
         (level, i)
         for level in view.strip.hierarchy.levels
         for i in range(len(view.places) - 1)
-        if level.gain[i] > GAINED
+        if level.gain[i] > GAINED and view.places[i].axis == -1
     ]
     return sorted(found, key=lambda pair: -pair[0].gain[pair[1]])[:PAIRS]
 

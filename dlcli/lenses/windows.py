@@ -59,7 +59,7 @@ def look(view: View) -> Finding | None:
 def steps(view: View) -> list[Place]:
     """The places whose output is a sequence (B, T, C), in order."""
     shapes = {visit.key: getattr(visit.output, "shape", ()) for visit in view.visits}
-    return [place for place in view.places if len(shapes[place.key]) == 3]
+    return [place for place in view.places if len(shapes[place.key]) == 3 and place.axis == -1]
 
 
 def answered(model, x, chosen: dict[str, list[int]], size: int, tokens: np.ndarray | None):
