@@ -16,12 +16,12 @@ from dlcli.rundir import Run
 
 
 def one(
-    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels
+    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels, asked
 ) -> dict:
     """The document of one model."""
     # what a layer is can be told of weights that are no numbers; what it does cannot
     finite = budget != "static"
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, finite=finite)
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked, finite=finite)
     return measuring.inspect(opened, budget=budget, only=only, seed=seed)[0]
 
 
@@ -36,11 +36,15 @@ def compared(
     only: list[str],
     seed: int,
     pixels,
+    asked,
 ) -> dict:
     """The document of the first model, with the second beside it."""
     results = [
         measuring.inspect(
-            subject(one, material, samples=samples, seed=seed, pixels=pixels), budget=budget, only=only, seed=seed
+            subject(one, material, samples=samples, seed=seed, pixels=pixels, asked=asked),
+            budget=budget,
+            only=only,
+            seed=seed,
         )
         for one, material in ((reference, found), (other, found_other))
     ]
@@ -49,10 +53,10 @@ def compared(
 
 
 def over_time(
-    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels
+    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels, asked
 ) -> dict:
     """The document of a run, with its levels over the epochs that it kept."""
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels)
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked)
     document, view = measuring.inspect(opened, budget=budget, only=only, seed=seed)
     return timeline.added(document, view, found.run)
 
@@ -69,19 +73,30 @@ def after_training(run: Run, config: RunConfig, data: Data) -> None:
         only=[],
         seed=config.seed,
         pixels=None,
+        asked=[],
     )
     keep(run.path, document)
     levels(document)
 
 
 def subject(
-    reference: Reference, found: Materials, *, samples: int, seed: int, pixels: str | None, finite: bool = True
+    reference: Reference,
+    found: Materials,
+    *,
+    samples: int,
+    seed: int,
+    pixels: str | None,
+    asked: list[int],
+    finite: bool = True,
 ) -> Subject:
-    """The model of a reference, with the data that was gathered for it. finite: its weights must be numbers."""
-    options = {"part": found.part, "samples": samples, "seed": seed, "finite": finite}
+    """The model of a reference, with the data that was gathered for it.
+
+    asked: numbers of examples that come first.  finite: its weights must be numbers.
+    """
+    drawn = {"part": found.part, "samples": samples, "seed": seed, "asked": asked, "finite": finite}
     if reference.kind in KNOWN:
-        return runs.subject(reference, found.config, found.data, **options)
-    return foreign.subject(reference, found.data, pixels=pixels, **options)
+        return runs.subject(reference, found.config, found.data, **drawn)
+    return foreign.subject(reference, found.data, pixels=pixels, **drawn)
 
 
 def write_page(file: Path, document: dict[str, Any]) -> None:

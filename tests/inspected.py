@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 
 import numpy as np
 from PIL import Image
@@ -91,6 +92,15 @@ def fifty() -> dict:
     document = cnn() | {"layers": layers, "cka": _cka(names)}
     document["hierarchy"]["emergence"] = {level: _emergence(6.0 * i) for i, level in enumerate(LEVELS)}
     return document
+
+
+def beside() -> dict:
+    """Six convolutions beside thirty layers with long names: a matrix that is no square."""
+    document, other = cnn(), fifty()["layers"][:30]
+    rows, columns = ([layer["name"] for layer in layers] for layers in (document["layers"], other))
+    matrix = [[round(math.exp(-abs(i / 6 - j / 30)), 3) for j in range(30)] for i in range(6)]
+    compare = {"model": document["model"] | {"source": "runs/another"}, "hierarchy": None, "layers": other}
+    return document | {"compare": compare | {"cka": {"rows": rows, "columns": columns, "matrix": matrix}}}
 
 
 def rnn() -> dict:

@@ -169,6 +169,33 @@ def test_what_nobody_can_count_is_unknown_and_named():
     assert [path.rsplit("/", 1)[-1] for path in unknown] == ["secret"]
 
 
+class Leaky(keras.layers.Layer):
+    """A cell of somebody's own: half of the state, and a matrix times the input."""
+
+    state_size = output_size = 5
+
+    def build(self, shape):
+        self.matrix = self.add_weight(shape=(shape[-1], 5), name="matrix")
+
+    def call(self, inputs, states):
+        h = 0.5 * states[0] + ops.matmul(inputs, self.matrix)
+        return h, [h]
+
+
+def test_a_cell_of_somebodys_own_counts_its_operations_at_every_step():
+    """7 steps of a product of 3 by 5, a halving and a sum."""
+    assert rows(sequential((7, 3), layers.RNN(Leaky(), name="own")))["own"].flops == 7 * (2 * 3 * 5 + 5 + 5)
+    stacked = layers.RNN([Leaky(), layers.LSTMCell(4)], name="own")
+    assert rows(sequential((7, 3), stacked))["own"].flops == 7 * (2 * 3 * 5 + 5 + 5 + 8 * (5 + 4) * 4)
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_a_convolutional_lstm_counts_both_convolutions_of_all_gates(every):
+    """6 frames of 8 x 8 with 2 channels, 3 filters of 3 x 3 at stride 2: 16 positions, 4 gates."""
+    layer = layers.ConvLSTM2D(3, 3, strides=2, padding="same", return_sequences=every, name="frames")
+    assert rows(sequential((6, 8, 8, 2), layer))["frames"].flops == 6 * 4 * 2 * 9 * (2 + 3) * 3 * 16
+
+
 class Apart(keras.layers.Layer):
     """Every channel an example of its own: (B, T, C) -> (B * C, T, 1)."""
 

@@ -2,15 +2,16 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from dlcli import registry
-from dlcli.inspection import comparison, measuring, taps
-from dlcli.inspection.subject import Subject
+from dlcli import reference, registry
+from dlcli.inspection import comparison, foreign, measuring, strip, taps
+from dlcli.inspection.subject import Stimuli, Subject
 from dlcli.inspection.tap import traced
 from dlcli.inspection.twin import untrained
 from dlcli.layers import ChannelsApart, ChannelsTogether
@@ -138,3 +139,79 @@ def test_a_file_with_layers_of_our_own_needs_no_run_beside_it(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) == model.count_params()
+
+
+def test_a_network_in_mixed_precision_has_a_twin_and_levels(monkeypatch):
+    """Rows are float32 and finite, the twin differs, and the weights come back to the bit."""
+    monkeypatch.setattr(strip, "STIMULI", 60)
+    monkeypatch.setattr(measuring, "registry", SimpleNamespace(entries=lambda _: {}))
+    mixed = {"dtype": "mixed_bfloat16"}
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Conv2D(6, 3, strides=2, name="conv", **mixed),
+            layers.BatchNormalization(name="norm", **mixed),
+            layers.ReLU(name="relu", **mixed),
+            layers.Conv2D(8, 3, activation="relu", name="deeper", **mixed),
+        ]
+    )
+    assert model.layers[0].compute_dtype == "bfloat16"
+    before = model.get_weights()
+    stimuli = Stimuli(
+        entry="pictures",
+        make={"height": 16, "width": 16, "channels": 3},
+        feed=lambda level: (lambda rows: level.x[rows].astype("float32") / 255, None),
+    )
+    found = Subject(model=model, title="", source="", family="cnn", stimuli=stimuli)
+    document, view = measuring.inspect(found, budget="standard", only=[], seed=0)
+    for rows in (*view.strip.rows.values(), *view.strip.twins[0].values()):
+        assert all(values.dtype == np.float32 and np.isfinite(values).all() for values in rows.values())
+    place = view.places[-1].key
+    assert not np.allclose(view.strip.rows["edge"][place], view.strip.twins[0]["edge"][place])
+    assert document["hierarchy"]["levels"][:3] == ["colour", "edge", "texture"]
+    for one, other in zip(before, model.get_weights(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_channels_behind_the_batch_are_channels_all_the_same(tmp_path):
+    """The same network in both orders: every number that is measured is the same, and so are its levels."""
+
+    def network(order):
+        taken = {"data_format": order}
+        axis = 1 if order == "channels_first" else -1
+        return keras.Sequential(
+            [
+                keras.Input((3, 16, 20) if axis == 1 else (16, 20, 3)),
+                layers.Conv2D(6, 3, name="conv", **taken),
+                layers.BatchNormalization(axis=axis, name="norm"),
+                layers.ReLU(name="relu"),
+                layers.MaxPooling2D(2, name="half", **taken),
+                layers.Conv2D(5, 3, activation="relu", name="deeper", **taken),
+                layers.GlobalAveragePooling2D(name="mean", **taken),
+                layers.Dense(4, name="head"),
+            ],
+            name="network",
+        )
+
+    last, first = network("channels_last"), network("channels_first")
+    first.set_weights(last.get_weights())
+    documents = []
+    for model in (last, first):
+        model.save(tmp_path / "one.keras")
+        subject = foreign.subject(
+            reference.parse(str(tmp_path / "one.keras")), None, part="", samples=32, seed=0, pixels="0..1"
+        )
+        x = np.random.default_rng(0).random((80, 16, 20, 3)).astype("float32")
+        x = np.moveaxis(x, -1, 1) if model is first else x
+        subject.read, subject.count, subject.labels = (lambda rows, x=x: x[rows]), 80, np.arange(80) % 4
+        documents.append(measuring.inspect(subject, budget="standard", only=[], seed=0)[0])
+    for one, other in zip(*(document["layers"] for document in documents), strict=True):
+        assert one["name"] == other["name"]
+        for part in ("units", "geometry", "probe"):
+            for name, value in (one.get(part) or {}).items():
+                same = value if isinstance(value, list) else pytest.approx(value, rel=1e-3, abs=1e-3, nan_ok=True)
+                assert other[part][name] == same, (one["name"], name)
+        if one["measured"]:
+            for level, scores in one["levels"].items():
+                assert other["levels"][level]["trained"] == pytest.approx(scores["trained"], abs=0.02), level
+                assert other["levels"][level]["input"] == scores["input"]

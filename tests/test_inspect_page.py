@@ -5,6 +5,7 @@ import math
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from dlcli.inspection import page
@@ -12,7 +13,7 @@ from dlcli.inspection.page_levels import step, view
 from dlcli.inspection.page_wording import amount, fraction, number, shape
 from tests import browser, inspected
 
-DOCUMENTS = {name: getattr(inspected, name) for name in ("cnn", "fifty", "rnn", "static", "hostile")}
+DOCUMENTS = {name: getattr(inspected, name) for name in ("cnn", "fifty", "beside", "rnn", "static", "hostile")}
 
 SIZES = [(400, False), (400, True), (1280, False), (1280, True)]
 
@@ -163,6 +164,24 @@ def test_everything_of_the_document_is_in_the_page():
         assert said in text
     assert "Check failed: leak (texture)" in text
     assert "Unit 7 of the stem is dead." in text
+
+
+def test_two_models_side_by_side_are_drawn_layer_by_layer():
+    """A square per pair of layers, in rows of those of the first; the colours are the numbers of the document."""
+    document = inspected.beside()
+    html = page.write(document)
+    section = html[html.index('id="compare"') : html.index('id="tables"')]
+    drawn = re.findall(
+        r'<rect x="[\d.]+" y="([\d.]+)" width="\d+" height="10" class="k(\d+)"><title>(\d+) and (\d+)(?: to (\d+))?:',
+        section,
+    )
+    shown = np.full((6, 30), -1)
+    for _, colour, row, first, last in drawn:
+        shown[int(row) - 1, int(first) - 1 : int(last or first)] = int(colour)
+    assert (shown == np.round(10 * np.array(document["compare"]["cka"]["matrix"]))).all()
+    heights = {int(row): float(y) for y, _, row, _, _ in drawn}
+    assert np.diff([heights[row] for row in range(1, 7)]) == pytest.approx(10)
+    assert "runs/another" in _Text(section).text
 
 
 def test_what_was_not_measured_is_absent_or_said():

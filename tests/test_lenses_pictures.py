@@ -25,6 +25,7 @@ from dlcli.lenses import (
     latent,
     patches,
     path_length,
+    tuning,
 )
 
 
@@ -111,10 +112,43 @@ def test_a_patch_is_the_receptive_field_around_the_strongest_answer():
     assert (patch[0] == 128).all()
     assert np.array_equal(patch[1:, :, 0], x[3, 0:2, 4:7, 0].astype("uint8"))
     drawn = patches.look(view).pictures[view.places[0].name]
-    assert [entry["title"] for entry in drawn] == ["filters", "patches across answers"]
+    assert [entry["title"] for entry in drawn] == ["filters", "patches across answers", "where a unit answers"]
     assert pixels_of(drawn[1])[20, 20, 0] == 239  # the middle of the first tile: the strongest answer
     assert pixels_of(drawn[0])[14, 14, 0] == 255  # the middle of the kernel, and around it 0, which is grey
     assert pixels_of(drawn[0])[2, 2, 0] == 128
+
+
+def test_light_lies_where_a_map_is_above_zero():
+    """Red over grey where it answers, nothing but grey where it is below 0."""
+    heat = np.full((4, 4), -1.0)
+    heat[:, 2:] = 1
+    drawn = _drawing.glow(np.full((8, 8, 1), 100, np.uint8), heat, 40).astype(int)
+    assert (drawn[:, 35, 0] > drawn[:, 35, 2] + 200).all()
+    assert (drawn[:, 4] == 60).all()
+
+
+def test_a_curve_goes_through_its_values_and_stops_where_they_are_unknown():
+    heights = np.array([0.0, 1.0, 0.5, np.nan])
+    drawn = _drawing.curve(heights, 40, marked=1)
+    dark = (drawn.sum(axis=2) < 200).argmax(axis=0)
+    assert dark[0] == 39
+    assert dark[12] <= 3
+    assert abs(dark[26] - 20) <= 2
+    assert (drawn[:, 39] == 128).all()
+    assert (drawn[:, 13] == (230, 120, 110)).all(axis=1).sum() > 20
+
+
+def test_tuning_curves_of_units_that_like_an_angle_or_none(rng):
+    """A unit of answers cos^2 of the angle has the index 1/2 and prefers that angle; noise is not tuned."""
+    y = np.arange(400) % 8
+    angle = np.pi * y / 8
+    liking = [np.cos(angle - np.radians(at)) ** 2 for at in (0, 45, 110)]
+    rows = np.stack([*liking, np.zeros(400)], axis=1) + 0.05 * rng.normal(size=(400, 4))
+    _, index, preferred = tuning.tuned(rows, y, 8)
+    assert index[:3] == pytest.approx([0.5, 0.5, 0.5], abs=0.03)
+    assert preferred[1:3] == pytest.approx([45, 110], abs=1.5)
+    assert min(preferred[0], 180 - preferred[0]) < 1.5
+    assert index[3] == 0
 
 
 def test_the_units_shown_are_those_that_tell_classes_apart():
@@ -123,7 +157,8 @@ def test_the_units_shown_are_those_that_tell_classes_apart():
     labels = np.arange(60) % 3
     means = rng.uniform(0.5, 1.5, (60, 4))
     means[:, 2] = (labels == 1) * means[:, 2]
-    view = SimpleNamespace(data=SimpleNamespace(kept={"a": np.hstack([means, means])}, labels=labels))
+    visits = [SimpleNamespace(key="a", output=np.zeros((1, 5, 5, 4)))]
+    view = SimpleNamespace(data=SimpleNamespace(kept={"a": np.hstack([means, means])}, labels=labels), visits=visits)
     assert patches.strongest_kind(view, "a", 1) == [2]
 
 

@@ -35,6 +35,10 @@ def inspect_layers(
     layer: Annotated[
         Optional[list[str]], typer.Option(metavar="GLOB", help="Measure only layers of this name.")
     ] = None,
+    example: Annotated[
+        Optional[list[int]],
+        typer.Option(metavar="N", min=0, help="Draw what speaks for the answer to this example of the split, from 0."),
+    ] = None,
     expand: Annotated[bool, typer.Option("--expand", help="Show every layer; do not fold blocks.")] = False,
     html: Annotated[Optional[Path], typer.Option(metavar="FILE", help="Also write one self-contained page.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -86,6 +90,8 @@ def inspect_layers(
         raise DlcliError(f"--target {target} names a column of --data, and there is none.", "name --data.")
     if timeline and opened.kind != "run":
         raise DlcliError(f"--timeline needs a run directory, and {model!r} is none.", "name the run.")
+    if example and budget is not Budget.deep:
+        raise DlcliError("--example is for attributions, which take --budget deep.")
     from dlcli import materials
 
     asked = {"data": data, "target": target, "split": split, "none": budget is Budget.static}
@@ -100,6 +106,7 @@ def inspect_layers(
     from dlcli.inspection.show import show
 
     options = {"budget": budget.value, "samples": samples, "only": layer or [], "seed": seed, "pixels": pixels}
+    options["asked"] = example or []
     if timeline:
         document = inspecting.over_time(opened, found, **options)
     elif other is not None:

@@ -107,20 +107,21 @@ def _layer_by_layer(first: dict[str, Any], second: dict[str, Any]) -> dict[str, 
     for layer in first["layers"]:
         if not layer.get("levels") or _inside(layer["path"]) not in others:
             continue
-        words: dict[str, list[str]] = {"gained": [], "lost": []}
+        words: dict[str, list[str]] = {"gained": [], "kept": [], "lost": []}
         for level, scores in layer["levels"].items():
             other = others[_inside(layer["path"])].get(level)
             if other:
                 keys = ("learned", "low", "high")
                 word = _word(tuple(scores[key] for key in keys), tuple(other[key] for key in keys))
                 if word in words:
-                    words[word].append(f"{level} {other['learned'] - scores['learned']:+.2f}")
-        rows.append([_inside(layer["path"]), ", ".join(words["gained"]) or "–", ", ".join(words["lost"]) or "–"])
+                    change = f" {other['learned'] - scores['learned']:+.2f}" if word != "kept" else ""
+                    words[word].append(f"{level}{change}")
+        rows.append([_inside(layer["path"]), *(", ".join(some) or "–" for some in words.values())])
     return {
         "title": "layer by layer",
-        "columns": ["layer", "gained in the second", "lost in the second"],
+        "columns": ["layer", "gained in the second", "kept", "lost in the second"],
         "rows": rows,
-        "note": "",
+        "note": "gained, lost: beyond the 95 % intervals of both; kept: known to both, no change beyond them.",
     }
 
 

@@ -13,10 +13,15 @@ from dlcli.inspection.window import Window
 
 def receptive_fields(roots: list[Node]) -> dict[str, int | None]:
     """visit.key -> width, for every call in nesting.nested(visits)."""
+    return {key: width(field) for key, field in fields(roots).items()}
+
+
+def fields(roots: list[Node]) -> dict[str, seen.Field]:
+    """visit.key -> a window for each axis of space or time; None for everything, or unknown."""
     walk = _Walk()
     for root in roots:
         walk.enter(root)
-    return walk.widths
+    return walk.found
 
 
 def width(field: seen.Field) -> int | None:
@@ -28,7 +33,7 @@ class _Walk:
     """Fields by tensor identity: the visits keep all tensors alive, so no id is used twice."""
 
     def __init__(self):
-        self.widths: dict[str, int | None] = {}
+        self.found: dict[str, seen.Field] = {}
         self._fields: dict[int, seen.Field] = {}
 
     def enter(self, root: Node):
@@ -51,7 +56,7 @@ class _Walk:
         if through:
             for tensor in node.outputs:
                 self._field(tensor, inner)
-        self.widths[node.visit.key] = width(self._fields[id(node.outputs[0])]) if node.outputs else None
+        self.found[node.visit.key] = self._fields[id(node.outputs[0])] if node.outputs else None
 
     def _field(self, tensor, around: list) -> seen.Field:
         """Known, or made by something that no tap sees, such as x + y in a subclassed model: then the

@@ -4,7 +4,8 @@ What multiplies by weights, or activations by activations:
   convolution      2 · taps · channels in / groups · values out; transposed: the same with values in
   dense            2 · channels in · values out, at every position; einsum: 2 · summed sizes · values out
   attention        four projections and 4 · T · S · d for scores and mixture of S steps, seen from T
-  LSTM, GRU, RNN   8, 6 and 2 · T (d + h) h
+  LSTM, GRU, RNN   8, 6 and 2 · T (d + h) h; of a cell of somebody's own, T times what one step takes
+  ConvLSTM         8 · T · taps · (channels in + filters) · filters · positions out
 For all else, operations per value (PER_VALUE below). Biases, activations inside a layer and moving data count
 nothing; a Dense with an activation layer in it counts that too. What nobody can count is None, never 0.
 """
@@ -32,6 +33,7 @@ WHOLE = (
     *(layers.Bidirectional, layers.TimeDistributed, layers.RNN),
 )
 _GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1, "LSTMCell": 4, "GRUCell": 3, "SimpleRNNCell": 1}
+_CONVOLVED = (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D)
 _GLOBAL_POOLINGS = (
     *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
     *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D),
@@ -122,25 +124,43 @@ def _whole(layer, given: list[tuple], made: tuple) -> int | None:
         step = flops(layer.layer, one[:1], one[1])
         return None if step is None else rows * step
     if isinstance(layer, layers.Bidirectional):
-        both = [_recurrent(half, given[0]) for half in (layer.forward_layer, layer.backward_layer)]
+        both = [_recurrent(half, given[0], made) for half in (layer.forward_layer, layer.backward_layer)]
         return None if None in both else sum(both)
     if isinstance(layer, layers.RNN):
-        return _recurrent(layer, given[0])
+        return _recurrent(layer, given[0], made)
     return _attention(layer, given)
 
 
-def _recurrent(layer, given: tuple) -> int | None:
-    """2 (d + h) h for every gate and step; stacked cells one after the other."""
-    if None in given[1:] or len(given) != 3:
+def _recurrent(layer, given: tuple, made: tuple) -> int | None:
+    """What the cell takes for one step, times the steps; stacked cells one after the other."""
+    if None in given[1:]:
         return None
-    cells = getattr(layer.cell, "cells", [layer.cell])
-    total, size = 0, given[2]
-    for cell in cells:
-        if type(cell).__name__ not in _GATES:
+    if isinstance(layer, _CONVOLVED):
+        return given[1] * _convolved_step(layer, given, made[2:] if layer.return_sequences else made[1:])
+    total, size = 0, given[2:]
+    for cell in getattr(layer.cell, "cells", [layer.cell]):
+        step = _step(cell, size)
+        if step is None:
             return None
-        total += 2 * _GATES[type(cell).__name__] * given[1] * (size + cell.units) * cell.units
-        size = cell.units
+        total += given[1] * step
+        size = tree.flatten(getattr(cell, "output_size", cell.state_size))[:1]
     return total
+
+
+def _step(cell, size: tuple | list) -> int | None:
+    """2 (d + h) h for every gate; of a cell of somebody's own, the operations that it is made of."""
+    if type(cell).__name__ in _GATES:
+        return 2 * _GATES[type(cell).__name__] * (size[0] + cell.units) * cell.units
+    states = tree.flatten(cell.state_size)
+    tensors = [keras.KerasTensor((1, *size)), *(keras.KerasTensor((1, state)) for state in states)]
+    return _inside(cell, tensors, with_layers=True, arranged=lambda given: [given[0], given[1:]])
+
+
+def _convolved_step(layer, given: tuple, made: tuple) -> int:
+    """Four gates by a convolution of the input, and by one of the state that keeps its size."""
+    first = layer.data_format == "channels_first"
+    channels, positions = (given[2], made[1:]) if first else (given[-1], made[:-1])
+    return 8 * math.prod(layer.kernel_size) * (channels + layer.filters) * layer.filters * math.prod(positions)
 
 
 def _attention(layer, given: list[tuple]) -> int | None:
@@ -169,9 +189,9 @@ def _weights(layer) -> int:
     return math.prod(layer.kernel.shape)
 
 
-def _inside(layer, inputs: list, *, with_layers: bool) -> int | None:
+def _inside(layer, inputs: list, *, with_layers: bool, arranged=None) -> int | None:
     """Somebody's own layer: the sum over the operations of keras.ops that it is made of."""
-    found = operations.inside(layer, inputs)
+    found = operations.inside(layer, inputs, arranged)
     if found is None:
         return None
     total = 0

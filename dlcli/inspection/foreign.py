@@ -1,5 +1,7 @@
 """A model that nobody here trained as a subject: its input's shape says what can go in."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import tree
 
@@ -19,28 +21,34 @@ def subject(
     samples: int,
     seed: int,
     pixels: str | None,
+    asked: Sequence[int] = (),
     finite: bool = True,
 ) -> Subject:
-    """The model, at most `samples` of the user's examples where data is given, and fitting stimuli."""
+    """The model, at most `samples` of the user's examples where data is given, those asked for first, and fitting stimuli."""
     opened = load(reference, pixels=pixels, finite=finite)
     model = opened.model
     specification(model)  # raises for a model that never saw an input
     shape = tuple(model.inputs[0].shape[1:])
+    first = len(shape) == 3 and shape[-1] not in (1, 3) and shape[0] in (1, 3)  # (C, H, W)
+    shape = (*shape[1:], shape[0]) if first else shape
     picture = len(model.inputs) == 1 and len(shape) == 3 and shape[-1] in (1, 3)
     found = Subject(model=model, title=model.name, source=reference.text, family=family_of(model))
     if picture:
         height, width = (side or 96 for side in shape[:2])
+        scale = (lambda x: np.moveaxis(opened.scale(x), -1, 1)) if first else opened.scale
         reference_pixels = None
         if data is not None:
-            reference_pixels = _pictures(found, data, part, (height, width, shape[2]), opened.scale, samples, seed)
+            chosen = at_random(len(data.splits[part]), samples, seed, asked)
+            reference_pixels = _pictures(found, data, part, (height, width, shape[2]), scale, chosen)
         found.warnings.append(f"pixels are brought to scale {opened.scaled}; --pixels says otherwise")
         found.stimuli = Stimuli(
             entry="pictures",
             make={"height": height, "width": width, "channels": shape[2]},
-            feed=lambda level: (_scaled(matched(level.x, reference_pixels), opened.scale), None),
+            feed=lambda level: (_scaled(matched(level.x, reference_pixels), scale), None),
         )
     elif data is not None:
-        _arrays(found, data, part, samples, seed)
+        _arrays(found, data, part, at_random(len(data.splits[part]), samples, seed, asked))
+    found.asked = len(asked) if data is not None else 0
     if not picture and len(model.inputs) == 1 and len(shape) == 2 and shape[0] and shape[1]:
         found.stimuli = series(shape, found.read, found.count)
     return found
@@ -50,12 +58,11 @@ def _scaled(pixels: np.ndarray, scale):
     return lambda rows: scale(pixels[rows].astype(np.float32))
 
 
-def _pictures(found: Subject, data: Data, part: str, size, scale, samples: int, seed: int):
+def _pictures(found: Subject, data: Data, part: str, size, scale, chosen: np.ndarray):
     """Give the subject the user's pictures; returns their mean and deviation per channel, 0..255."""
     if data.kind != "images":
         raise DlcliError(f"{found.source} takes pictures, and --data holds {data.kind}.")
     examples = data.splits[part]
-    chosen = at_random(len(examples), samples, seed)
     images = examples.x.take(chosen).prepare(*size)
     found.data, found.count = part, len(chosen)
     found.read = lambda rows: scale(images.read(rows).astype(np.float32))
@@ -64,10 +71,9 @@ def _pictures(found: Subject, data: Data, part: str, size, scale, samples: int, 
     return some.mean(axis=(0, 1, 2)), some.std(axis=(0, 1, 2))
 
 
-def _arrays(found: Subject, data: Data, part: str, samples: int, seed: int) -> None:
+def _arrays(found: Subject, data: Data, part: str, chosen: np.ndarray) -> None:
     """Series of the model's own shape, as they are."""
     examples = data.splits[part]
-    chosen = at_random(len(examples), samples, seed)
     shape = tuple(found.model.inputs[0].shape[1:])
     if data.kind != "sequences" or len(found.model.inputs) > 1:
         raise DlcliError(

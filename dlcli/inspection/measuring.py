@@ -36,7 +36,7 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
     size = batch_size(visits)
     keys = [place.key for place in places]
     apart = {v.key for v in visits if v.key in keys and v.output.shape[0] not in (None, 1)}
-    watch = Watch(subject.model, keys, apart=apart)
+    watch = Watch(subject.model, keys, apart=apart, first={place.key for place in places if place.axis == 1})
     depth = BUDGETS.index(budget)
     heavy = document["model"]["flops"] > strip.HEAVY
     data = _data(subject, watch, places, visits, size, seed, seconds, FEWER if heavy else KEPT)
@@ -166,7 +166,7 @@ def _data(subject: Subject, watch, places, visits, size: int, seed: int, seconds
         return None
     started = time.perf_counter()
     shapes = {visit.key: visit.output.shape for visit in visits if hasattr(visit.output, "shape")}
-    channels = {place.key: int(shapes[place.key][-1]) for place in places}
+    channels = {place.key: int(shapes[place.key][place.axis]) for place in places}
     found = data_pass(
         watch, batches(subject.read, subject.count, None, size), subject.labels, channels, seed=seed, most=most
     )

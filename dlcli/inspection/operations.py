@@ -1,5 +1,6 @@
 """What a layer does inside, when it is made of keras.ops: its operations, found without data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -32,12 +33,15 @@ class Inside:
     outputs: list
 
 
-def inside(layer, inputs) -> Inside | None:
-    """The operations of a layer's call; None if it cannot be run on shapes alone. inputs: tensors, flat."""
+def inside(layer, inputs, arranged: Callable | None = None) -> Inside | None:
+    """The operations of a layer's call; None if it cannot be run on shapes alone. inputs: tensors, flat.
+
+    arranged: how they become the arguments; by default as one list, or else one by one.
+    """
     tensors = [keras.KerasTensor(tuple(x.shape), keras.backend.standardize_dtype(x.dtype)) for x in inputs]
     parts = [(part, len(part._inbound_nodes), len(part._outbound_nodes)) for part in layer._flatten_layers()]
     try:
-        for arguments in ([tensors], tensors)[len(tensors) < 2 :]:
+        for arguments in [arranged(tensors)] if arranged else ([tensors], tensors)[len(tensors) < 2 :]:
             found = _run(layer, tensors, arguments)
             if found is not None:
                 return found

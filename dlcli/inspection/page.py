@@ -5,7 +5,7 @@ import hashlib
 import json
 from importlib import resources
 
-from dlcli.inspection.page_cka import similarity
+from dlcli.inspection.page_cka import crossed, similarity
 from dlcli.inspection.page_layers import layer_cards, layer_table
 from dlcli.inspection.page_levels import level_map
 from dlcli.inspection.page_markup import Markup, cell, join, name_of, raw, tag
@@ -18,7 +18,7 @@ LIMIT = 5_000_000
 TABLE_ROWS = 500
 
 # What goes, one after another, from a page that is too large even without pictures.
-FIRST_TO_GO = ("document", "cards", "similarity", "map", "tables", "layers")
+FIRST_TO_GO = ("document", "cards", "similarity", "compare", "map", "tables", "layers")
 
 LEFT_OUT = "Left out to keep this page small; the document of --json has it."
 
@@ -92,6 +92,7 @@ def _sections(document: dict, kept: set[int], left_out: tuple[str, ...]) -> list
         ("layers", "Layers", layer_table(document)),
         ("cards", "Layer by layer", layer_cards(document, picture)),
         ("similarity", "How alike the layers are", similarity(document.get("cka"))),
+        ("compare", "Two models side by side", crossed(document.get("compare"))),
         ("pictures", "Pictures of the whole model", pictures or None),
         ("tables", "Tables", tables or None),
         ("methods", "How this was measured", methods(document, embedded="document" not in left_out)),

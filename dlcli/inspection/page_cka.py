@@ -28,8 +28,33 @@ def similarity(cka: dict | None) -> Markup | None:
             "Layers that form a block do about the same; at the border of a block the network changes its view.",
         ),
         _turn(names, matrix),
-        _table(names, matrix) if len(names) <= WITH_NUMBERS else _drawing(names, matrix),
+        _shown(names, names, matrix),
     )
+
+
+def crossed(compare: dict | None) -> Markup | None:
+    """Every layer of one model (down) with every layer of another (across); None without two models."""
+    if not compare:
+        return None
+    second = (compare.get("model") or {}).get("source") or "the second model"
+    found = compare.get("cka") or {}
+    if not found.get("matrix"):
+        return tag("p", "Beside ", tag("strong", name_of(second)), "; the tables below say what is gained and lost.")
+    return join(
+        tag(
+            "p",
+            "How alike the layers of this model (down) and of ",
+            tag("strong", name_of(second)),
+            " (across) arrange the same samples. 1: the same up to rotation and scale. 0: nothing in common. "
+            "A bright diagonal: the layers still do what they did; where it fades, the two part.",
+        ),
+        _shown(found["rows"], found["columns"], found["matrix"]),
+    )
+
+
+def _shown(down: list[str], across: list[str], matrix: list[list]) -> Markup:
+    few = max(len(down), len(across)) <= WITH_NUMBERS
+    return _table(down, across, matrix) if few else _drawing(down, across, matrix)
 
 
 def _turn(names: list[str], matrix: list[list]) -> Markup | None:
@@ -48,45 +73,59 @@ def _turn(names: list[str], matrix: list[list]) -> Markup | None:
     )
 
 
-def _table(names: list[str], matrix: list[list]) -> Markup:
-    head = tag("tr", tag("th", "layer", scope="col"), [tag("th", i, scope="col") for i in range(1, len(names) + 1)])
+def _table(down: list[str], across: list[str], matrix: list[list]) -> Markup:
+    heads = [tag("th", i, scope="col", title=name) for i, name in enumerate(across, 1)]
+    head = tag("tr", tag("th", "layer", scope="col"), heads)
     rows = [
         tag(
             "tr",
             tag("th", tag("div", tag("span", i, class_="position"), " ", name_of(name)), scope="row", title=name),
             [_cell(value) for value in row],
         )
-        for i, (name, row) in enumerate(zip(names, matrix, strict=True), 1)
+        for i, (name, row) in enumerate(zip(down, matrix, strict=True), 1)
     ]
     table = tag("table", tag("thead", head), tag("tbody", rows), class_="heat")
-    return tag("div", table, class_="box", tabindex=0, role="region", aria_label="Similarity of layers")
+    drawn = tag("div", table, class_="box", tabindex=0, role="region", aria_label="Similarity of layers")
+    return drawn if across == down else join(drawn, _listed("Which number is which layer across", across))
 
 
 def _cell(value) -> Markup:
     return tag("td", fraction(value) or "–", class_=step(value))
 
 
-def _drawing(names: list[str], matrix: list[list]) -> Markup:
-    """Squares by number; the list below says which number is which. Of very many layers, every second, third, …"""
-    stride = -(-len(names) // AT_MOST)
-    places = range(0, len(names), stride)
-    side = CELL * len(places)
-    margin = 0.08 * side
-    every = max(1, len(places) // 10)
+def _drawing(down: list[str], across: list[str], matrix: list[list]) -> Markup:
+    """Squares by number; the lists below say which number is which. Of very many layers, every second, third, …"""
+    stride = -(-max(len(down), len(across)) // AT_MOST)
+    places = [range(0, len(names), stride) for names in (down, across)]
+    height, width = (CELL * len(some) for some in places)
+    margin = 0.08 * max(height, width)
     drawing = tag(
         "svg",
-        [_tick(k, i + 1, margin) for k, i in enumerate(places) if k == 0 or (k + 1) % every == 0],
-        [_runs(k, i, [matrix[i][j] for j in places], places, margin) for k, i in enumerate(places)],
-        viewBox=f"0 0 {margin + side:.0f} {margin + side:.0f}",
+        [_tick(k, i + 1, margin, left=True) for k, i in _marked(places[0])],
+        [_tick(k, i + 1, margin, left=False) for k, i in _marked(places[1])],
+        [_runs(k, i, [matrix[i][j] for j in places[1]], places[1], margin) for k, i in enumerate(places[0])],
+        viewBox=f"0 0 {margin + width:.0f} {margin + height:.0f}",
         role="img",
         class_="cka",
-        aria_label=f"Similarity matrix of {len(names)} layers; the sentence above names the biggest change",
+        aria_label=f"Similarity matrix of {len(down)} layers with {len(across)}"
+        if across != down
+        else f"Similarity matrix of {len(down)} layers; the sentence above names the biggest change",
     )
     said = tag("p", f"Drawn: one layer in {stride}.", class_="note") if stride > 1 else None
+    if across == down:
+        return join(drawing, said, _listed("Which number is which layer", down))
+    return join(drawing, said, _listed("Which number is which layer down", down), _listed("… and across", across))
+
+
+def _listed(title: str, names: list[str]) -> Markup:
     items = [tag("li", name_of(name)) for name in names]
-    return join(
-        drawing, said, tag("details", tag("summary", "Which number is which layer"), tag("ol", items, class_="columns"))
-    )
+    return tag("details", tag("summary", title), tag("ol", items, class_="columns"))
+
+
+def _marked(places: range) -> list[tuple[int, int]]:
+    """About ten of the places, with their numbers in the drawing."""
+    every = max(1, len(places) // 10)
+    return [(k, i) for k, i in enumerate(places) if k == 0 or (k + 1) % every == 0]
 
 
 def _runs(k: int, i: int, row: list, places: range, margin: float) -> list[Markup]:
@@ -111,16 +150,10 @@ def _runs(k: int, i: int, row: list, places: range, margin: float) -> list[Marku
     return runs
 
 
-def _tick(k: int, text: int, margin: float) -> Markup:
+def _tick(k: int, text: int, margin: float, *, left: bool) -> Markup:
     middle, size = margin + (k + 0.5) * CELL, 0.36 * margin
-    return join(
-        tag(
-            "text",
-            text,
-            x=f"{0.85 * margin:.1f}",
-            y=f"{middle + 0.36 * size:.1f}",
-            font_size=f"{size:.1f}",
-            text_anchor="end",
-        ),
-        tag("text", text, x=f"{middle:.1f}", y=f"{0.75 * margin:.1f}", font_size=f"{size:.1f}", text_anchor="middle"),
-    )
+    if left:
+        x, y, anchor = 0.85 * margin, middle + 0.36 * size, "end"
+    else:
+        x, y, anchor = middle, 0.75 * margin, "middle"
+    return tag("text", text, x=f"{x:.1f}", y=f"{y:.1f}", font_size=f"{size:.1f}", text_anchor=anchor)

@@ -1,5 +1,7 @@
 """A run of dlcli as a subject: its task says how data and stimuli go in."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import tree
 
@@ -18,9 +20,13 @@ def subject(
     part: str,
     samples: int,
     seed: int,
+    asked: Sequence[int] = (),
     finite: bool = True,
 ) -> Subject:
-    """The best model of a run, or that of a checkpoint, and at most `samples` examples of one part of the data."""
+    """The best model of a run, or that of a checkpoint, and at most `samples` examples of one part of the data.
+
+    asked: numbers of the examples that come first.
+    """
     opened = finished.opened(reference, finite=finite)
     task, model = opened.task, opened.model
     name = opened.spec["architecture"]
@@ -31,7 +37,7 @@ def subject(
     read, truth, labels, count = None, None, None, 0
     if examples is not None:
         source = task.source(examples, training=False)
-        chosen = at_random(len(source), samples, seed)
+        chosen = at_random(len(source), samples, seed, asked)
         count = len(chosen)
         labels = _labels(task, examples, chosen) if len(source) == len(examples) else None
 
@@ -53,7 +59,10 @@ def subject(
         data=None if data is None else f"{config.data} ({part})",
         read=read,
         truth=truth,
+        # a control character begins the token between two texts, and no other
+        spell=(lambda ids: task.tokens.decode(ids).replace("\x00", "")) if hasattr(task, "tokens") else None,
         count=count,
+        asked=len(asked) if read else 0,
         labels=labels,
         classes=list(getattr(task, "classes", [])) if labels is not None else [],
         stimuli=_stimuli(

@@ -1,6 +1,6 @@
 """What is inspected: a model, the examples that go into it, and how stimuli become its input."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import layers, tree
 
+from dlcli.errors import DlcliError
 from dlcli.inspection import nesting
 from dlcli.inspection.tap import Visit
 from dlcli.stimuli._level import Level
@@ -28,7 +29,8 @@ class Stimuli:
 @dataclass(kw_only=True)
 class Subject:
     """A model with its data: `count` examples that `read` gives as the model takes them, what should come
-    out of it (`truth`: for a generator the real pictures), and class numbers where there are classes."""
+    out of it (`truth`: for a generator the real pictures), class numbers where there are classes, how ids are
+    spelt where they stand for text (`spell`), and how many of the first examples the user asked for."""
 
     model: keras.Model
     title: str
@@ -37,7 +39,9 @@ class Subject:
     data: str | None = None
     read: Read | None = None
     truth: Read | None = None
+    spell: Callable[[np.ndarray], str] | None = None
     count: int = 0
+    asked: int = 0
     labels: np.ndarray | None = None
     classes: list[str] = field(default_factory=list)
     stimuli: Stimuli | None = None
@@ -63,9 +67,16 @@ def _shapes(visits: list[Visit]) -> list[tuple]:
     return [nesting.shape(x) for visit in visits for x in tree.flatten(visit.output) if hasattr(x, "shape")]
 
 
-def at_random(total: int, samples: int, seed: int) -> np.ndarray:
-    """Positions of at most so many examples, in random order."""
-    return np.random.default_rng([seed, 3]).permutation(total)[:samples]
+def at_random(total: int, samples: int, seed: int, asked: Sequence[int] = ()) -> np.ndarray:
+    """Positions of at most so many examples, in random order behind those that were asked for.
+
+    Raises: DlcliError for an example that there is none of.
+    """
+    missing = [i for i in asked if not 0 <= i < total]
+    if missing:
+        raise DlcliError(f"there is no example {missing[0]}.", f"--example is a number from 0 to {total - 1}.")
+    order = np.random.default_rng([seed, 3]).permutation(total)
+    return np.concatenate([np.array(list(asked), int), order[~np.isin(order, asked)]])[:samples]
 
 
 def family_of(model: keras.Model) -> str:

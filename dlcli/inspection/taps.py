@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from keras import layers, tree
 
+from dlcli.inspection.layout import channels_first
 from dlcli.inspection.tap import Visit
 
 # What moves, drops or averages values and computes nothing new.
@@ -80,10 +81,11 @@ WHOLE = (
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """A layer to be measured. key: the visit whose output is looked at.  name: the layer that it is
-    reported under (the one with the weights, where there is one)."""
+    reported under (the one with the weights, where there is one).  axis: of its channels, -1 or 1."""
 
     key: str
     name: str
+    axis: int = -1
 
     @property
     def layer(self) -> str:
@@ -103,7 +105,7 @@ def chosen(visits: list[Visit]) -> list[Place]:
     for visit in steps:
         for tensor in tree.flatten(visit.output):
             by_output.setdefault(id(tensor), visit)
-    places = []
+    places, first = [], channels_first(visits)
     for visit in steps:
         if isinstance(visit.layer, PASSING) or not _features(visit) or _finished(visit, readers):
             continue
@@ -111,7 +113,7 @@ def chosen(visits: list[Visit]) -> list[Place]:
         # a norm that reads what others read as well says nothing that its source does not say
         if computed is visit and isinstance(visit.layer, _NORMS):
             continue
-        places.append((visit, Place(key=visit.key, name=computed.key)))
+        places.append((visit, Place(key=visit.key, name=computed.key, axis=1 if visit.key in first else -1)))
     return _behind_weights(places, visits)
 
 

@@ -21,12 +21,20 @@ class Watch:
 
     pool: what makes one row per example of a layer's output (default: `pooled`).  apart: keys of places where
     the model has several rows for each example, such as one for every channel: their mean is taken.
+    first: keys of places whose channels stand behind the batch, and not at the end.
     """
 
     def __init__(
-        self, model: keras.Model, keys: list[str], *, pool: Callable | None = None, apart: Collection[str] = ()
+        self,
+        model: keras.Model,
+        keys: list[str],
+        *,
+        pool: Callable | None = None,
+        apart: Collection[str] = (),
+        first: Collection[str] = (),
     ):
-        self._watched = {kind: _Watched(model, keys, kind, pool or pooled, frozenset(apart)) for kind in ("all", "at")}
+        orders = (frozenset(apart), frozenset(first))
+        self._watched = {kind: _Watched(model, keys, kind, pool or pooled, *orders) for kind in ("all", "at")}
 
     def rows(self, x, positions, count: int) -> dict[str, np.ndarray]:
         """Rows (count, d) float32 of every place for one batch.
@@ -55,12 +63,21 @@ class Watch:
 class _Watched(keras.Model):
     """{"x": the model's inputs, "at": (B,) positions as shares of the length} -> {key: (B, d)}."""
 
-    def __init__(self, model: keras.Model, keys: list[str], kind: str, pool: Callable, apart: frozenset[str]):
+    def __init__(
+        self,
+        model: keras.Model,
+        keys: list[str],
+        kind: str,
+        pool: Callable,
+        apart: frozenset[str],
+        first: frozenset[str],
+    ):
         super().__init__(name=f"watched_{kind}")
         self.model = model
         self.keys = keys
         self.pool = pool
         self.apart = apart
+        self.first = first
         self.built = True
 
     def call(self, inputs):
@@ -69,6 +86,8 @@ class _Watched(keras.Model):
         def look(visit):
             if visit.key in wanted:
                 output = visit.output
+                if visit.key in self.first:
+                    output = ops.moveaxis(output, 1, -1)
                 if visit.key in self.apart:
                     rows = ops.shape(keras.tree.flatten(inputs["x"])[0])[0]
                     output = ops.mean(ops.reshape(output, (rows, -1, *output.shape[1:])), axis=1)

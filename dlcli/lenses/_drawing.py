@@ -40,6 +40,37 @@ def tile(pixels: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize((side, side), method))
 
 
+def glow(pixels: np.ndarray, heat: np.ndarray, side: int) -> np.ndarray:
+    """What is above 0 in a map (h, w), enlarged, as red light over the picture (H, W, 1 or 3) in grey."""
+    heat = np.maximum(heat, 0)
+    image = Image.fromarray((heat / max(heat.max(), 1e-12)).astype(np.float32))
+    heat = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))[..., None]
+    grey = tile(pixels, side).mean(axis=-1, keepdims=True) * 0.6
+    return np.round(np.clip(grey + heat * (np.array([255, 120, 0]) - 0.6 * grey), 0, 255)).astype(np.uint8)
+
+
+def curve(heights: np.ndarray, side: int, *, marked: int | None = None) -> np.ndarray:
+    """A line through heights (n,) in 0..1 -> (side, side, 3) on light grey; dark grey where values are unknown (NaN).
+
+    marked: the index of a value that gets a red line of its own.
+    """
+    drawn = np.full((side, side, 3), 240, np.uint8)
+    known = np.flatnonzero(np.isfinite(heights))
+    if not len(known):
+        return drawn
+    x = np.linspace(0, len(heights) - 1, side)
+    row = np.round((1 - np.clip(np.interp(x, known, heights[known]), 0, 1)) * (side - 1)).astype(int)
+    outside = (x < known[0]) | (x > known[-1])
+    if marked is not None:
+        drawn[:, round(marked / max(len(heights) - 1, 1) * (side - 1))] = (230, 120, 110)
+    for i in range(side):
+        if not outside[i]:
+            low, high = sorted((row[i], row[max(i - 1, 0)]))
+            drawn[low : high + 1, i] = (30, 50, 90)
+    drawn[:, outside] = 128
+    return drawn
+
+
 def visible(x: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
     """Pictures as a model takes or gives them (n, H, W, C) -> uint8; the scale is told from `like` (default: x itself).
 

@@ -11,7 +11,7 @@ from dlcli.inspection.view import View
 def maps(view: View) -> list[Place]:
     """The places whose output is maps (B, H, W, C), in order."""
     shapes = {visit.key: getattr(visit.output, "shape", ()) for visit in view.visits}
-    return [place for place in view.places if len(shapes[place.key]) == 4]
+    return [place for place in view.places if len(shapes[place.key]) == 4 and place.axis == -1]
 
 
 def batches(x, size: int) -> Iterator:

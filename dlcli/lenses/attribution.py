@@ -1,53 +1,53 @@
-"""Which pixels speak for the answer: integrated gradients and Grad-CAM for four examples."""
+"""Which pixels speak for the answer: integrated gradients and Grad-CAM for the examples asked for, or four."""
 
 from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import ops
-from PIL import Image
 
 from dlcli.inspection.gradients import at_layers, gradients
 from dlcli.inspection.view import Finding, View
-from dlcli.lenses import _drawing, _placed
+from dlcli.lenses import _drawing, _placed, _scores
 
 BUDGET = "deep"
 FAMILIES = ("cnn",)
-EXAMPLES = 4
+EXAMPLES, MOST = 4, 16
 STEPS, FINER = 16, 64
 CLOSED = 0.01  # a larger gap asks for finer steps
 _SIDE = 96
 
 
 def look(view: View) -> Finding | None:
-    x, places = view.examples(max(EXAMPLES, 32)), _placed.maps(view)
+    count = min(view.subject.asked, MOST) or EXAMPLES
+    x, places = view.examples(max(count, 32)), _placed.maps(view)
     model = view.subject.model
     if not _drawing.drawable(x) or not places or len(model.outputs) != 1 or len(model.outputs[0].shape) != 2:
         return None
     x = np.asarray(x, np.float32)
     # the mean colour says nothing; black could be a part of the picture
-    baseline = np.broadcast_to(x.mean(axis=(0, 1, 2)), x[:EXAMPLES].shape).astype(np.float32)
-    examples = x[:EXAMPLES]
+    baseline = np.broadcast_to(x.mean(axis=(0, 1, 2)), x[:count].shape).astype(np.float32)
+    examples = x[:count]
     output = ops.convert_to_numpy(model(examples, training=False))
     chosen = output.argmax(axis=1)
-    log = is_distribution(output)
+    log = _scores.is_distribution(output)
 
     def answer(output):
-        return ops.sum(_scores(output, chosen, log))
+        return ops.sum(_picked(output, chosen, log))
 
     def function(pixels):
         return answer(model(pixels, training=False))
 
-    ends = [ops.convert_to_numpy(_scores(model(end, training=False), chosen, log)) for end in (baseline, examples)]
+    ends = [ops.convert_to_numpy(_picked(model(end, training=False), chosen, log)) for end in (baseline, examples)]
     for steps in (STEPS, FINER):
         attributed = integrated(function, examples, baseline, steps=steps)
         gap = completeness_gap(attributed, ends[1] - ends[0])
         if gap <= CLOSED:
             break
     heat = grad_cam(*_last(at_layers(model, examples, [places[-1].key], lambda output, _: answer(output))))
-    shown = _drawing.visible(x)[:EXAMPLES]
+    shown = _drawing.visible(x)[:count]
     rows = [
-        [_tile(shown[i]), _signed(attributed[i].sum(axis=-1)), _over(shown[i], np.maximum(heat[i], 0))]
+        [_tile(shown[i]), _signed(attributed[i].sum(axis=-1)), _drawing.glow(shown[i], heat[i], _SIDE)]
         for i in range(len(examples))
     ]
     classes = view.subject.classes
@@ -58,7 +58,7 @@ def look(view: View) -> Finding | None:
         _drawing.sheet(rows, _SIDE),
         caption=f"Answers: {names}. Left: what goes in. Middle: integrated gradients of the {what} ({steps} steps, gap "
         f"{100 * gap:.2g} %), red for, blue against. Right: Grad-CAM at {places[-1].name.rpartition('/')[2]}.",
-        alt=f"Four pictures, answered {names}, and the pixels that speak for it",
+        alt=f"{count} pictures, answered {names}, and the pixels that speak for it",
     )
     finding = Finding(pictures={"": [entry]}, methods=list(_METHODS))
     if gap > CLOSED:
@@ -92,12 +92,7 @@ def grad_cam(maps: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     return np.einsum("nhwc,nc->nhw", maps, slopes.mean(axis=(1, 2)))
 
 
-def is_distribution(output: np.ndarray) -> bool:
-    """Whether each row (..., C) holds probabilities."""
-    return bool(output.shape[-1] > 1 and output.min() >= 0 and np.allclose(output.sum(axis=-1), 1, atol=1e-3))
-
-
-def _scores(output, chosen: np.ndarray, log: bool):
+def _picked(output, chosen: np.ndarray, log: bool):
     """The answer of each example (n,): a logit, or the logarithm of a probability."""
     picked = ops.sum(output * keras.utils.to_categorical(chosen, output.shape[-1]).astype(np.float32), axis=-1)
     return ops.log(picked + 1e-12) if log else picked
@@ -119,14 +114,6 @@ def _signed(values: np.ndarray) -> np.ndarray:
     red, blue = np.array([0.0, 0.75, 0.85]), np.array([0.85, 0.55, 0.0])
     shade = 1 - np.maximum(strength, 0) * red - np.maximum(-strength, 0) * blue
     return np.round(255 * shade).astype(np.uint8)
-
-
-def _over(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """A map >= 0, enlarged, as red light over the picture in grey."""
-    image = Image.fromarray((heat / max(heat.max(), 1e-12)).astype(np.float32))
-    heat = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR))[..., None]
-    grey = _tile(pixels).mean(axis=-1, keepdims=True) * 0.6
-    return np.round(np.clip(grey + heat * (np.array([255, 120, 0]) - 0.6 * grey), 0, 255)).astype(np.uint8)
 
 
 _METHODS = (

@@ -10,7 +10,7 @@ from keras import ops
 from dlcli.inspection import erasure
 from dlcli.inspection.gradients import run, seen
 from dlcli.inspection.view import Finding, View
-from dlcli.lenses import _placed
+from dlcli.lenses import _placed, _scores
 
 BUDGET = "deep"
 FAMILIES = ("cnn", "transformer", "rnn")
@@ -64,7 +64,7 @@ def gained(view: View) -> list[tuple]:
         (level, i)
         for level in view.strip.hierarchy.levels
         for i in range(len(view.places) - 1)
-        if level.gain[i] > GAINED
+        if level.gain[i] > GAINED and view.places[i].axis == -1
     ]
     return sorted(found, key=lambda pair: -pair[0].gain[pair[1]])[:PAIRS]
 
@@ -123,19 +123,10 @@ def _accuracy_drop(before: np.ndarray, after: np.ndarray, labels: np.ndarray) ->
 def _change(view: View, given: np.ndarray):
     """How much outputs without labels changed: divergence of distributions, or squared change over their variance."""
     many = given.shape[-1] > 2
-    if many and given.min() >= 0 and np.allclose(given.sum(axis=-1), 1, atol=1e-3):
-        return lambda a, b, _: divergence(np.log(a + 1e-12), np.log(b + 1e-12)), "KL, nats"
     tokens = "int" in str(view.subject.model.inputs[0].dtype)
-    if many and given.ndim == 3 and tokens:  # logits of the next token, and not a forecast
-        return lambda a, b, _: divergence(_log_softmax(a), _log_softmax(b)), "KL, nats"
+    # scores of three dimensions are logits of the next token where ids go in, else a forecast
+    if many and (_scores.is_distribution(given) or (given.ndim == 3 and tokens)):
+        return lambda a, b, _: float(
+            _scores.divergence(_scores.log_probabilities(a), _scores.log_probabilities(b)).mean()
+        ), "KL, nats"
     return lambda a, b, _: float(((a - b) ** 2).mean() / max(a.var(), 1e-12)), "squared change / variance"
-
-
-def divergence(before: np.ndarray, after: np.ndarray) -> float:
-    """Mean KL in nats of distributions given as log probabilities (..., C)."""
-    return float((np.exp(before) * (before - after)).sum(axis=-1).mean())
-
-
-def _log_softmax(x: np.ndarray) -> np.ndarray:
-    x = x - x.max(axis=-1, keepdims=True)
-    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))

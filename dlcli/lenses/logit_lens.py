@@ -5,6 +5,7 @@ from keras import layers, ops, tree
 
 from dlcli.inspection.tap import Tap, Visit, mask_of
 from dlcli.inspection.view import Finding, View
+from dlcli.lenses import _scores
 from dlcli.lenses._places import reported, short
 
 BUDGET = "standard"
@@ -89,7 +90,7 @@ def looked(model, x, sums: list[str], tail: list, rng) -> dict[str, tuple[float,
     mask = _counted(visits, output)
     chosen = np.flatnonzero(mask)
     chosen = np.sort(rng.permutation(chosen)[:_POSITIONS])
-    final = log_probabilities(output.reshape(-1, output.shape[-1])[chosen])
+    final = _scores.log_probabilities(output.reshape(-1, output.shape[-1])[chosen])
     best = final.argmax(axis=-1)
     found = {}
     for visit in visits:
@@ -98,8 +99,8 @@ def looked(model, x, sums: list[str], tail: list, rng) -> dict[str, tuple[float,
             at = ops.take(values, chosen, axis=0)[None]  # (1, n, C)
             for layer in tail:
                 at = layer(at)
-            lens = log_probabilities(ops.convert_to_numpy(ops.cast(at, "float32"))[0])
-            divergence = float(np.mean((np.exp(final) * (final - lens)).sum(axis=-1)))
+            lens = _scores.log_probabilities(ops.convert_to_numpy(ops.cast(at, "float32"))[0])
+            divergence = float(np.mean(_scores.divergence(final, lens)))
             rank = 1 + (lens > np.take_along_axis(lens, best[:, None], axis=-1)).sum(axis=-1)
             found[visit.key] = max(divergence, 0.0), float(np.median(rank)), len(chosen)
             if visit.key == sums[-1] and np.abs(np.exp(lens) - np.exp(final)).max() > _ROUNDING:
@@ -114,12 +115,3 @@ def _counted(visits: list[Visit], output: np.ndarray) -> np.ndarray:
         if mask is not None and tuple(mask.shape) == output.shape[:2]:
             return ops.convert_to_numpy(mask).astype(bool)
     return np.ones(output.shape[:2], bool)
-
-
-def log_probabilities(scores: np.ndarray) -> np.ndarray:
-    """Log of probabilities (n, V), whether scores are probabilities already or logits."""
-    scores = scores.astype(np.float64)
-    if scores.min() >= 0 and np.allclose(scores.sum(axis=-1), 1, atol=1e-3):
-        return np.log(np.maximum(scores, 1e-30))
-    scores = scores - scores.max(axis=-1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))

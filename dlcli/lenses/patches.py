@@ -17,7 +17,8 @@ UNITS = 4
 EXAMPLES = 256  # all maps of all layers are looked at, which costs more than a forward pass
 # Share of the examples with a stronger answer, and how many patches are taken there.
 QUANTILES = (("top", 0.0, 2), ("99 %", 0.01, 2), ("95 %", 0.05, 2), ("75 %", 0.25, 2), ("median", 0.5, 1))
-_SIDE = 40
+OVERLAID = 6  # examples that a unit's map is laid over
+_SIDE, _LARGER = 40, 64
 
 
 def look(view: View) -> Finding | None:
@@ -32,6 +33,8 @@ def look(view: View) -> Finding | None:
     answers = answered(view.subject.model, x, chosen, view.batch_size)
     fields = _placed.receptive_fields(view)
     seen_as = _drawing.visible(x)
+    first = {key: some[:1] for key, some in chosen.items()}
+    maps = seen(view.subject.model, x[:OVERLAID], list(first), first)
     for place in places:
         height, spots = answers[place.key]
         rows = [
@@ -46,6 +49,15 @@ def look(view: View) -> Finding | None:
                 caption=f"One row for each of the units {names}. From left to right: 2 patches each at the strongest "
                 f"answers, the quantiles 99 %, 95 % and 75 %, and 1 at the median of {len(x)} examples.",
                 alt=f"Parts of pictures that units {names} of {place.name} answer to, from strong to middling",
+            )
+        )
+        glowing = [_drawing.glow(one, two[..., 0], _LARGER) for one, two in zip(seen_as, maps[place.key], strict=False)]
+        finding.pictures[place.name].append(
+            _drawing.picture(
+                "where a unit answers",
+                _drawing.sheet([glowing], _LARGER),
+                caption=f"Unit {chosen[place.key][0]} over the first {len(glowing)} examples; red: above 0, each to its largest.",
+                alt=f"Maps of unit {chosen[place.key][0]} of {place.name} over pictures",
             )
         )
     finding.methods.append(
@@ -63,7 +75,8 @@ def look(view: View) -> Finding | None:
 def strongest_kind(view: View, key: str, count: int = UNITS) -> list[int]:
     """The units of a place that tell most about classes, or vary most where there are none."""
     rows, labels = view.data.kept[key], view.data.labels
-    means = rows[:, : rows.shape[1] // 2]  # the second half are deviations over positions
+    width = next(visit.output.shape[-1] for visit in view.visits if visit.key == key)
+    means = rows[:, :width]  # behind them are deviations over positions
     score = means.var(axis=0)
     if labels is not None:
         classes = np.stack([means[labels == c].mean(axis=0) for c in np.unique(labels)])

@@ -18,10 +18,10 @@ def look(view: View) -> Finding | None:
     for place in view.places:
         # the means of the units come first in a row; their deviations are not theirs alone
         rows = [view.strip.rows[level.name][place.key] for level in levels]
-        shape = next(visit.output.shape for visit in view.visits if visit.key == place.key)
-        explained = np.zeros((len(levels), int(shape[-1])))
+        width = int(next(visit.output.shape for visit in view.visits if visit.key == place.key)[place.axis])
+        explained = np.zeros((len(levels), width))
         for i, (level, values) in enumerate(zip(levels, rows, strict=True)):
-            omega, significant = units.omega_squared(values[:, : shape[-1]], level.y)
+            omega, significant = units.omega_squared(values[:, :width], level.y)
             explained[i] = np.where(significant, np.nan_to_num(omega), 0.0)
         strongest = explained.argmax(axis=0)
         counts = [int(((strongest == i) & (explained.max(axis=0) > STRONG)).sum()) for i in range(len(levels))]
