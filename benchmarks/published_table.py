@@ -72,7 +72,8 @@ def _cells(row: dict, done: list[dict], wanted: int) -> list[str]:
         measured = f"{short(value)}, mean of {len(scored)}"
     else:
         one = scored[0]["test"][row["score"]]
-        measured = f"{short(value)} ({short(one['low'])}–{short(one['high'])})"
+        known = one["low"] is not None and one["high"] is not None
+        measured = short(value) + (f" ({short(one['low'])}–{short(one['high'])})" if known else "")
     if len(scored) < wanted:
         measured += f"; {len(scored)} of {wanted} run"
     simple = rivals(row, scored)

@@ -303,6 +303,8 @@ def test_a_judge_compares_in_its_own_features_and_counts_the_classes(judge, rng)
     x, y = task.source(examples, training=False).batch(np.arange(40), rng)
     report = task.report(task.measure(x, y, dark))
     assert report.tables["judged classes"][0]["generated"] == 1
+    assert report.scores["missing_classes"].value == 1  # nothing bright
+    assert task.report(task.measure(x, y, y)).scores["missing_classes"].value == 0
     assert (
         report.scores["judged_frechet"].value > 10 * task.report(task.measure(x, y, y)).scores["judged_frechet"].value
     )

@@ -142,7 +142,11 @@ class Task(task.Task):
             for name in ("frechet", "precision", "recall", "density", "coverage"):
                 scores[f"judged_{name}"] = judged.scores[name]
                 formulas[f"judged_{name}"] = f"{judged.formulas[name]}; {said}"
-            tables["judged classes"] = judging.counted(measures["drawn"], measures["found"], self.judged.classes)
+            shares = judging.counted(measures["drawn"], measures["found"], self.judged.classes)
+            tables["judged classes"] = shares
+            missing = sum(row["generated"] < row["real"] / 10 for row in shares)
+            scores["missing_classes"] = task.Score(float(missing), np.nan, np.nan, len(real))
+            formulas["missing_classes"] = "classes that are drawn less than a tenth as often as they are real; " + said
         return task.Report(scores=scores, tables=tables, formulas=formulas)
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
