@@ -20,7 +20,7 @@ class Rival:
     name: str
     report: Report
     seconds: float
-    bound: bool = False  # the real thing: what a score would be at best, and no rival
+    counts: bool = True  # False: it stands in the table, and the verdict passes it over
 
 
 # Columns of a terminal that a score with its interval takes.
@@ -40,7 +40,8 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
     """
     found = []
     for entry in registry.entries("baselines").values():
-        if name not in entry.literal("TASKS", ()):
+        asked = entry.literal("ASKS", None)  # the option of the task that a baseline is about
+        if name not in entry.literal("TASKS", ()) or (asked and not getattr(task, asked)):
             continue
         begun = time.monotonic()
         try:
@@ -48,8 +49,8 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
         except (ValueError, MemoryError) as error:
             console.warn(f"the baseline {entry.name} was left out: {error}")
             continue
-        bound = entry.literal("BOUND", False)
-        found.append(Rival(name=entry.name, report=report, seconds=time.monotonic() - begun, bound=bound))
+        counts = entry.literal("COUNTS", True)
+        found.append(Rival(name=entry.name, report=report, seconds=time.monotonic() - begun, counts=counts))
     return found
 
 
@@ -62,7 +63,7 @@ def better(task: Task, score: Score, other: Score) -> bool:
 
 def verdict(task: Task, report: Report, found: list[Rival]) -> str:
     """Does the deep model beat its best simple rival beyond the interval? One sentence."""
-    comparable = [rival for rival in found if task.headline in rival.report.scores and not rival.bound]
+    comparable = [rival for rival in found if task.headline in rival.report.scores and rival.counts]
     if not comparable or task.headline not in report.scores:
         return ""
     sign = 1 if task.higher_is_better else -1
