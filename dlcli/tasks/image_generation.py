@@ -145,10 +145,7 @@ class Task(task.Task):
             tables["classes"] = table
         if copied is not None:
             scores["near_copies"] = metrics.score(copied)
-            formulas["near_copies"] = (
-                "share of generated pictures nearer to a training picture, in pixels, than 95 % of the pictures of this"
-                f" split are: {copies.NEAR:g} where nothing was learned by heart"
-            )
+            formulas["near_copies"] = copies.FORMULA
         if self.judged:
             told = judging.report(self.judged, measures)
             scores, formulas, tables = scores | told.scores, formulas | told.formulas, tables | told.tables
