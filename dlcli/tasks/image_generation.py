@@ -57,9 +57,8 @@ class Task(task.Task):
         beside: str | None = None,
     ) -> "Task":
         """size: longer side of the pictures in pixels (default: their own, at most 64).
-        latent: numbers of noise that a picture is drawn from.  judge: a run of image-classification;
-        its features compare the pictures too, and its classes say which are missing.  beside: a run
-        whose pictures are scored too."""
+        latent: numbers of noise that a picture is drawn from.  judge: a run of image-classification,
+        whose features compare too and whose classes are counted.  beside: another run that draws."""
         if len(train) < 2:
             raise DataError(f"{len(train)} training pictures are too few to draw more of the kind.", "check the path.")
         image = pixels.shape(train.x, size or min(_LONGEST, max(train.x.size()[:2])))
