@@ -4,6 +4,9 @@ import json
 import statistics
 from pathlib import Path
 
+# What stands beside a model and is no simple rule: real pictures, and those of another network.
+NO_RIVALS = ("real-pictures", "drawn-by")
+
 MARKS = ("<!-- published: drawn by benchmarks/published.py --readme -->", "<!-- /published -->")
 
 
@@ -72,17 +75,17 @@ def _cells(row: dict, done: list[dict], wanted: int) -> list[str]:
         measured = f"{short(value)}, mean of {len(scored)}"
     else:
         one = scored[0]["test"][row["score"]]
-        measured = f"{short(value)} ({short(one['low'])}–{short(one['high'])})"
+        known = one["low"] is not None and one["high"] is not None
+        measured = short(value) + (f" ({short(one['low'])}–{short(one['high'])})" if known else "")
     if len(scored) < wanted:
         measured += f"; {len(scored)} of {wanted} run"
     simple = rivals(row, scored)
-    real = simple.pop("real-pictures", None)  # no rival: what real pictures would score
+    shown = {name: simple.pop(name) for name in NO_RIVALS if name in simple}
     best = min(simple, key=lambda name: -simple[name] if row.get("higher") else simple[name], default=None)
     against = simple.get(row.get("against"))
     bound = row["ratio"] * against if "ratio" in row and against is not None else row.get("must")
     beside = f"{best} {short(simple[best])}" if best else "–"
-    if real is not None:
-        beside += f"; real pictures {short(real)}"
+    beside += "".join(f"; {name.replace('-', ' ')} {short(number)}" for name, number in shown.items())
     return [measured, _bound(row, bound, value), beside]
 
 

@@ -8,6 +8,10 @@ from dlcli.task import Source
 
 COMPARED = 1_000  # drawn, and real ones that it did not see
 NEAR = 0.05  # share of the real ones that count as near copies, by definition
+FORMULA = (
+    "share of generated pictures nearer to a training picture, in pixels, than 95 % of the pictures of this split are:"
+    f" {NEAR:g} where nothing was learned by heart"
+)
 
 
 def found(model: keras.Model, source: Source, known: Source) -> np.ndarray:

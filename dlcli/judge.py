@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dlcli import finished, rundir, task
+from dlcli import finished, metrics, rundir, task
 from dlcli.errors import DlcliError
 
 
@@ -54,9 +54,23 @@ def opened(path: str, image: list[int]) -> Judge:
     )
 
 
-def counted(drawn: np.ndarray, real: np.ndarray, classes: list[str]) -> list[dict]:
-    """How the judge divides generated and real pictures among the classes, in shares."""
-    return [
-        {"class": name, "generated": float((drawn == i).mean()), "real": float((real == i).mean())}
-        for i, name in enumerate(classes)
+def report(judge: Judge, measures: dict[str, np.ndarray]) -> task.Report:
+    """Scores of what a judge saw: "judged_real" and "judged_fake" (n, d), "found" and "drawn" (n,)."""
+    found = metrics.generation(measures["judged_real"], measures["judged_fake"])
+    n = len(measures["judged_real"])
+    said = f"features: the last of {judge.name}, a classifier of such pictures; n = {n}"
+    names = ("frechet", "precision", "recall", "density", "coverage")
+    scores = {f"judged_{name}": found.scores[name] for name in names}
+    formulas = {f"judged_{name}": f"{found.formulas[name]}; {said}" for name in names}
+    shares = [
+        {
+            "class": name,
+            "generated": float((measures["drawn"] == i).mean()),
+            "real": float((measures["found"] == i).mean()),
+        }
+        for i, name in enumerate(judge.classes)
     ]
+    missing = sum(row["generated"] < row["real"] / 10 for row in shares)
+    scores["missing_classes"] = task.Score(float(missing), np.nan, np.nan, n)
+    formulas["missing_classes"] = f"classes that are drawn less than a tenth as often as they are real; {said}"
+    return task.Report(scores=scores, formulas=formulas, tables={"judged classes": shares})

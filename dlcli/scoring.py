@@ -21,7 +21,7 @@ class Rival:
     name: str
     report: Report
     seconds: float
-    bound: bool = False  # the real thing: what a score would be at best, and no rival
+    counts: bool = True  # False: it stands in the table, and the verdict passes it over
 
 
 # Columns of a terminal that a score with its interval takes.
@@ -41,7 +41,8 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
     """
     found = []
     for entry in registry.entries("baselines").values():
-        if name not in entry.literal("TASKS", ()):
+        asked = entry.literal("ASKS", None)  # the option of the task that a baseline is about
+        if name not in entry.literal("TASKS", ()) or (asked and not getattr(task, asked)):
             continue
         begun = time.monotonic()
         try:
@@ -49,8 +50,8 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
         except (ValueError, MemoryError) as error:
             console.warn(f"the baseline {entry.name} was left out: {error}")
             continue
-        bound = entry.literal("BOUND", False)
-        found.append(Rival(name=entry.name, report=report, seconds=time.monotonic() - begun, bound=bound))
+        counts = entry.literal("COUNTS", True)
+        found.append(Rival(name=entry.name, report=report, seconds=time.monotonic() - begun, counts=counts))
     return found
 
 
@@ -63,7 +64,7 @@ def better(task: Task, score: Score, other: Score) -> bool:
 
 def verdict(task: Task, report: Report, found: list[Rival], data: Data | None = None) -> str:
     """Does the deep model beat its best simple rival beyond the interval? If not, why not, as far as `data` tells."""
-    case = Case(task, report, {rival.name: rival.report for rival in found if not rival.bound}, data)
+    case = Case(task, report, {rival.name: rival.report for rival in found if rival.counts}, data)
     if not case.theirs or task.headline not in report.scores:
         return ""
     ours, theirs = case.ours, case.theirs[case.best]

@@ -342,6 +342,18 @@ def test_every_row_of_a_series_is_scored_by_the_window_that_ends_with_it():
     assert named[-1]["rank"] == 1
 
 
+def test_a_series_without_the_column_of_labels_is_scored_and_not_judged():
+    data = long_series()
+    task = anomaly_detection.Task.learn(data.splits["train"], data, window=16, label="wrong")
+    bare = Examples(x=[Span(data.splits["test"].x[0].values[:, :1], 450, 600, "s")])
+    (labelled, *_), (plain, *_) = (
+        task.source(one, training=False).batch(np.arange(150), np.random.default_rng(0))
+        for one in (data.splits["test"], bare)
+    )
+    np.testing.assert_array_equal(plain["values"], labelled["values"])
+    assert "anomaly" not in plain
+
+
 def test_an_autoencoder_finds_where_a_series_stands_still():
     data = long_series()
     task = anomaly_detection.Task.learn(data.splits["train"], data, window=16, label="wrong", code=2)

@@ -1,20 +1,23 @@
 """Adversarial networks: one loss that trains two networks, and the pictures that come of it."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from dlcli import copies, fit, rundir, scoring
+from dlcli.architectures.autoencoder import vae
 from dlcli.architectures.gan import cgan, dcgan
 from dlcli.architectures.gan._convolutional import sides
-from dlcli.config import FitConfig
+from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data, Examples
 from dlcli.errors import DlcliError
 from dlcli.features import SIZE, coarse, features
 from dlcli.grid import grid
 from dlcli.images import ArrayImages
 from dlcli.metrics import density_coverage
-from dlcli.tasks import image_generation
+from dlcli.tasks import image_generation, reconstruction
 
 SETTINGS = FitConfig(optimizer="adam", learning_rate=1e-3, beta_1=0.5, warmup=0.0, weight_decay=0.0, jit=False)
 
@@ -271,8 +274,9 @@ def test_real_pictures_are_a_bound_and_no_rival(rng):
     task = learned(train, latent=2)
     found = scoring.rivals("image-generation", task, train, test)
     named = {rival.name: rival for rival in found}
-    assert named["real-pictures"].bound
-    assert not named["pca-sampler"].bound
+    assert not named["real-pictures"].counts
+    assert named["pca-sampler"].counts
+    assert "drawn-by" not in named  # nobody asked
     real, drawn = (named[name].report.scores["coverage"].value for name in ("real-pictures", "pca-sampler"))
     assert real > 0.9
     said = scoring.verdict(task, named["pca-sampler"].report, found)
@@ -303,6 +307,8 @@ def test_a_judge_compares_in_its_own_features_and_counts_the_classes(judge, rng)
     x, y = task.source(examples, training=False).batch(np.arange(40), rng)
     report = task.report(task.measure(x, y, dark))
     assert report.tables["judged classes"][0]["generated"] == 1
+    assert report.scores["missing_classes"].value == 1  # nothing bright
+    assert task.report(task.measure(x, y, y)).scores["missing_classes"].value == 0
     assert (
         report.scores["judged_frechet"].value > 10 * task.report(task.measure(x, y, y)).scores["judged_frechet"].value
     )
@@ -316,3 +322,27 @@ def test_a_judge_of_other_pictures_is_refused(judge, rng):
     """Before anything is trained."""
     with pytest.raises(DlcliError, match="8x8x1"):
         learned(pictures(rng, (16, 16, 1)), latent=2, judge=str(judge))
+
+
+def test_what_another_run_draws_is_scored_beside(rng, tmp_path):
+    """A variational autoencoder whose pictures are all black, whatever its code."""
+    examples = pictures(rng, n=40)
+    data = Data(kind="images", splits={"train": examples})
+    other = reconstruction.Task.learn(examples, data, code=3)
+    model = vae.build(other, width=8)
+    model.get_layer("decoder_values").set_weights([np.zeros((8, 64)), np.full(64, -30.0)])
+    run = rundir.create(tmp_path / "vae", arch="vae", task="reconstruction")
+    model.save(run.model)
+    config = RunConfig(data="x", task="reconstruction", arch="vae")
+    run.write("config.json", config.model_dump(mode="json"))
+    run.write("spec.json", {"task": "reconstruction", "architecture": "vae", "learned": dataclasses.asdict(other)})
+    task = learned(examples, latent=2, beside=str(run.path))
+    found = {rival.name: rival for rival in scoring.rivals("image-generation", task, examples, examples)}
+    source = task.source(examples, training=False)
+    x, y = source.batch(np.arange(40), rng)
+    black = task.report(task.measure(x, y, np.full_like(y, -1)))
+    scores = found["drawn-by"].report.scores
+    assert scores["frechet"].value == pytest.approx(black.scores["frechet"].value, rel=1e-4)
+    assert not found["drawn-by"].counts
+    with pytest.raises(DlcliError):
+        learned(examples, latent=2, beside=str(tmp_path / "nothing"))

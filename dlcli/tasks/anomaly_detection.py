@@ -80,7 +80,7 @@ class Task(reconstruction.Task):
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:
         if self.window:
-            examples = ending_at(examples.x, self.window, label=self.label, most=_WINDOWS if training else None)
+            examples = self._windows(examples, most=_WINDOWS if training else None)
         labels = _labels(examples, self.target)
         anomaly = None if labels is None or not self.normal else labels != self.normal
         if training and anomaly is not None:
@@ -128,9 +128,14 @@ class Task(reconstruction.Task):
         rank = np.empty(len(error), int)
         rank[np.argsort(-error, kind="stable")] = np.arange(1, len(error) + 1)
         if self.window:
-            examples = ending_at(examples.x, self.window, label=self.label)
+            examples = self._windows(examples)
         for i, name in enumerate(pixels.names(examples)):
             yield {"name": name, "error": float(error[i]), "rank": int(rank[i])}
+
+    def _windows(self, examples: Examples, most: int | None = None) -> Examples:
+        """One for every row; series without the column of labels are not labelled."""
+        labelled = all(span.values.shape[1] == self.shape[1] + 1 for span in examples.x)
+        return ending_at(examples.x, self.window, label=self.label if labelled else None, most=most)
 
     def describe(self) -> str:
         return super().describe() + (f", normal is {self.normal}" if self.normal else "")

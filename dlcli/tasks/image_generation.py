@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers
 
-from dlcli import copies, metrics, pixels, task
+from dlcli import copies, metrics, pixels, rundir, task
 from dlcli import judge as judging
 from dlcli.data import Data, Examples, Images
 from dlcli.errors import DataError, DlcliError, some
@@ -42,19 +43,29 @@ class Task(task.Task):
     mean: list[float]
     spread: list[float]
     judge: str | None = None
+    beside: str | None = None
 
     @classmethod
     def learn(
-        cls, train: Examples, data: Data, *, size: int | None = None, latent: int = 64, judge: str | None = None
+        cls,
+        train: Examples,
+        data: Data,
+        *,
+        size: int | None = None,
+        latent: int = 64,
+        judge: str | None = None,
+        beside: str | None = None,
     ) -> "Task":
         """size: longer side of the pictures in pixels (default: their own, at most 64).
-        latent: numbers of noise that a picture is drawn from.  judge: a run of image-classification;
-        its features compare the pictures too, and its classes say which are missing."""
+        latent: numbers of noise that a picture is drawn from.  judge: a run of image-classification,
+        whose features compare too and whose classes are counted.  beside: another run that draws."""
         if len(train) < 2:
             raise DataError(f"{len(train)} training pictures are too few to draw more of the kind.", "check the path.")
         image = pixels.shape(train.x, size or min(_LONGEST, max(train.x.size()[:2])))
         if judge:
             judging.opened(judge, image)  # a mistake in it is told before training
+        if beside:
+            rundir.find(Path(beside)).model_file()
         known = train.y is not None and isinstance(train.y[0], str)
         images = train.x.prepare(*image)
         chosen = np.array_split(pixels.sample(images, _SAMPLE), 8)
@@ -68,6 +79,7 @@ class Task(task.Task):
             # what never varies has nothing to be divided by
             spread=np.where(seen.std(axis=0) > 1e-4, seen.std(axis=0), 1.0).astype(float).tolist(),
             judge=judge,
+            beside=beside,
         )
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:
@@ -132,17 +144,10 @@ class Task(task.Task):
             tables["classes"] = table
         if copied is not None:
             scores["near_copies"] = metrics.score(copied)
-            formulas["near_copies"] = (
-                "share of generated pictures nearer to a training picture, in pixels, than 95 % of the pictures of this"
-                f" split are: {copies.NEAR:g} where nothing was learned by heart"
-            )
+            formulas["near_copies"] = copies.FORMULA
         if self.judged:
-            judged = metrics.generation(measures["judged_real"], measures["judged_fake"])
-            said = f"features: the last of {self.judged.name}, a classifier of such pictures; n = {len(real)}"
-            for name in ("frechet", "precision", "recall", "density", "coverage"):
-                scores[f"judged_{name}"] = judged.scores[name]
-                formulas[f"judged_{name}"] = f"{judged.formulas[name]}; {said}"
-            tables["judged classes"] = judging.counted(measures["drawn"], measures["found"], self.judged.classes)
+            told = judging.report(self.judged, measures)
+            scores, formulas, tables = scores | told.scores, formulas | told.formulas, tables | told.tables
         return task.Report(scores=scores, tables=tables, formulas=formulas)
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
