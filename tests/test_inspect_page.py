@@ -166,6 +166,19 @@ def test_everything_of_the_document_is_in_the_page():
     assert "Unit 7 of the stem is dead." in text
 
 
+def test_checks_that_fail_alike_are_one_alert_and_all_in_the_list():
+    document = inspected.cnn()
+    document["gates"] += [
+        {"name": "distance", "passed": False, "subject": name, "message": f"{name} stimuli lie far."}
+        for name in ("edge", "shape", "object")
+    ]
+    html = page.write(document)
+    assert html.count('class="alert"') == 2
+    text = _Text(html).text
+    assert "Check failed: distance (edge). edge stimuli lie far. The same holds for shape, object." in text
+    assert all(f"{name} stimuli lie far." in text for name in ("edge", "shape", "object"))
+
+
 def test_two_models_side_by_side_are_drawn_layer_by_layer():
     """A square per pair of layers, in rows of those of the first; the colours are the numbers of the document."""
     document = inspected.beside()

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from importlib import resources
+from itertools import groupby
 
 from dlcli.inspection.page_cka import crossed, similarity
 from dlcli.inspection.page_layers import layer_cards, layer_table
@@ -126,7 +127,7 @@ def _header(document: dict) -> Markup:
         tag("p", "dlcli inspect-layers", class_="tool"),
         tag("h1", name_of(model.get("name") or "model")),
         tag("p", document["verdict"], class_="verdict") if document.get("verdict") else None,
-        [_alert(gate) for gate in gates(document, passed=False)],
+        [_alert(list(alike)) for _, alike in groupby(gates(document, passed=False), key=lambda gate: gate.get("name"))],
         tag("p", tag("a", f"{len(warnings)} warning{'s' * (len(warnings) != 1)}", href="#warnings"))
         if warnings
         else None,
@@ -134,12 +135,15 @@ def _header(document: dict) -> Markup:
     )
 
 
-def _alert(gate: dict) -> Markup:
+def _alert(alike: list[dict]) -> Markup:
+    """One box for the checks of one name: they fail together, and the list at the end of the page has each."""
+    gate, others = alike[0], [str(other["subject"]) for other in alike[1:] if other.get("subject")]
     subject = f" ({gate['subject']})" if gate.get("subject") else ""
     return tag(
         "p",
         tag("strong", f"Check failed: {gate.get('name', '')}{subject}. "),
         gate.get("message") or "",
+        f" The same holds for {', '.join(others)}." if others else None,
         class_="alert",
     )
 

@@ -46,7 +46,7 @@ def crossed(compare: dict | None) -> Markup | None:
             "How alike the layers of this model (down) and of ",
             tag("strong", name_of(second)),
             " (across) arrange the same samples. 1: the same up to rotation and scale. 0: nothing in common. "
-            "A bright diagonal: the layers still do what they did; where it fades, the two part.",
+            "A strong diagonal: the layers still do what they did; where it fades, the two part.",
         ),
         _shown(found["rows"], found["columns"], found["matrix"]),
     )

@@ -39,6 +39,8 @@ def look(view: View) -> Finding | None:
     finding, rows = Finding(methods=[_METHOD]), []
     for place in places:
         field = known.get(place.key)
+        if tokens and field and field[0].width() == 1:  # an embedding: one token is no passage
+            continue
         found = (chosen[place.key], heights[place.key], spots[place.key], values, field[0] if field else None)
         if tokens:
             rows += _texts(view, place, *found)
