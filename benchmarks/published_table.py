@@ -121,7 +121,7 @@ def _seconds(done: list[dict]) -> str:
 
 
 def short(value: float) -> str:
-    return f"{value:.4g}"
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def write_into(readme: Path, table: str) -> None:

@@ -1,9 +1,6 @@
 """Transformer encoder (Vaswani et al., 2017) with norms before the blocks, sized for little data."""
 
-from keras import layers
-
 from dlcli.architectures.transformer._block import stack
-from dlcli.layers import MaskedConv1D
 
 OFFERS = {"tokens", "series"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
@@ -11,23 +8,7 @@ SCALE = {"depth": "depth", "width": "width", "multiple": 4}
 FIT = {"epochs": 12, "batch_size": 64, "learning_rate": 5e-4, "weight_decay": 0.05, "patience": 4}
 
 
-def build(
-    task,
-    *,
-    width: int = 64,
-    depth: int = 2,
-    heads: int = 4,
-    mlp_ratio: float = 4.0,
-    dropout: float = 0.3,
-    neighbours: int = 3,
-):
-    """width: features per position.  depth: blocks.  dropout: fraction of what each block adds.
-    neighbours: positions that one convolution before the blocks sees together, 0 for none."""
+def build(task, *, width: int = 64, depth: int = 2, heads: int = 4, mlp_ratio: float = 4.0, dropout: float = 0.3):
+    """width: features per position.  depth: blocks.  dropout: fraction of what each block adds."""
     x = task.embed(width)  # (B, T, width)
-    if neighbours:
-        # What stands side by side, which attention would have to learn from little data (as in a
-        # ConvStem: Xiao et al., 2021)
-        y = layers.Dropout(dropout, name="stem_neighbours_dropout")(x)
-        y = MaskedConv1D(width, neighbours, activation="relu", name="stem_neighbours")(y)
-        x = layers.Add(name="stem_neighbours_add")([x, y])
     return task.model(stack(x, depth=depth, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout))
