@@ -101,6 +101,7 @@ CLASSES = {
     "keras.dtype_policies": set(POLICIES.split()),
     "keras.quantizers": set(QUANTIZERS.split()),
     "keras.random": {"SeedGenerator"},
+    "keras.src.applications.convnext": {"LayerScale"},
 }
 OPERATIONS = {f"keras.src.ops.{name}" for name in ("numpy", "nn", "math", "image", "linalg", "einops")}
 CORE_OPERATIONS = """
