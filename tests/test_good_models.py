@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pkgutil
 import zipfile
 
 import keras
@@ -93,6 +94,19 @@ def test_every_architecture_of_dlcli_loads(name, tmp_path):
     learned, _ = contract._learned(task, kind)
     arch.load().build(learned, **arch.literal("TINY", {})).save(tmp_path / "model.keras")
     same(tmp_path / "model.keras")
+
+
+def test_the_layers_that_applications_bring_along_are_known():
+    """They stand in no public module of Keras."""
+    for info in pkgutil.iter_modules(importlib.import_module("keras.src.applications").__path__):
+        name = f"keras.src.applications.{info.name}"
+        if not name.endswith("_test"):
+            own = {
+                key
+                for key, one in vars(importlib.import_module(name)).items()
+                if inspect.isclass(one) and issubclass(one, keras.layers.Layer) and one.__module__ == name
+            }
+            assert own == classes.CLASSES.get(name, set()), name
 
 
 def test_a_packed_archive_loads(tmp_path):

@@ -147,9 +147,14 @@ def check(place: Place, cases, commands: list[list[str]], *, code=MODEL) -> None
             inside = path.startswith(allowed) or path.isdigit() or any(path.startswith(name) for name in mine)
             assert inside or path.startswith(str(place.folder / "home")), arguments
             writes = len(arguments) > 1 and set(arguments[1]) & set("wax+")
-            assert not writes or path.startswith((str(place.folder / "tmp"), "/dev/", "/proc/")) or path.isdigit(), arguments  # fmt: skip
+            settings = case.late and path.startswith(str(place.folder / "home" / ".keras"))  # of Keras, by its import
+            assert not writes or settings or path.startswith((str(place.folder / "tmp"), "/dev/", "/proc/")) or path.isdigit(), arguments  # fmt: skip
         elif event == "subprocess.Popen":
             assert arguments[0] in (sys.executable, "uname"), arguments  # Python's `platform` asks for the latter
+        elif event == "os.remove" and arguments[1].isdigit():  # within an open folder: the link to what was judged
+            assert arguments[0] in ("model.keras", "model.h5"), arguments
+        elif event == "socket.bind":
+            assert "::1" in arguments[1], arguments  # urllib3 tries whether this machine has IPv6
         else:
             assert event in ("os.remove", "os.rename", "os.symlink", "socket.__new__"), (event, arguments)
             assert event == "socket.__new__" or str(place.folder / "tmp") in str(arguments), (event, arguments)

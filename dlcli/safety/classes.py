@@ -101,6 +101,9 @@ CLASSES = {
     "keras.dtype_policies": set(POLICIES.split()),
     "keras.quantizers": set(QUANTIZERS.split()),
     "keras.random": {"SeedGenerator"},
+    # layers that Keras' own applications bring along
+    "keras.src.applications.convnext": {"LayerScale", "StochasticDepth"},
+    "keras.src.applications.inception_resnet_v2": {"CustomScaleLayer"},
 }
 OPERATIONS = {f"keras.src.ops.{name}" for name in ("numpy", "nn", "math", "image", "linalg", "einops")}
 CORE_OPERATIONS = """

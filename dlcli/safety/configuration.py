@@ -44,6 +44,7 @@ def examined(config: Any, path, *, named: frozenset[str], legacy: bool = False) 
         what = f"a {type(config).__name__}" if config or not isinstance(config, dict) else "empty"
         raise damaged(path, f"its configuration is {what} and no model", "save the whole model: model.save(PATH).")
     name = config["class_name"]
+    _names(config, path)
     own = name not in classes.MODELS and (config.get("registered_name") or "").partition(">")[1]
     if name not in classes.MODELS and not own and name in classes.BARE | classes.CODE.keys():
         _named(config, path, named, legacy, Found())
@@ -71,8 +72,7 @@ def examined(config: Any, path, *, named: frozenset[str], legacy: bool = False) 
 def _named(value: dict, path, named: frozenset[str], legacy: bool, found: Found) -> None:
     """One object of the configuration: its class, and what is known to be wrong with objects of that class."""
     name, inner = value["class_name"], value.get("config")
-    if not isinstance(name, str):
-        raise refused(path, f"it names a class {shown(name)}")
+    _names(value, path)
     if name in classes.CODE:
         raise refused_class(path, name)
     if name in ("__numpy__", "__tensor__"):
@@ -86,8 +86,7 @@ def _named(value: dict, path, named: frozenset[str], legacy: bool, found: Found)
         return
     if not isinstance(inner, dict | list | str | type(None)):
         raise damaged(path, f"the configuration of {shown(name)} is {shown(inner)}")
-    package = str(registered or "").partition(">")
-    if package[1] and registered != name:
+    if registered and ">" in registered and registered != name:
         if registered.startswith(OWN):
             found.own = True
         elif registered not in named and not _users(module, named):
@@ -103,6 +102,13 @@ def _named(value: dict, path, named: frozenset[str], legacy: bool, found: Found)
         raise unknown(path, name, module, registered)
     if isinstance(inner, dict):
         _layer(name, inner, path, found)
+
+
+def _names(value: dict, path) -> None:
+    """Raises: DlcliError (exit code 4) where the names of an object are no text."""
+    for key in ("class_name", "module", "registered_name"):
+        if not isinstance(value.get(key), str | None):
+            raise refused(path, f"the {key} of an object in it is {shown(value[key])} and no text")
 
 
 def refused_class(path, name: str):
