@@ -8,6 +8,7 @@ import pytest
 from dlcli import metrics, registry
 from dlcli.baselines import (
     _kneser_ney,
+    boosted_components,
     gradient_boosting,
     isolation_forest,
     last_value,
@@ -18,6 +19,7 @@ from dlcli.baselines import (
     mean,
     nearest_example,
     nearest_neighbour,
+    nearest_neighbours,
     ngram,
     pca,
     pca_sampler,
@@ -112,7 +114,9 @@ def test_every_baseline_names_tasks_that_exist():
     if len(tasks) < 10:
         pytest.skip("tasks are still being written")
     for entry in registry.entries("baselines").values():
-        assert set(entry.literal("TASKS")) <= set(tasks), entry.name
+        told = set(entry.literal("TASKS", ())) | set(entry.literal("COMPARED", ()))
+        assert told, entry.name
+        assert told <= set(tasks), entry.name
 
 
 # ---- classes ---------------------------------------------------------------------------------
@@ -157,6 +161,17 @@ def test_tfidf_reads_word_pairs():
     train = Examples(x=["not good", "good", "not bad", "bad", "why?"] * 4, y=["a", "b", "b", "a", "c"] * 4)
     measures = tfidf.fit(Classes(), train)(Examples(x=["not good", "bad", "not bad", "?"], y=["a", "a", "b", "c"]))
     assert _accuracy(measures) == 1.0
+
+
+def test_neighbours_and_boosted_components_learn_what_lines_cannot(rng):
+    """A ring around a blob: what both tell, and a straight line cannot."""
+    y = rng.integers(0, 2, 600)
+    angle, radius = rng.uniform(0, 2 * np.pi, 600), 3 * y + rng.normal(0, 0.4, 600)
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle), *rng.normal(0, 0.1, (2, 600))], axis=1)
+    examples = Examples(x=x.astype("float32"), y=[Classes.classes[i] for i in y])
+    train, test = examples.take(np.arange(400)), examples.take(np.arange(400, 600))
+    for baseline in (nearest_neighbours, boosted_components):
+        assert _accuracy(baseline.fit(Classes(), train)(test)) > 0.93, baseline.__name__
 
 
 def test_nearest_neighbour_is_as_sure_as_it_is_right_in_training(rng):

@@ -16,7 +16,7 @@ from dlcli.trials.pool import Pool
 
 # A network with little arithmetic gets at most so many times the passes of the reference: the linear model
 # would need thousands to cost as much, and has long since settled.
-MOST = 4
+MOST = 2
 
 
 def compared(study: Study, *, depths: list[int], parameters: int | None, seeds: int, workers: int) -> dict[str, Any]:

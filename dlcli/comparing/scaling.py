@@ -42,10 +42,9 @@ def measured(
             [_job(study, axis, step, seed) for seed in range(study.config.seed, study.config.seed + seeds)]
             for step in steps
         ]
+        # one seed: simple models differ little from one subset to the next, and take longer than small networks
         simple = [
-            [study.rivals(("TASKS",), take=job.told["take"], name=job.folder.name) for job in own]
-            if axis == "data"
-            else []
+            [study.rivals(("TASKS",), take=own[0].told["take"], name=own[0].folder.name)] if axis == "data" else []
             for own in jobs
         ]
         # small ones first: something is known early
