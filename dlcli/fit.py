@@ -249,7 +249,7 @@ def _planned(build, task, fit, batches, val, *, begun: float) -> Course:
 def compiled(model: keras.Model, task: Task, fit: FitConfig, *, steps: int) -> None:
     """Compile for a training of `steps` batches."""
     model.compile(
-        optimizer=optimizer(fit, max(1, steps // fit.accumulate)),
+        optimizer=optimizer(fit, max(1, steps)),
         loss=task.loss(),
         metrics=task.metrics(),
         jit_compile=_jit(fit),

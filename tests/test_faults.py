@@ -62,9 +62,6 @@ def test_out_of_memory_divides_the_batch_and_resume_keeps_it(tmp_path, monkeypat
     """The real error of the backend, for batches above 8: the same examples, twice as many parts of a batch."""
     from dlcli.batches import Batches
 
-    class Large(Exception):
-        pass
-
     honest = Batches.__getitem__
 
     def limited(self, index):
@@ -100,7 +97,7 @@ def test_a_divided_batch_gives_the_gradient_of_the_whole(tmp_path):
         inputs = keras.Input((8,), name="x")
         return keras.Model(inputs, keras.layers.Dense(1, name="line")(inputs))
 
-    options = {"make": plain, "epochs": 1, "optimizer": "sgd", "learning_rate": 0.05}
+    options = {"make": plain, "epochs": 1, "optimizer": "sgd", "learning_rate": 0.05, "schedule": "constant"}
     whole = trained(tmp_path / "whole", **options)
     (tmp_path / "parts").mkdir()
     course.Course(passes=1, per_epoch=1, batch_size=16, parts=4).written(Run(tmp_path / "parts"))
