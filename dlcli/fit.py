@@ -74,7 +74,8 @@ def train(
     change = changes(fit, labels, classes)
     train = Guarded(train, names=names.get("train"), patience=fit.loader_patience)
     val = Guarded(val, names=names.get("val"), patience=fit.loader_patience) if val is not None else None
-    durable.sweep(run.checkpoints)
+    for place in (run.path, run.checkpoints):
+        durable.sweep(place)
     begun = time.monotonic()
     with signals.heard() as stop:
         batch_size = _divisible(min(fit.batch_size, len(train)), multiple)
