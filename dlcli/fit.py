@@ -74,7 +74,8 @@ def train(
     change = changes(fit, labels, classes)
     train = Guarded(train, names=names.get("train"), patience=fit.loader_patience)
     val = Guarded(val, names=names.get("val"), patience=fit.loader_patience) if val is not None else None
-    durable.sweep(run.checkpoints)
+    for place in (run.path, run.checkpoints):
+        durable.sweep(place)
     begun = time.monotonic()
     with signals.heard() as stop:
         batch_size = _divisible(min(fit.batch_size, len(train)), multiple)
@@ -249,7 +250,7 @@ def _planned(build, task, fit, batches, val, *, begun: float) -> Course:
 def compiled(model: keras.Model, task: Task, fit: FitConfig, *, steps: int) -> None:
     """Compile for a training of `steps` batches."""
     model.compile(
-        optimizer=layerwise(optimizer(fit, max(1, steps // fit.accumulate)), model, fit.layer_decay),
+        optimizer=layerwise(optimizer(fit, max(1, steps)), model, fit.layer_decay),
         loss=task.loss(),
         metrics=task.metrics(),
         jit_compile=_jit(fit),

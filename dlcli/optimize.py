@@ -6,7 +6,10 @@ from dlcli.config import FitConfig
 
 
 def optimizer(fit: FitConfig, steps: int) -> keras.Optimizer:
-    """The optimizer for a training of `steps` optimiser steps in all."""
+    """The optimizer for a training of `steps` batches in all.
+
+    Where gradients of several batches are added up, Keras goes along the schedule, and averages weights, by batches.
+    """
     kinds = {
         "adamw": keras.optimizers.AdamW,
         "adam": keras.optimizers.Adam,
@@ -28,7 +31,7 @@ def optimizer(fit: FitConfig, steps: int) -> keras.Optimizer:
         weight_decay=fit.weight_decay if fit.weight_decay or fit.optimizer == "adamw" else None,
         global_clipnorm=fit.clip_norm,
         use_ema=fit.ema is not None,
-        ema_momentum=momentum(fit, steps) if fit.ema is not None else 0.99,
+        ema_momentum=momentum(fit, steps // fit.accumulate) ** (1 / fit.accumulate) if fit.ema is not None else 0.99,
         gradient_accumulation_steps=fit.accumulate if fit.accumulate > 1 else None,
         **own.get(fit.optimizer, {}),
     )

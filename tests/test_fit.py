@@ -98,3 +98,12 @@ def test_the_schedule_warms_up_and_ends_at_its_final_rate():
     assert values[10] == pytest.approx(1.0, abs=1e-5)
     expected = 0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * (np.arange(10, 101) - 10) / 90))
     np.testing.assert_allclose(values[10:], expected, atol=1e-4)
+
+
+def test_the_schedule_lasts_to_the_end_where_gradients_are_added_up():
+    """Keras asks it by batches, not by steps of the optimizer: it would be over after a quarter of training."""
+    model = build()
+    fit.compiled(model, Line(), FitConfig(learning_rate=1.0, warmup=0.0, accumulate=4), steps=80)
+    for done, rate in ((0, 1.0), (40, 0.5), (80, 0.0)):
+        model.optimizer._iterations.assign(done)
+        assert float(model.optimizer.learning_rate) == pytest.approx(rate, abs=1e-4)

@@ -44,7 +44,7 @@ def transfer(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     from dlcli import config as configuration
-    from dlcli import console, plan, rundir, sources
+    from dlcli import console, locking, plan, rundir, sources
     from dlcli.errors import SKIPPED
 
     if json:
@@ -85,14 +85,15 @@ def transfer(
         console.warn(warning)
     run = rundir.create(out, arch=chosen.arch.name, task=chosen.task.name)
 
-    from dlcli import backend as engine
+    with locking.held(run.path):
+        from dlcli import backend as engine
 
-    engine.start(settings.backend, device=settings.device, precision=settings.precision, seed=settings.seed)
-    from dlcli.transfer import running
+        engine.start(settings.backend, device=settings.device, precision=settings.precision, seed=settings.seed)
+        from dlcli.transfer import running
 
-    report = running.transfer(
-        opened, settings, chosen, split, strategy=strategy, how_split=how, run=run, curve=curve, keep=not no_cache
-    )
-    console.say(f"run: {run.path}")
-    if json:
-        console.document(report)
+        report = running.transfer(
+            opened, settings, chosen, split, strategy=strategy, how_split=how, run=run, curve=curve, keep=not no_cache
+        )
+        console.say(f"run: {run.path}")
+        if json:
+            console.document(report)

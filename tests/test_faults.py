@@ -1,0 +1,253 @@
+"""What goes wrong while a model trains: no number, no memory, no data, no disk, no patience."""
+
+import errno
+import json
+import os
+import signal
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from dlcli import backend, course, durable, loading, locking, savepoints, signals
+from dlcli.errors import DATA, DISK, DIVERGED, LOCKED, MEMORY, PREEMPTED, STOPPED, DataError, DlcliError
+from dlcli.loading import Guarded
+from dlcli.rundir import Run
+from tests.disk import Failing
+from tests.training import data, outcome, trained
+
+
+class Source:
+    """Arrays with something wrong about one batch."""
+
+    def __init__(self, wrong):
+        self.arrays, self.wrong = data(), wrong
+
+    def __len__(self):
+        return len(self.arrays)
+
+    def batch(self, indices, rng):
+        self.wrong(indices)
+        return self.arrays.batch(indices, rng)
+
+
+def course_of(path):
+    return json.loads((path / course.NAME).read_text())
+
+
+def test_a_loss_that_is_no_number_goes_back_with_a_lower_rate_and_then_ends(tmp_path, capsys):
+    """A poisoned example stays poisoned: three lower rates, then exit code 6; no checkpoint holds a NaN."""
+    poisoned = data()
+    poisoned.y[7] = np.nan
+    with pytest.raises(DlcliError) as caught:
+        trained(tmp_path / "run", train=poisoned)
+    assert caught.value.code == DIVERGED
+    assert [c["rate"] for c in course_of(tmp_path / "run")["changes"]] == [0.25, 0.0625, 0.015625]
+    assert capsys.readouterr().err.count("of the learning rate") == 3
+    point = savepoints.newest(tmp_path / "run" / "checkpoints")
+    if point is not None:
+        assert all(np.isfinite(array).all() for array in point.arrays["model"] if array.dtype.kind == "f")
+
+
+@pytest.mark.slow
+def test_a_rate_that_is_too_high_is_lowered_until_it_learns(tmp_path):
+    done = trained(tmp_path / "run", optimizer="sgd", learning_rate=8.0, schedule="constant", clip_norm=None, epochs=6)
+    changes = course_of(tmp_path / "run")["changes"]
+    assert [c["what"] for c in changes][:1] == ["rollback"]
+    assert all(np.isfinite(w).all() for w in done.model.get_weights())
+
+
+def test_out_of_memory_divides_the_batch_and_resume_keeps_it(tmp_path, monkeypatch, capsys):
+    """The real error of the backend, for batches above 8: the same examples, twice as many parts of a batch."""
+    from dlcli.batches import Batches
+
+    honest = Batches.__getitem__
+
+    def limited(self, index):
+        batch = honest(self, index)
+        if len(batch[0]) > 8:
+            raise MemoryError
+        return batch
+
+    monkeypatch.setattr(Batches, "__getitem__", limited)
+    monkeypatch.setattr(backend, "memory_errors", lambda: (MemoryError, Exception))
+    monkeypatch.setattr(backend, "is_memory", lambda error: "MemoryError" in f"{type(error)}{error}")
+    trained(tmp_path / "run", epochs=1)
+    assert "16 is computed in 2 parts" in capsys.readouterr().err
+    told = course_of(tmp_path / "run")
+    assert (told["batch_size"], told["parts"]) == (16, 2)
+    assert outcome(tmp_path / "run")["finished"]
+    with pytest.raises(DlcliError) as caught:
+        course.Course(passes=1, per_epoch=1, batch_size=4, parts=4).smaller(Run(tmp_path), multiple=1, step=0)
+    assert caught.value.code == MEMORY
+
+
+def test_the_backends_own_error_is_known_as_one_of_memory():
+    """16 TB at once: refused by the allocator of either backend."""
+    with pytest.raises(backend.memory_errors()) as caught:
+        keras.ops.convert_to_numpy(keras.ops.zeros((2**42,)) + 1)
+    assert backend.is_memory(caught.value)
+
+
+def test_a_divided_batch_gives_the_gradient_of_the_whole(tmp_path):
+    """Without layers that look at a batch as a whole, two halves with their gradients added are one batch."""
+
+    def plain():
+        inputs = keras.Input((8,), name="x")
+        return keras.Model(inputs, keras.layers.Dense(1, name="line")(inputs))
+
+    options = {"make": plain, "epochs": 1, "optimizer": "sgd", "learning_rate": 0.05, "schedule": "constant"}
+    whole = trained(tmp_path / "whole", **options)
+    (tmp_path / "parts").mkdir()
+    course.Course(passes=1, per_epoch=1, batch_size=16, parts=4).written(Run(tmp_path / "parts"))
+    parts = trained(tmp_path / "parts", **options)
+    for one, two in zip(whole.model.get_weights(), parts.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_the_example_that_cannot_be_read_is_named(tmp_path):
+    def wrong(indices):
+        if 42 in indices:
+            raise OSError(errno.ENOENT, "No such file or directory", "pictures/42.png")
+
+    source = Guarded(Source(wrong), names=[f"picture {i}" for i in range(128)], patience=5)
+    with pytest.raises(DataError) as caught:
+        source.batch(np.arange(32, 48), np.random.default_rng(0))
+    assert "picture 42 could not be read" in caught.value.message
+    assert caught.value.code == DATA
+
+
+def test_a_batch_that_never_comes_ends_the_wait(tmp_path):
+    source = Guarded(Source(lambda indices: time.sleep(30)), names=[f"picture {i}" for i in range(128)], patience=0.2)
+    begun = time.monotonic()
+    with pytest.raises(DataError) as caught:
+        source.batch(np.arange(3), np.random.default_rng(0))
+    assert time.monotonic() - begun < 10
+    assert "picture 0" in caught.value.message
+
+
+def test_what_a_source_raises_in_training_comes_out_as_it_was(tmp_path):
+    """Not as an error of TensorFlow's that quotes a traceback."""
+    seen = []
+
+    def wrong(indices):
+        seen.append(1)
+        if len(seen) > 6:
+            raise OSError(errno.EIO, "Input/output error", "disk")
+
+    with pytest.raises(DataError) as caught:
+        trained(tmp_path / "run", train=Source(wrong))
+    assert "could not be read" in caught.value.message
+    with pytest.raises(KeyError), loading.told(None):
+        raise KeyError
+
+
+def test_a_full_disk_ends_training_with_the_bytes_and_the_one_before_is_good(tmp_path, monkeypatch):
+    monkeypatch.setattr(durable, "os", Failing(150, errno.ENOSPC))
+    with pytest.raises(DlcliError) as caught:
+        trained(tmp_path / "run")
+    assert caught.value.code == DISK
+    assert "No space left on device" in caught.value.message
+    assert "MB needed" in caught.value.message
+    monkeypatch.undo()
+    assert savepoints.newest(tmp_path / "run" / "checkpoints") is not None
+
+
+def test_two_processes_do_not_share_a_run(tmp_path):
+    """The lock names its holder, and goes with the process however that ends."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, time; from pathlib import Path; from dlcli import locking\n"
+        "with locking.held(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline().strip() == "held"
+        with pytest.raises(DlcliError) as caught, locking.held(tmp_path):
+            pass
+        assert caught.value.code == LOCKED
+        assert f"process {holder.pid} on " in caught.value.message
+        with pytest.raises(DlcliError):
+            locking.check(tmp_path)
+    finally:
+        holder.kill()
+        holder.wait()
+    with locking.held(tmp_path):
+        assert json.loads((tmp_path / locking.NAME).read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, STOPPED), (signal.SIGTERM, PREEMPTED), (signal.SIGHUP, PREEMPTED)]
+)
+def test_a_signal_finishes_the_step_and_saves(tmp_path, number, code):
+    """What was trained until then is on disk."""
+    seen = []
+
+    def wrong(indices):
+        seen.append(1)
+        if len(seen) == 12:
+            os.kill(os.getpid(), number)
+            time.sleep(0.3)  # the thread that listens has to hear it before the epoch is over
+
+    with pytest.raises(DlcliError) as caught:
+        trained(tmp_path / "run", train=Source(wrong), save_every=1000.0)
+    assert caught.value.code == code
+    assert "all of it is saved" in caught.value.message
+    assert savepoints.newest(tmp_path / "run" / "checkpoints").step > 0
+
+
+def test_sigusr1_saves_and_training_goes_on(tmp_path):
+    seen = []
+
+    def wrong(indices):
+        seen.append(1)
+        if len(seen) == 8:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            time.sleep(0.3)
+
+    trained(tmp_path / "run", train=Source(wrong), save_every=1000.0, epochs=2)
+    names = [path.name for path in savepoints.listed(tmp_path / "run" / "checkpoints")]
+    assert names[0].endswith("-finished")
+    assert len(names) == 2
+
+
+def test_an_ignored_hangup_stays_ignored():
+    """As nohup wants it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.heard() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.1)
+            assert stop.wanted is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_second_signal_leaves_at_once(tmp_path):
+    """Also from a step that does not come to an end."""
+    import subprocess
+    import sys
+
+    code = (
+        "import os, signal, time\nfrom dlcli import signals\n"
+        "with signals.heard():\n"
+        "    os.kill(os.getpid(), signal.SIGINT); time.sleep(0.3); os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(60)\n"
+    )
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == STOPPED
+    assert "at once" in done.stderr
+    assert time.monotonic() - begun < 30
+
+
+def test_several_machines_are_refused_in_one_line(monkeypatch):
+    told = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(told))
+    with pytest.raises(DlcliError) as caught:
+        backend._single("tensorflow")
+    assert "TF_CONFIG names 2 machines" in caught.value.message
+    backend._single("jax")

@@ -1,0 +1,260 @@
+"""`dlcli train --resume`: what the command does with a run that was stopped, finished, changed or extended."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dlcli import console, fingerprint, resuming, savepoints
+from dlcli.cli import app
+from dlcli.errors import DISK, LOCKED, MISMATCH, DlcliError
+from tests import tiny
+
+SMALL = ("--arch", "mlp", "--set", "arch.width=8", "--epochs", "40")
+
+
+def dlcli(*arguments, code: int = 0):
+    """The command in this process; its result."""
+    console.results.quiet = False
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    error = result.exception if isinstance(result.exception, DlcliError) else None
+    assert (error.code if error else result.exit_code) == code, (result.output, result.exception)
+    return error or result
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    dlcli("train", "digits:200", *SMALL, "--out", out)
+    return out
+
+
+def lines(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+
+
+def test_a_finished_run_is_already_complete(finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    assert "already complete" in dlcli("train", "--resume", finished).stdout
+    changed = {path.name for path in finished.rglob("*") if before.get(path) != path.stat().st_mtime_ns}
+    assert changed <= {"run.lock"}
+
+
+def test_changes_are_listed_and_refused(finished, tmp_path):
+    """A flag, an edited config.json and other data, all in one answer; the run stays as it was."""
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    (run / "report.json").unlink()
+    config = json.loads((run / "config.json").read_text())
+    config["set"]["fit"]["optimizer"] = "sgd"
+    (run / "config.json").write_text(json.dumps(config))
+    error = dlcli("train", "digits:190", "--resume", run, "--learning-rate", "0.5", code=MISMATCH)
+    assert "set.fit.learning_rate: 0.001 -> 0.5" in error.message
+    assert "set.fit.optimizer: adamw -> sgd" in error.message
+    assert "data train.examples" in error.message
+    assert "--allow-change" in error.hint
+
+
+def test_more_epochs_extend_a_finished_run_and_say_the_new_rate(finished, tmp_path):
+    """From another folder than it was made in, moved: the history goes on without a double line."""
+    run = Path(shutil.copytree(finished, tmp_path / "moved"))
+    before = lines(run)
+    result = dlcli("train", "--resume", run, "--epochs", "+16")
+    assert "the learning rate is planned anew" in result.stderr
+    after = lines(run)
+    assert after[: len(before)] == before
+    epochs = [row["epoch"] for row in after]
+    assert epochs == sorted(set(epochs))
+    assert len(after) > len(before)
+    assert json.loads((run / "course.json").read_text())["changes"][0]["what"] == "passes"
+    error = dlcli("train", "--resume", run, "--epochs", "3", code=1)
+    assert "are trained already" in error.message
+
+
+def test_another_version_is_said_and_goes_on(finished, tmp_path):
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    (run / "report.json").unlink()
+    origin = json.loads((run / "origin.json").read_text())
+    origin["environment"]["packages"]["keras"] = "3.0.0"
+    (run / "origin.json").write_text(json.dumps(origin))
+    result = dlcli("train", "--resume", run)
+    assert "not bit for bit" in result.stderr
+    assert "packages.keras: 3.0.0 -> " in result.stderr
+
+
+def test_where_no_checkpoint_is_whole_the_answer_is_short(finished, tmp_path):
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    (run / "report.json").unlink()
+    for path in savepoints.listed(run / "checkpoints"):
+        (path / savepoints.STATE).write_bytes(b"")
+    error = dlcli("train", "--resume", run, code=DISK)
+    assert "no checkpoint in" in error.message
+
+
+def test_an_unfinished_run_in_out_is_pointed_to(finished, tmp_path):
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    (run / "report.json").unlink()
+    error = dlcli("train", "digits:200", *SMALL, "--out", run, code=1)
+    assert f"--resume {run}" in error.hint
+
+
+def test_what_cannot_be_resumed_says_why(finished, tmp_path):
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    (run / "origin.json").unlink()
+    assert "made by transfer" in dlcli("train", "--resume", run, code=1).message
+    assert "leave --out" in dlcli("train", "--resume", run, "--out", tmp_path / "x", code=1).hint
+    assert "no run directory" in dlcli("train", "--resume", tmp_path / "none", code=1).message
+
+
+@pytest.mark.parametrize(("text", "resumed"), [("0", True), ("-1", True), ("ten", True), ("+3", False), ("²", True)])
+def test_epochs_are_whole_numbers(text, resumed):
+    with pytest.raises(DlcliError) as caught:
+        resuming.passes(text, resumed=resumed)
+    assert caught.value.code == 2
+    assert resuming.passes("+10", resumed=True) == (10, True)
+
+
+@pytest.mark.parametrize("kind", ["images", "table", "series", "sequences", "texts"])
+def test_a_fingerprint_tells_data_apart_and_equal_data_alike(kind):
+    from dataclasses import replace
+
+    labels = "none" if kind == "series" else "classes"
+    data = tiny.data(kind, labels)
+    assert fingerprint.of(data) == fingerprint.of(tiny.data(kind, labels))
+    if kind != "series":
+        fewer = replace(data, splits={"all": data.splits["all"].take(range(20))})
+        assert fingerprint.of(fewer) != fingerprint.of(data)
+
+
+def process(*arguments, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "dlcli", *[str(argument) for argument in arguments]]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def until_saved(run: Path, child: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 300
+    while not savepoints.listed(run / "checkpoints"):
+        assert child.poll() is None, child.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+LONG = ("digits:200", "--arch", "mlp", "--set", "arch.width=8", "--epochs", "600", "--set", "fit.save_every=0")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_killed_and_resumed_in_new_processes_is_the_same_bit_for_bit(tmp_path, backend):
+    """kill -9, then SIGTERM, then to the end; beside a run that was left alone."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    straight = process("train", *LONG, "--backend", backend, "--out", tmp_path / "straight")
+    run = tmp_path / "run"
+    child = process("train", *LONG, "--backend", backend, "--out", run)
+    until_saved(run, child)
+    other = process("train", "--resume", run)
+    _, told = other.communicate()
+    assert other.returncode == LOCKED
+    assert f"process {child.pid}" in told
+    child.kill()
+    child.communicate()
+    child = process("train", "--resume", run)
+    time.sleep(0.1)
+    while child.poll() is None and "going on" not in child.stderr.readline():
+        pass
+    child.send_signal(signal.SIGTERM)
+    _, told = child.communicate(timeout=60)
+    assert child.returncode in (75, 0)
+    assert "Traceback" not in told
+    child = process("train", "--resume", run)
+    _, told = child.communicate()
+    assert child.returncode == 0, told
+    straight.communicate()
+    one, two = (savepoints.newest(path / "checkpoints") for path in (tmp_path / "straight", run))
+    assert one.digests == two.digests
+    rows = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in lines(path)] for path in (straight_of(run), run)
+    ]
+    assert rows[0] == rows[1]
+
+
+def straight_of(run: Path) -> Path:
+    return run.with_name("straight")
+
+
+DEVICES = """
+import os, sys
+backend = sys.argv[1]
+os.environ["KERAS_BACKEND"] = backend
+if backend == "jax":
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+else:
+    import tensorflow as tf
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from pathlib import Path
+from dlcli import backend as engine
+engine.start(backend)
+from tests.training import killed, outcome, trained
+from tests import training
+from dlcli import fit
+honest, counts = fit.train, []
+def placed(*arguments, **options):
+    with engine.scope() as copies:
+        counts.append(copies)
+        return honest(*arguments, **options, multiple=copies)
+fit.train = placed
+root = Path(sys.argv[2])
+trained(root / "straight", ema=0.9)
+killed(root / "killed", 5, 3, 14, ema=0.9)
+assert set(counts) == {2}, counts
+one, two = outcome(root / "straight"), outcome(root / "killed")
+assert one["history"] == two["history"], (one["history"], two["history"])
+assert one == two, [g for g in one["digests"] if one["digests"][g] != two["digests"][g]]
+print("equal")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_exact_on_two_devices(tmp_path, backend):
+    """MirroredStrategy on two logical CPUs; DataParallel on two host devices."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    done = subprocess.run(
+        [sys.executable, "-c", DEVICES, backend, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[1],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert done.stdout.strip().endswith("equal"), done.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_twenty_random_kills_lose_nothing(backend):
+    """benchmarks/kill_sweep.py with --kills 200 is the long one."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/kill_sweep.py", "--kills", "20", "--epochs", "6", "--backend", backend],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    found = json.loads(done.stdout)
+    assert found["kills"] == 20
+    assert not found["lost"]
+    assert not found["differing"]
+    assert found["tracebacks"] == 0
