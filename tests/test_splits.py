@@ -181,3 +181,11 @@ def test_too_few_examples_still_leave_something_to_train_on():
         split(Data(kind="texts", splits={"test": texts(["a", "b"])}))
     with pytest.raises(DataError, match="no examples"):
         split(Data(kind="texts", splits={"all": texts([])}))
+
+
+def test_two_classes_that_share_their_only_text_are_both_learned():
+    """Found by a search: the text went to training for the one, and was not expected there for the other."""
+    data = Data(kind="texts", splits={"all": Examples(x=["same", "same", "u", "v"], y=np.array(["a", "b", "c", "c"]))})
+    for seed in range(30):
+        done, _ = split(data, seed=seed)
+        assert set(done.splits["train"].y) == {"a", "b", "c"}
