@@ -113,6 +113,7 @@ def test_a_member_with_two_names_is_refused(tmp_path):
     np.save(file, X)
     data = bytearray(zipped(tmp_path / "a.npz", {"x.npy": file.getvalue()}).read_bytes())
     data[data.index(b"PK\x01\x02") + 9] |= 0x08  # names are UTF-8
+    data[7] |= 0x08
     data[30] = 0xBF  # the name in front of the bytes
     (tmp_path / "a.npz").write_bytes(data)
     with pytest.raises(DataError, match=r"a\.npz could not be read: 'utf-8' codec"):
