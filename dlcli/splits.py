@@ -250,7 +250,7 @@ def _keep_one(side: np.ndarray, groups: np.ndarray, kinds: np.ndarray) -> None:
     """Every class has an example in training. side: of each group; groups, kinds: of each example."""
     for kind in np.setdiff1d(kinds, kinds[side[groups] == "train"]):
         own = np.unique(groups[kinds == kind])
-        side[min(own, key=lambda group: ("", "val", "test").index(side[group]))] = "train"
+        side[min(own, key=lambda group: ("train", "", "val", "test").index(side[group]))] = "train"
 
 
 def _shared(done: dict[str, Examples], data: Data) -> list[str]:

@@ -105,3 +105,16 @@ def test_arrays_larger_than_memory_are_refused_with_both_numbers(tmp_path, monke
     path.write_bytes(struct.pack(">HBBIII", 0, 8, 3, 20, 20, 20) + bytes(8000))
     with pytest.raises(DataError, match=r"unpacked, would take about .* GB are free"):
         idx.open(path)
+
+
+def test_a_member_with_two_names_is_refused(tmp_path):
+    """The second one, in front of its bytes, is no UTF-8: found by a search."""
+    file = io.BytesIO()
+    np.save(file, X)
+    data = bytearray(zipped(tmp_path / "a.npz", {"x.npy": file.getvalue()}).read_bytes())
+    data[data.index(b"PK\x01\x02") + 9] |= 0x08  # names are UTF-8
+    data[7] |= 0x08
+    data[30] = 0xBF  # the name in front of the bytes
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(DataError, match=r"a\.npz could not be read: 'utf-8' codec"):
+        npz.open(tmp_path / "a.npz")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ from dlcli import columns as prepared
 from dlcli import prediction, splits
 from dlcli.config import RunConfig
 from dlcli.errors import DataError
-from dlcli.formats import _encoding, _room, table
+from dlcli.formats import _encoding, _parquet, _room, table
 from dlcli.inputs import read as ask
 from tests.opening import opened
 
@@ -382,3 +383,10 @@ def test_written_cells_are_no_formulas_and_can_be_taken_back(tmp_path):
     )
     assert [cell.removeprefix("'") for cell in cells] == texts
     assert {line[2] for line in lines} == {"-0.5"}
+
+
+def test_a_parquet_file_that_ends_the_process_that_reads_it_is_refused():
+    """Found by a search: polars aborts, and the process that is lost is not ours."""
+    file = Path(__file__).parent / "fuzz" / "corpus" / "parquet" / "ends-the-process"
+    with pytest.raises(DataError, match="no Parquet file that can be read"):
+        _parquet.read(file)

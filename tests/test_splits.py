@@ -219,3 +219,11 @@ def test_an_impossible_fold_is_refused_with_what_was_given(fold, given, said):
     with pytest.raises(DataError, match=said) as error:
         split(Data(kind="texts", splits={given: texts(["a", "b"] * 20)}), fold=fold)
     assert fold in str(error.value)
+
+
+def test_two_classes_that_share_their_only_text_are_both_learned():
+    """Found by a search: the text went to training for the one, and was not expected there for the other."""
+    data = Data(kind="texts", splits={"all": Examples(x=["same", "same", "u", "v"], y=np.array(["a", "b", "c", "c"]))})
+    for seed in range(30):
+        done, _ = split(data, seed=seed)
+        assert set(done.splits["train"].y) == {"a", "b", "c"}

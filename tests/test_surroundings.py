@@ -25,7 +25,10 @@ def watch(event, arguments):
     elif event == "open" and isinstance(arguments[0], str) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         log.write(json.dumps([event, os.path.abspath(arguments[0])]) + "\\n")
     elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate"):
-        log.write(json.dumps([event, os.path.abspath(os.fsdecode(arguments[0]))]) + "\\n")
+        # Folders are emptied through an open one, from which names are then reckoned.
+        within = arguments[-1] if event in ("os.remove", "os.rmdir", "os.mkdir") else -1
+        root = os.readlink(f"/proc/self/fd/{within}") if isinstance(within, int) and within >= 0 else os.getcwd()
+        log.write(json.dumps([event, os.path.normpath(os.path.join(root, os.fsdecode(arguments[0])))]) + "\\n")
     log.flush()
 sys.addaudithook(watch)
 sys.argv = ["dlcli", *json.loads(os.environ["WATCH_ARGUMENTS"])]
@@ -72,7 +75,8 @@ class World:
             timeout=600,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
+        # 10: a check of inspect-layers on so few pictures.
+        assert done.returncode == 0 or (arguments[0] == "inspect-layers" and done.returncode == 10), done.stderr
         return [json.loads(line) for line in log.read_text().splitlines()]
 
     def data(self) -> dict[str, tuple]:
@@ -122,8 +126,8 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(world, arguments):
     ]
     assert [entry for entry in strange if entry not in HARMLESS] == []
     written = {entry[1] for entry in did if entry not in strange}
-    # A probe for a folder that can be written leaves an unnamed file in it.
-    probes = {str(world.folder / "work")}
+    # A probe for a folder that can be written makes an unnamed file in it; the cache folder has a parent.
+    probes = {str(world.folder / "work"), str(world.folder / "home" / ".cache")}
     assert {path for path in written if not path.startswith(tuple(allowed)) and path not in probes} == set()
     assert world.files("temporary") == []
     assert {name.split("/")[0] for name in world.files("work")} <= {"run", "moved", "again"}

@@ -77,8 +77,10 @@ def _first_look(path: Path) -> dict:
     if done.returncode == 0:
         return json.loads(done.stdout)
     lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(" ")]
-    if done.returncode < 0 or any(line.startswith(("memory allocation", "MemoryError")) for line in lines):
+    if any(line.startswith(("memory allocation", "MemoryError")) for line in lines):
         raise _unreadable(path, f"it asks for more memory than the {room / 1e9:.1f} GB that are free")
+    if done.returncode < 0:
+        raise _unreadable(path, f"it ended the process that read it (signal {-done.returncode})")
     raise _unreadable(path, lines[-1] if lines else "no reason given")
 
 

@@ -26,7 +26,8 @@ _Y = {"y", "labels", "label", "targets", "target"}
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
-_BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError)
+# UnicodeError: a member whose two names differ
+_BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, UnicodeError)
 
 
 def matches(path: Path) -> bool:
