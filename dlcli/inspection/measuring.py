@@ -8,9 +8,8 @@ import numpy as np
 
 from dlcli import __version__, registry
 from dlcli.errors import DlcliError
-from dlcli.inspection import gates, geometry, methods, strip, tap, taps, tree
+from dlcli.inspection import gates, geometry, levels_told, methods, strip, tap, taps, tree
 from dlcli.inspection.rows import FEWER, KEPT, DataPass, data_pass
-from dlcli.inspection.strip import Strip
 from dlcli.inspection.subject import Subject, batch_size, batches
 from dlcli.inspection.view import Finding, View
 from dlcli.inspection.watch import Watch, timed
@@ -185,7 +184,7 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
         if view.data is not None:
             row.update(view.data.measured[place.key])
         if view.strip is not None and view.strip.levels:
-            row["levels"] = {level.name: _level(level, number) for level in view.strip.hierarchy.levels}
+            row["levels"] = {level.name: levels_told.level(level, number) for level in view.strip.hierarchy.levels}
             row["label"] = view.strip.hierarchy.labels[number]
     for finding in findings:
         for path in finding.own.keys() & rows.keys():
@@ -202,89 +201,17 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
     if view.strip is not None and view.strip.levels:
         document["methods"] += methods.STANDARD
         document["stimuli"] = sum(len(level.y) for level in view.strip.levels)
-        document["hierarchy"] = _hierarchy(view.strip)
-        document["lost"] = _lost(view)
+        document["hierarchy"] = levels_told.hierarchy(view.strip)
+        document["lost"] = levels_told.lost(view)
     document["gates"] = gates.checked(view) + [gate for finding in findings for gate in finding.gates]
     for finding in findings:
         document["pictures"] += finding.pictures.get("", [])
         document["tables"] += finding.tables
         document["methods"] += finding.methods
         document["warnings"] += finding.warnings
-    document["verdict"] = _verdict(document, view)
+    document["verdict"] = levels_told.verdict(document, view)
 
 
 def _times(view: View) -> dict[str, float]:
     x = view.examples(1)
     return {} if x is None else timed(view.subject.model, x)
-
-
-def _level(level, number: int) -> dict[str, float]:
-    return {
-        "trained": float(level.trained[number]),
-        "untrained": float(level.untrained[number]),
-        "input": float(level.input),
-        "control": None if level.control is None else float(level.control[number]),
-        "baseline": float(level.baseline[number]),
-        "learned": float(level.learned[number]),
-        "low": float(level.low[number]),
-        "high": float(level.high[number]),
-        "gain": float(level.gain[number]),
-    }
-
-
-def _hierarchy(found: Strip) -> dict[str, Any]:
-    measured = found.hierarchy
-    return {
-        "levels": [level.name for level in measured.levels],
-        "emergence": {
-            level.name: None
-            if level.emergence is None
-            else {
-                "value": level.emergence.value,
-                "low": level.emergence.low,
-                "high": level.emergence.high,
-                "gain": level.emergence.gain,
-            }
-            for level in measured.levels
-        },
-        "tau": measured.tau,
-        "p": measured.p,
-        "order": list(measured.order),
-        "said": measured.said,
-    }
-
-
-def _lost(view: View) -> list[dict[str, Any]]:
-    """Levels that can be read worse off the last layers than off the best, by 0.2 and more."""
-    lost = []
-    for level in view.strip.hierarchy.levels:
-        best, last = int(np.argmax(level.trained)), float(level.trained[-1])
-        if level.trained[best] - last >= 0.2:
-            lost.append(
-                {
-                    "level": level.name,
-                    "from": float(level.trained[best]),
-                    "to": last,
-                    "layer": view.places[best].layer,
-                }
-            )
-    return lost
-
-
-def _verdict(document: dict[str, Any], view: View) -> str:
-    hierarchy = document["hierarchy"]
-    if hierarchy is None:
-        if view.subject.stimuli is None:
-            return "No stimuli fit this model's input: its levels were not measured."
-        if view.strip is not None:
-            return "No stimuli could be made that fit: the input is too short, or there is too little text."
-        return "Levels were not measured: that takes --budget standard."
-    said, order = hierarchy["said"], " > ".join(hierarchy["order"])
-    absent = [name for name, found in hierarchy["emergence"].items() if found is None]
-    never = f" Not learned beyond the input and an untrained twin: {', '.join(absent)}." if absent else ""
-    if said.startswith("tau"):
-        return f"A measurable hierarchy ({said}): {order}.{never}"
-    if said == "too few to test":
-        learned = f" Learned, in order of depth: {order}." if order else ""
-        return f"Too few levels or layers to test for a hierarchy.{learned}{never}"
-    return f"No measurable hierarchy (tau = {hierarchy['tau']:.2f}, p = {hierarchy['p']:.3f}); in order of depth: {order}.{never}"
