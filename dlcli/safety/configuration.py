@@ -16,6 +16,9 @@ _MARKS = {"__keras_tensor__", "__bytes__", "__ellipsis__", "__slice__", "__tuple
 # Keys whose text is a file that a layer would open.
 _FILES = {"vocabulary", "idf_weights", "filepath"}
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://")
+# Options that say how often a layer does something while it is made; TextVectorization writes all of `ngrams` down.
+_REPEATED = ("ngrams", "num_ops", "num_chains", "chain_depth")
+_MOST_REPEATED = 1000
 _CALLED = classes.MODELS | classes.CLASSES["keras.layers"]
 _WIDEST_STATE = 1 << 26  # numbers that the kept state of a recurrent layer may have
 
@@ -156,6 +159,10 @@ def _layer(name: str, config: dict, path, found: Found) -> None:
     if name in classes.CLASSES["keras.layers"]:
         found.layers += 1
         found.least += _least(name, config)
+    for key in _REPEATED:
+        numbers = config.get(key) if isinstance(config.get(key), list) else [config.get(key)]
+        if any(isinstance(one, int | float) and one > _MOST_REPEATED for one in numbers):
+            raise refused(path, f"{key} of a {name} in it is {shown(config[key])}, more than {_MOST_REPEATED:,}")
     shape = config.get("batch_shape") or config.get("batch_input_shape") or config.get("build_input_shape")
     batch = shape[0] if isinstance(shape, list) and shape and isinstance(shape[0], int) else 1
     units = config.get("units", config.get("filters", 1))

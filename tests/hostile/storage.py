@@ -133,6 +133,12 @@ def batch(folder, canary):
     return keras_file(folder / "m.keras", config)
 
 
+@hostile("C08", "ngrams of a TextVectorization")
+def ngrams(folder, canary):
+    """Found by a search: all numbers up to it are written down, for minutes and gigabytes."""
+    return keras_file(folder / "m.keras", model(layer("TextVectorization", ngrams=2**63)))
+
+
 def packed_zeros(count: int) -> bytes:
     """So many zeros (a multiple of 16 MiB) as deflate packs them: blocks that stand alone, one after another."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
