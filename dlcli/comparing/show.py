@@ -20,7 +20,7 @@ def depths(document: dict, run: Run) -> None:
         rows.append(
             [
                 f"{network['arch']} {network['depth']}",
-                str(network["width"]),
+                str(network["width"]) if network["depth"] else "–",
                 f"{network['parameters']:,} {100 * off:+.1f}%",
                 f"{network['training_flops'] / cost:.2f}",
                 f"{words.value(score, float(np.mean(network['test'])))} ± {_spread(score, network['test'])}",
