@@ -78,7 +78,7 @@ def fitted(x, errors) -> Curve:
     misfit = float(np.sqrt(max(1.0, (residual**2).sum() / max(1, sizes - 3))))
     rng = np.random.default_rng(1)
     noise = rng.standard_t(max(freedom, 1), (DRAWS, sizes)) * misfit * spread / runs**0.5
-    drawn = means * np.exp(noise)
+    drawn = means * np.exp(np.clip(noise, -4, 4))  # a factor of 50: beyond it nothing is known anyway
     draws = _solve(x, drawn)
     pure = _solve(x, means[None], floor=False)
     worse = np.log(means / pure.at(x)[0]) / max(misfit * spread / runs**0.5, 1e-12)

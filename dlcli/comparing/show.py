@@ -19,22 +19,21 @@ def depths(document: dict, run: Run) -> None:
         gain = network["gain"]
         rows.append(
             [
-                f"{network['arch']}, depth {network['depth']}",
-                str(network["width"]),
-                f"{network['parameters']:,} ({100 * off:+.1f} %)",
+                f"{network['arch']} {network['depth']}",
+                str(network["width"]) if network["depth"] else "–",
+                f"{network['parameters']:,} {100 * off:+.1f}%",
                 f"{network['training_flops'] / cost:.2f}",
                 f"{words.value(score, float(np.mean(network['test'])))} ± {_spread(score, network['test'])}",
                 words.difference(score, Difference(**gain)) if gain else "",
-                f"{network['seconds']:.0f}",
             ]
         )
     for simple in document["simple"]:
         told = words.value(score, simple["mean"])
-        rows.append([simple["name"], "", "", "", told, "", f"{simple['seconds']:.0f}"])
+        rows.append([simple["name"], "", "", "", told, ""])
     first = document["networks"][0]["depth"]
     console.table(
         f"{document['task']}: depth at {document['parameters']:,} parameters and equal training compute, test split",
-        ["model", "width", "parameters", "compute", f"{score.replace('_', ' ')} ± sd", f"over depth {first}", "s"],
+        ["network, depth", "width", "parameters", "compute", f"{score.replace('_', ' ')} ± sd", f"over depth {first}"],
         rows,
     )
     for sentence in document["sentences"]:
