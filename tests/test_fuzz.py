@@ -114,7 +114,14 @@ def test_many_damaged_copies(reader):
 @pytest.mark.parametrize("reader", READERS)
 def test_a_search_guided_by_coverage_finds_nothing(reader, tmp_path):
     pytest.importorskip("atheris")
-    options = [f"-max_total_time={SECONDS}", "-max_len=4000", f"-artifact_prefix={tmp_path}/", str(tmp_path)]
+    # -timeout: what waits for another process waits longer on a busy machine
+    options = [
+        f"-max_total_time={SECONDS}",
+        "-max_len=4000",
+        "-timeout=200",
+        f"-artifact_prefix={tmp_path}/",
+        str(tmp_path),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "tests.fuzz", reader, *options],
         cwd=FOLDER.parents[1],
