@@ -106,6 +106,7 @@ def _told(study: Study, score: str, parameters: int, rows, simple, seeds: int) -
     best = max(simple, key=lambda one: sign * one[1]["test"]["mean"], default=None)
     document = {
         "run": str(study.run.path),
+        "data": study.config.data,
         "task": study.chosen.task.name,
         "architecture": study.chosen.arch.name,
         "score": score,

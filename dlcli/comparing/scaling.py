@@ -116,6 +116,7 @@ def _told(study, axis, steps, jobs, simple, seeds, predict) -> tuple[dict[str, A
     value, low, high = held.predicted(x[-1], runs=seeds)
     document = {
         "run": str(study.run.path),
+        "data": study.config.data,
         "task": study.chosen.task.name,
         "architecture": study.chosen.arch.name,
         "axis": axis,

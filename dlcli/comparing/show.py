@@ -1,5 +1,7 @@
 """The table, the picture and the sentences of a comparison of depths."""
 
+from pathlib import Path
+
 import numpy as np
 
 from dlcli import console, rundir
@@ -32,7 +34,7 @@ def depths(document: dict, run: Run) -> None:
         rows.append([simple["name"], "", "", "", told, ""])
     first = document["networks"][0]["depth"]
     console.table(
-        f"{document['task']}: depth at {document['parameters']:,} parameters and equal training compute, test split",
+        f"{Path(document['data']).name}: depth at {document['parameters']:,} parameters and equal training compute, test split",
         ["network, depth", "width", "parameters", "compute", f"{score.replace('_', ' ')} ± sd", f"over depth {first}"],
         rows,
     )
@@ -52,7 +54,7 @@ def picture(document: dict) -> Chart:
         points.append((float(place), float(values.mean()), float(values.mean() - half), float(values.mean() + half)))
     ticks = {float(i): str(network["depth"]) for i, network in enumerate(document["networks"])}
     levels = [(simple["name"], simple["mean"]) for simple in document["simple"]]
-    title = f"{document['task']}, {document['parameters']:,} parameters at every depth"
+    title = f"{Path(document['data']).name}: {document['parameters']:,} parameters at every depth"
     name = document["architecture"]
     return Chart(
         title=title,

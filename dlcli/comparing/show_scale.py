@@ -1,5 +1,7 @@
 """The table, the picture and the sentences of `scale`."""
 
+from pathlib import Path
+
 import numpy as np
 from scipy import special
 
@@ -20,7 +22,7 @@ def scale(document: dict, curve: Curve, run: Run) -> None:
         spread = np.std(point["errors"], ddof=1) if len(point["errors"]) > 1 else float("nan")
         simple = [f"{np.mean(point['simple'][name]):.4g}" if name in point["simple"] else "–" for name in names]
         rows.append([_count(point["size"]), f"{point['mean']:.4g} ± {spread:.2g}", *simple])
-    title = f"{document['task']}, {document['error']} on the test split against {NOUNS[document['axis']]}"
+    title = f"{Path(document['data']).name}: {document['error']} on the test split against {NOUNS[document['axis']]}"
     console.table(title, [AXES[document["axis"]], document["architecture"], *names], rows, numbers=0)
     for sentence in document["sentences"]:
         console.say(sentence, style="bold" if sentence is document["sentences"][0] else "")
@@ -50,7 +52,7 @@ def picture(document: dict, curve: Curve) -> Chart:
         lines.append(Line(name="predicted", points=[at], joined=False))
     ticks = {point["size"]: _count(point["size"]) for point in document["points"]} | {farthest: _count(farthest)}
     return Chart(
-        title=f"{document['task']}: error against {NOUNS[document['axis']]}",
+        title=f"{Path(document['data']).name}: error against {NOUNS[document['axis']]}",
         x=AXES[document["axis"]],
         y=document["error"],
         lines=lines,
