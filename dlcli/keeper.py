@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dlcli import console, rundir, state
+from dlcli import backend, console, rundir, state
 from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
 from dlcli.task import Task
@@ -115,10 +115,12 @@ class Keeper(keras.callbacks.Callback):
     def save_best(self) -> None:
         """The best model onto the disk, where it is not there yet; the model goes on as it was."""
         if self._unsaved:
-            newest = [np.array(array, copy=True) for array in self.model.get_weights()]
+            # not get_weights: on several devices that gives the mean of what differs between them
+            newest = [backend.value(variable) for variable in self.model.weights]
             self.model.set_weights(self.weights)
             rundir.commit(self.run.model, self.model.save)
-            self.model.set_weights(newest)
+            for variable, array in zip(self.model.weights, newest, strict=True):
+                backend.assign(variable, array)
             self._unsaved = False
         self._written = time.monotonic()
 

@@ -191,6 +191,7 @@ def test_exact_for_every_family(tmp_path, task, kind, arch, options):
         "val": learned.source(parts.splits["val"], training=False),
         "classes": classes,
         "batch_size": 4,
+        "epochs": 12,
         **rest,
     }
     straight, resumed = both(tmp_path, 5, 3, 9, 1, **given)
