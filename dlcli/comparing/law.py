@@ -17,6 +17,8 @@ import numpy as np
 
 EXPONENTS = np.linspace(0.02, 2.0, 100)
 DRAWS = 2_000
+# Where each size was run once nothing tells the spread: a relative one, and its degrees of freedom.
+ASSUMED = (0.05, 8)
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,13 @@ def fitted(x, errors) -> Curve:
     means = errors.mean(axis=1)
     freedom = sizes * (runs - 1)
     logs = np.log(errors)
-    spread = float(np.sqrt(((logs - logs.mean(axis=1, keepdims=True)) ** 2).sum() / freedom)) if freedom else 0.05
+    spread = float(np.sqrt(((logs - logs.mean(axis=1, keepdims=True)) ** 2).sum() / freedom)) if freedom else ASSUMED[0]
     best = _solve(x, means[None])
     best = Law(*(part[0] for part in vars(best).values()))
     residual = np.log(means / best.at(x)) / max(spread / runs**0.5, 1e-12)
     misfit = float(np.sqrt(max(1.0, (residual**2).sum() / max(1, sizes - 3))))
     rng = np.random.default_rng(1)
-    noise = rng.standard_t(max(freedom, 1), (DRAWS, sizes)) * misfit * spread / runs**0.5
+    noise = rng.standard_t(freedom or ASSUMED[1], (DRAWS, sizes)) * misfit * spread / runs**0.5
     drawn = means * np.exp(np.clip(noise, -4, 4))  # a factor of 50: beyond it nothing is known anyway
     draws = _solve(x, drawn)
     pure = _solve(x, means[None], floor=False)
@@ -92,7 +94,7 @@ def fitted(x, errors) -> Curve:
 def crossing(deep: Curve, simple: Curve, *, farthest: float) -> tuple[float, float, float] | None:
     """The x from which on the first curve's error is below the second's up to `farthest`, with low and high;
     None where it is not, or is everywhere."""
-    grid = np.geomspace(deep.x[0] / 10, farthest, 400)
+    grid = np.geomspace(deep.x[0], farthest, 400)
     ahead = deep.best.at(grid) < simple.best.at(grid)
     if ahead.all() or not ahead[-1]:
         return None

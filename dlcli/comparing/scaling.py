@@ -151,10 +151,12 @@ def _told(study, axis, steps, jobs, simple, seeds, predict) -> tuple[dict[str, A
             [[_error(one) for rivals in own for one in rivals if one.told["rival"] == rival] for own in simple]
         )
         other = law.fitted(x, rows)
-        place = law.crossing(curve, other, farthest=x[-1] * BEYOND)
+        ahead = bool(deep[-1].mean() < rows[-1].mean())
+        # who is ahead at the largest size came past within those that were measured
+        place = law.crossing(curve, other, farthest=x[-1] if ahead else x[-1] * BEYOND)
         document["crossing"] = {
             "simple": rival,
-            "deep_ahead_now": bool(deep[-1].mean() < rows[-1].mean()),
+            "deep_ahead_now": ahead,
             "size": dict(zip(("value", "low", "high"), place, strict=True)) if place else None,
         }
     document["sentences"] = _sentences(document)
