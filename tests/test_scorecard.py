@@ -18,7 +18,7 @@ def rows(section: str) -> list[dict]:
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def tests_of(path: Path) -> set[str]:
+def named_in(path: Path) -> set[str]:
     """Names of the test functions in a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
@@ -40,4 +40,4 @@ def test_every_row_has_a_result_and_a_test_that_exists(section):
             continue
         for named in row["test"].split():
             file, _, name = named.partition("::")
-            assert name.partition("[")[0] in tests_of(TESTS.parent / file), named
+            assert name.partition("[")[0] in named_in(TESTS.parent / file), named
