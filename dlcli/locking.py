@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-import socket
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ def held(path: Path) -> Iterator[None]:
         if not _taken(descriptor):
             raise busy(path, descriptor)
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+        os.write(descriptor, json.dumps({"pid": os.getpid(), "host": platform.node()}).encode())
         yield
     finally:
         os.close(descriptor)

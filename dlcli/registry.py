@@ -157,7 +157,7 @@ def _foreign(registry: str, name: str) -> Entry:
 
     Raises: DlcliError (exit code 4) for one that only a file names: importing it would run whatever it holds.
     """
-    if not {name, name.partition(".")[0]} & named():
+    if not {name, name.partition(".")[0]} & (named() | {"dlcli"}):
         raise DlcliError(
             f"a file names the module {name!r}, which is none of dlcli: importing it would run its code.",
             f"if it is yours, say so: DLCLI_MODULES={name} dlcli …",

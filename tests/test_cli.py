@@ -102,7 +102,7 @@ def test_list_is_one_json_document():
 # Frozen: a new knob goes into the signature of the component it belongs to, not onto the command line.
 TRAIN = {
     "--format", "--task", "--arch", "--target", "--horizon", "--out", "--epochs", "--time", "--batch-size",
-    "--learning-rate", "--seed", "--precision", "--backend", "--device", "--config", "--set", "--inspect", "--skip-bad", "--json", "--help",
+    "--learning-rate", "--seed", "--precision", "--backend", "--device", "--config", "--set", "--inspect", "--skip-bad", "--resume", "--allow-change", "--json", "--help",
 }  # fmt: skip
 
 

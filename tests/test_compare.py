@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,15 +114,19 @@ def test_two_runs_are_told_apart_or_not(tmp_path):
 
 def test_runs_on_other_examples_are_not_compared(tmp_path):
     """Another seed of the sample draws other pictures: the answer says so, before Keras starts."""
+    import keras
+
     from tests.test_cli import dlcli
 
+    whole = tmp_path / "whole.keras"
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="answer")]).save(whole)
     for name, seed in (("a", 0), ("b", 1)):
         folder = tmp_path / name
         folder.mkdir()
         config = RunConfig(data="digits:300", seed=seed, task="image-classification", arch="mlp")
         (folder / "config.json").write_text(config.model_dump_json())
         (folder / "spec.json").write_text(json.dumps({"task": "image-classification", "architecture": "mlp"}))
-        (folder / "model.keras").write_bytes(b"")
+        shutil.copy(whole, folder / "model.keras")
     answer = dlcli("compare", str(tmp_path / "a"), str(tmp_path / "b"))
     assert answer.returncode == 1
     assert "different test examples" in answer.stderr

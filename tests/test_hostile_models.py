@@ -92,6 +92,8 @@ class Place:
             "HOME": str(self.folder / "home"),
             "TMPDIR": str(self.folder / "tmp"),
             "COLUMNS": "500",
+            # compiled modules are written beside their sources, and moved there: no business of a model file
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
         watch = Opened(self.canary.parent)
         try:

@@ -18,7 +18,8 @@ def look(view: View) -> Finding | None:
     level = next((one for one in view.strip.levels if one.name == "edge"), None) if view.strip else None
     if level is None:
         return None
-    shapes = {visit.key: visit.output.shape for visit in view.visits}
+    # an output may be several tensors; those of a map are one
+    shapes = {visit.key: visit.output.shape for visit in view.visits if hasattr(visit.output, "shape")}
     finding = Finding()
     for place in _placed.maps(view):
         rows = view.strip.rows["edge"][place.key][:, : shapes[place.key][-1]]

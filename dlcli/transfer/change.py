@@ -42,7 +42,8 @@ def measured(
     for place, rows in first.items():
         if place not in second or rows.shape != second[place].shape:
             continue
-        row = {"place": place, "cka": float(geometry.cka_matrix([rows, second[place]])[0, 1])}
+        grams = [geometry.Cloud(each).gram() for each in (rows, second[place])]
+        row = {"place": place, "cka": geometry.cka(*grams)}
         if name in labels:
             row |= {"before": _read(rows, labels[name][chosen]), "after": _read(second[place], labels[name][chosen])}
         found.append(row)
