@@ -9,9 +9,10 @@ from dlcli.transfer.work import Adapted, Work, adapted, joined
 
 FEATURES = True
 # Share of the body that is frozen, and the rate; before them comes the head alone, solved for or trained.
-STAGES = ((0.5, 1.0), (0.0, 0.5))
-# How much slower each fourth of the body learns than what follows it: the paper's.
-DECAY = 2.6
+STAGES = ((0.5, 1.0), (0.0, 1.0))
+# How much slower each fourth of the body learns than what follows it. The paper's 2.6 is for thousands of steps: in the
+# ten passes here it left validation accuracy 6 points lower on photographs and half a point on digits.
+DECAY = 1.2
 
 
 def adapt(work: Work) -> Adapted:
