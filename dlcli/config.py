@@ -220,9 +220,11 @@ def _sections(merged: dict[str, Any], file: Path | None) -> dict[str, dict]:
     return chosen
 
 
-def fit_config(entry: Entry, options: dict[str, Any]) -> FitConfig:
-    """Defaults < the architecture's FIT < what was asked for."""
-    own = dict(entry.literal("FIT", {}))
+def fit_config(arch: Entry, options: dict[str, Any], task: Entry | None = None) -> FitConfig:
+    """Defaults < the architecture's FIT < the task's < what was asked for."""
+    own = dict(arch.literal("FIT", {}))
+    if of_task := task.literal("FIT") if task else None:
+        own = {**own, "steps": None, **of_task}
     if "epochs" in options:
         own.pop("steps", None)  # who names the epochs means them
     optional = {name for name, field in FitConfig.model_fields.items() if type(None) in get_args(field.annotation)}

@@ -132,7 +132,7 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
         format=entry,
         task=task,
         arch=arch,
-        fit=configuration.fit_config(arch, config.options("fit")),
+        fit=configuration.fit_config(arch, config.options("fit"), task),
         task_options=configuration.coerce(task, config.options("task"), "task"),
         arch_options=configuration.coerce(arch, config.options("arch"), "arch"),
     )

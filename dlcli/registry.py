@@ -55,6 +55,11 @@ class Entry:
     def _tree(self) -> ast.Module:
         return ast.parse(self.path.read_text(encoding="utf-8"))
 
+    @property
+    def short(self) -> str:
+        """The name for people: the last part of a dotted one."""
+        return self.name.rpartition(".")[2]
+
     @cached_property
     def summary(self) -> str:
         """First line of the module's docstring."""

@@ -135,6 +135,11 @@ def padded(rows: Sequence[np.ndarray], length: int) -> np.ndarray:
     return x
 
 
+def usual_length(rows: Sequence[np.ndarray]) -> int:
+    """What 99 % of the texts need, in tokens, from 8 to 512."""
+    return int(np.clip(np.ceil(np.percentile([len(ids) for ids in rows], 99)), 8, 512))
+
+
 def _learn_pairs(texts: Iterable[str], size: int) -> list[str]:
     """256 bytes, then in each round the most frequent pair of neighbours in the text becomes a token.
 

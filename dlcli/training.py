@@ -92,7 +92,7 @@ def learned(chosen: Plan, data: Data) -> Task:
 
 def begin(config: RunConfig, chosen: Plan, task: Task, data: Data, *, how_split: dict[str, Any], run: Run) -> None:
     """Say what will be done, and write down all that it depends on."""
-    console.note(f"{chosen.format.name}, {task.describe()} -> {chosen.task.name} with {chosen.arch.name}")
+    console.note(f"{chosen.format.name}, {task.describe()} -> {chosen.task.name} with {chosen.arch.short}")
     config = plan.resolved(config, chosen)
     run.write("config.json", config.model_dump(mode="json"))
     run.write("spec.json", _spec(chosen, task, data, how_split))
@@ -139,13 +139,13 @@ def finish(
     }
     run.write("report.json", report)
     run.write(f"evaluate/{last}.json", {"metrics": report["metrics"][last], "tables": reports[last].tables})
-    scoring.show(_title(report, last), chosen.arch.name, reports[last], found, report["verdict"])
+    scoring.show(_title(report, chosen.arch.short, last), chosen.arch.short, reports[last], found, report["verdict"])
     return report
 
 
-def _title(report: dict[str, Any], part: str) -> str:
+def _title(report: dict[str, Any], arch: str, part: str) -> str:
     return (
-        f"{report['task']} with {report['architecture']}: {part} split, 95 % intervals "
+        f"{report['task']} with {arch}: {part} split, 95 % intervals "
         f"({report['parameters']:,} parameters, {report['epochs']} epochs, {report['seconds']['training']:.0f} s)"
     )
 

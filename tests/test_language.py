@@ -9,9 +9,10 @@ import pytest
 
 from dlcli import text
 from dlcli.architectures.transformer import gpt
+from dlcli.baselines import neighbouring_tokens
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError
-from dlcli.tasks import language_modeling, text_classification
+from dlcli.tasks import language_modeling, masked_language_modeling, text_classification
 
 LINE = "the quick brown fox jumps over the lazy dog. "
 
@@ -221,3 +222,79 @@ def test_tasks_survive_json():
         again = type(task)(**json.loads(json.dumps(asdict(task))))
         assert again == task
         assert again.tokens.encode("the dog").tolist() == task.tokens.encode("the dog").tolist()
+
+
+# ---- masked language models --------------------------------------------------------------------
+
+
+def cloze(x, **options) -> masked_language_modeling.Task:
+    train = Examples(x=list(x))
+    return masked_language_modeling.Task.learn(train, Data(kind="texts", splits={"train": train}), **options)
+
+
+def test_what_is_hidden_is_asked_for_and_nothing_else():
+    """x with the answers put back is the text; a share of the known tokens is hidden, one at least."""
+    texts = ["one two three four five six seven eight nine ten"] * 3 + ["one"] * 3
+    task = cloze(texts * 2, hidden=0.3)
+    source = task.source(Examples(x=[*texts, "nobody knows one"]), training=True)
+    x, y = source.batch(np.arange(7), np.random.default_rng(0))
+    asked = y != text.PADDING
+    np.testing.assert_array_equal(np.where(asked, y, x), source.ids)
+    assert (x[asked] == text.UNKNOWN).all()
+    assert asked.sum(axis=1).tolist() == [3, 3, 3, 1, 1, 1, 1]
+
+
+def test_evaluation_hides_the_same_tokens_every_time_and_training_others():
+    task = cloze(["a b c d e f g h"] * 4)
+    examples, rows = Examples(x=["a b c d e f g h"] * 4), np.arange(4)
+    first, again = (task.source(examples, training=False).batch(rows, np.random.default_rng(i))[0] for i in (0, 1))
+    np.testing.assert_array_equal(first, again)
+    source = task.source(examples, training=True)
+    first, again = (source.batch(rows, np.random.default_rng(i))[0] for i in (0, 1))
+    assert not np.array_equal(first, again)
+
+
+def test_a_frequent_token_is_hidden_as_seldom_as_its_weight_says():
+    """ "the" is 99 of 100 tokens, its weight sqrt(0.01 / 0.99) = 0.1005: of "the end" it is hidden with
+    0.1005 / 1.1005 = 0.0913."""
+    task = cloze(["the " * 99 + "end"] * 2, frequent=0.01)
+    source = task.source(Examples(x=["the end"] * 20_000), training=True)
+    _, y = source.batch(np.arange(20_000), np.random.default_rng(0))
+    assert (y[:, 0] != text.PADDING).mean() == pytest.approx(0.0913, abs=0.006)
+
+
+def test_guesses_are_scored_by_hand():
+    """Two hidden tokens with p = 1/2 and 1/4: 1.0397 nats each, one of them the best guess."""
+    task = cloze(["a b c"] * 2, hidden=0.6)
+    ids = [text.FIRST + task.vocabulary.index(token) for token in "abc"]
+    p = np.full((1, 8, task.tokens.size), 1e-9)
+    p[0, 0, ids[0]], p[0, 0, ids[1]] = 0.5, 0.5 - 1e-6
+    p[0, 1, ids[1]], p[0, 1, ids[2]] = 0.25, 0.75
+    y = np.zeros((1, 8), np.int32)
+    y[0, :2] = ids[:2]
+    measures = task.measure(None, y, np.log(p))
+    report = task.report({name: np.repeat(value, 3) for name, value in measures.items()})
+    assert report.scores["nats_per_token"].value == pytest.approx((np.log(2) + np.log(4)) / 2, abs=1e-4)
+    assert report.scores["accuracy"].value == 0.5
+
+
+def test_the_baseline_reads_the_tokens_on_both_sides():
+    """Between a and c stands b, and d between a and e: one side alone leaves two guesses."""
+    lines = ["a b c", "a d e"] * 20
+    task = cloze(lines, hidden=0.01, frequent=1.0)
+    measured = neighbouring_tokens.fit(task, Examples(x=lines))
+    middle = ["a b c", "a d e"]
+    hidden = masked_language_modeling.Hidden(
+        ids=text.padded([task.tokens.encode(line) for line in middle], task.length),
+        share=0.01,
+        weights=np.array([0, 0, *(1e9 if token in "bd" else 1.0 for token in task.vocabulary)]),
+        anew=False,
+    )
+    task.source = lambda examples, training: hidden
+    measures = measured(Examples(x=middle))
+    assert measures["right"].tolist() == [1, 1]
+    # 20.5 / 122.5 is the share of each; a, c and e get next to nothing
+    share = 20.5 / 122.5
+    after_a = 40 / 42 * 20 / 40 + 2 / 42 * share
+    b, d = after_a * (20 / 21 + share / 21), after_a * share / 21
+    assert np.exp(-measures["nll"][0]) == pytest.approx(b / (b + d), abs=0.002)

@@ -430,6 +430,21 @@ def test_a_language_model_becomes_a_classifier(tmp_path):
     assert report["metrics"]["test"]["accuracy"]["value"] == 1
 
 
+def test_guessing_hidden_words_prepares_a_classifier(tmp_path):
+    """The encoder's words and blocks are taken over; there is nothing to drop, since the words' vectors told them apart."""
+    lines = tmp_path / "lines.txt"
+    lines.write_text("".join(f"{i % 2} the {'sun is up' if i % 2 else 'moon is down'} on day {i}\n" for i in range(60)))
+    own = ("--set", "arch.width=16", "--set", "arch.depth=1", *FIT)
+    report = dlcli("train", lines, "--task", "masked-language-modeling", "--out", tmp_path / "words", *own)
+    assert set(report["metrics"]["test"]) == {"nats_per_token", "accuracy", "perplexity"}
+    report = dlcli("transfer", tmp_path / "words", lines, "--strategy", "features", "--out", tmp_path / "run")
+    assert {path.partition("/")[0] for path in report["transfer"]["fresh"]} == {"head_logits"}
+    assert report["transfer"]["dropped"] == []
+    theirs, ours = (json.loads((tmp_path / run / "spec.json").read_text())["learned"] for run in ("words", "run"))
+    assert (ours["vocabulary"], ours["length"]) == (theirs["vocabulary"], theirs["length"])
+    assert report["metrics"]["test"]["accuracy"]["value"] == 1
+
+
 # ---- what is a source ------------------------------------------------------------------------
 
 

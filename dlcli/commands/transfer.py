@@ -83,7 +83,7 @@ def transfer(
     sources.check_splits(split, strategy=strategy, curve=curve and chosen.task.literal("LABELS") == "classes")
     for warning in split.warnings:
         console.warn(warning)
-    run = rundir.create(out, arch=chosen.arch.name, task=chosen.task.name)
+    run = rundir.create(out, arch=chosen.arch.short, task=chosen.task.name)
 
     with locking.held(run.path):
         from dlcli import backend as engine

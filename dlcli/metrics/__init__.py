@@ -2,6 +2,7 @@
 
 from dlcli.metrics.anomaly import anomaly
 from dlcli.metrics.classification import classification
+from dlcli.metrics.cloze import cloze
 from dlcli.metrics.forecast import forecast, seasonal_scale
 from dlcli.metrics.generation import (
     density_coverage,
@@ -20,6 +21,7 @@ __all__ = [
     "anomaly",
     "bootstrap",
     "classification",
+    "cloze",
     "density_coverage",
     "forecast",
     "frechet",

@@ -12,9 +12,6 @@ from dlcli.classification import Classification, in_order
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
 
-# Longest text that the default length keeps whole, in tokens.
-_LONGEST = 512
-
 
 @dataclass(kw_only=True)
 class Task(Classification):
@@ -56,12 +53,12 @@ class Task(Classification):
                 f"all training texts are of class {some(classes)}.", "a classifier needs at least two classes."
             )
         learned = text.Tokenizer.learn(tokenizer, train.x, size=vocabulary)
-        lengths = np.array([len(learned.encode(x)) for x in train.x])
-        length = length or int(np.clip(np.ceil(np.percentile(lengths, 99)), 8, _LONGEST))
-        longer = int((lengths > length).sum())
-        if longer > 0.02 * len(lengths):
+        rows = [learned.encode(one) for one in train.x]
+        length = length or text.usual_length(rows)
+        longer = sum(len(row) > length for row in rows)
+        if longer > 0.02 * len(rows):
             data.warnings.append(
-                f"{longer} of {len(lengths)} training texts have more than {length} tokens; "
+                f"{longer} of {len(rows)} training texts have more than {length} tokens; "
                 "the rest of them is not read (--set task.length=N)"
             )
         return cls(

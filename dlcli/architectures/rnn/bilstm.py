@@ -4,7 +4,7 @@ from keras import layers
 
 from dlcli.architectures.rnn._stack import stack
 
-OFFERS = {"tokens", "series", "forecast"}
+OFFERS = {"tokens", "series", "forecast", "bidirectional"}
 TINY = {"units": 8, "depth": 1}
 SCALE = {"depth": "depth", "width": "units", "multiple": 2}
 # jit: on a CPU XLA was slow to start on the loop over steps and no faster after it; on a GPU it forgoes cuDNN.

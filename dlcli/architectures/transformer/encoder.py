@@ -2,7 +2,7 @@
 
 from dlcli.architectures.transformer._block import stack
 
-OFFERS = {"tokens", "series"}
+OFFERS = {"tokens", "series", "bidirectional"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
 SCALE = {"depth": "depth", "width": "width", "multiple": 4}
 FIT = {"epochs": 12, "batch_size": 64, "learning_rate": 5e-4, "weight_decay": 0.05, "patience": 4}
