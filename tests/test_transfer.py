@@ -6,12 +6,13 @@ from dataclasses import replace
 from importlib import util
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import tiny
 from typer.testing import CliRunner
 
-from dlcli import console, plan, registry, splits
+from dlcli import console, plan, registry, scoring, splits
 from dlcli.cli import app
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Examples
@@ -21,7 +22,7 @@ from dlcli.reference import parse
 from dlcli.rundir import Run
 from dlcli.task import Arrays, Score
 from dlcli.training import Fitting
-from dlcli.transfer import change, features, heads, logistic, mirror, origin, states, trials
+from dlcli.transfer import change, features, finals, heads, logistic, mirror, origin, states, trials
 from dlcli.transfer.work import Work
 
 FIT = ["--set", "fit.epochs=1", "--set", "fit.batch_size=32"]
@@ -314,13 +315,19 @@ def trial(name: str, value: float) -> trials.Trial:
 )
 def test_what_is_trained_wins_unless_features_are_ahead_by_more_than_a_standard_error(solved, expected):
     """The best of the trained has 0.8; the standard error of the features is 0.03."""
-    found = [trial("features", solved), trial("lora", 0.79), trial("full", 0.8), trial("scratch", 0.6)]
-    assert trials.winner(found, higher_is_better=True) == expected
+    found = [trial("features", solved), trial("lora", 0.76), trial("full", 0.8), trial("scratch", 0.6)]
+    assert trials.finalists(found, higher_is_better=True) == [expected]
 
 
 def test_where_less_is_better_the_least_wins():
     found = [trial("full", 0.8), trial("lora", 0.7), trial("scratch", 0.9)]
-    assert trials.winner(found, higher_is_better=False) == "lora"
+    assert trials.finalists(found, higher_is_better=False) == ["lora"]
+
+
+def test_what_a_trial_cannot_tell_apart_is_trained_in_full():
+    """At most two, and those within one standard error, 0.03, of each other."""
+    found = [trial("head", 0.78), trial("lora", 0.79), trial("full", 0.8), trial("scratch", 0.6)]
+    assert trials.finalists(found, higher_is_better=True) == ["full", "lora"]
 
 
 @pytest.mark.parametrize(("scratch", "warned"), [(0.55, False), (0.75, True)])
@@ -331,16 +338,21 @@ def test_a_transfer_that_has_not_helped_is_warned_of(scratch, warned):
     assert bool(trials.negative(asked, found)) == warned
 
 
-def test_features_are_kept_where_training_ended_worse(source, tmp_path):
-    """The winner of the trials is scored once more when it has been trained in full."""
+@pytest.mark.parametrize(("known", "expected"), [(1.1, "features"), (0.0, None)])
+def test_the_validation_split_says_which_finalist_stays(source, tmp_path, known, expected):
+    """Both are trained; features, solved for before, stay where training ended worse."""
     made, beside = work(source, Run(tmp_path))
     val = beside["data"].splits["val"]
-    done = registry.find("strategies", "scratch").load().adapt(made)
-    better = replace(made, best=replace(made.best, accuracy=1.1))
-    name, kept = trials.settled(better, "full", done, val)
-    assert (name, kept.fitted.epochs) == ("features", 0)
-    worse = replace(made, best=replace(made.best, accuracy=0.0))
-    assert trials.settled(worse, "full", done, val) == ("full", done)
+    made = replace(made, best=replace(made.best, accuracy=known))
+    name, kept, reached = finals.trained(made, ["scratch", "full"], val)
+    assert set(reached) == {"scratch", "full", "features"}
+    assert name == (expected or max(("scratch", "full"), key=reached.get))
+    assert (kept.fitted.epochs == 0) == (name == "features")
+    kept_there = scoring.score(made.task, keras.models.load_model(made.run.model), val).scores["accuracy"].value
+    if name != "features":
+        assert kept_there == reached[name]
+        assert {"last.keras", "history.jsonl", "checkpoints"} <= {file.name for file in tmp_path.iterdir()}
+    assert not list(tmp_path.glob(".tmp*"))
 
 
 def test_a_forecaster_goes_on_with_another_series(tmp_path):

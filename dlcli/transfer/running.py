@@ -12,7 +12,7 @@ from dlcli.reference import Reference
 from dlcli.rundir import Run
 from dlcli.task import Task
 from dlcli.training import Fitting
-from dlcli.transfer import change, features, heads, mirror, origin, race, shown, trials
+from dlcli.transfer import change, features, finals, heads, mirror, origin, race, shown, trials
 from dlcli.transfer import curve as curves
 from dlcli.transfer.features import Rows
 from dlcli.transfer.work import Work
@@ -58,13 +58,15 @@ def transfer(
         task.augment.append("flip")
     training.begin(config, chosen, task, data, how_split=how_split, run=run)
     if strategy == "auto":
-        strategy, tried, work = _by_trials(work, data, labels, begun=begun, seed=config.seed)
+        names, tried, work = _by_trials(work, data, labels, begun=begun, seed=config.seed)
         warnings = [text for text in [trials.negative(work, tried)] if text]
     prepared = time.monotonic()
-    console.note(f"strategy: {strategy}")
-    done = registry.find("strategies", strategy).load().adapt(work)
+    compared = {}
     if tried:
-        strategy, done = trials.settled(work, strategy, done, parts["val"])
+        strategy, done, compared = finals.trained(work, names, parts["val"])
+    else:
+        done = registry.find("strategies", strategy).load().adapt(work)
+    console.note(f"strategy: {strategy}")
     told = {
         "source": reference.text,
         "strategy": strategy,
@@ -74,6 +76,7 @@ def transfer(
         "features": _told(rows),
         "probes": work.best.probes if work.best else [],
         "trials": [trial.row() for trial in tried],
+        "finals": compared,
     }
     if strategy not in _UNCHANGED:
         told["change"] = change.measured(found.make(), done.fitted.model, task, parts, labels, seed=config.seed)
@@ -93,19 +96,22 @@ def transfer(
     )
 
 
-def _by_trials(work: Work, data: Data, labels, *, begun: float, seed: int) -> tuple[str, list[trials.Trial], Work]:
-    """The strategy to train in full, all that were tried, and the work with the time that is left."""
+def _by_trials(
+    work: Work, data: Data, labels, *, begun: float, seed: int
+) -> tuple[list[str], list[trials.Trial], Work]:
+    """The strategies to train in full, all that were tried, and the work with the time that is left."""
     parts = data.splits
-    strategy, tried = trials.chosen(work, parts["val"])
+    tried = trials.tried(work, parts["val"])
+    names = trials.finalists(tried, higher_is_better=work.task.higher_is_better)
     if labels:
         seen = {part: parts[part] for part in ("train", "val")}
         tried.append(trials.control(work, seen, labels, kind=data.kind, seed=seed))
-    shown.trials(tried, strategy, work.task.headline)
+    shown.trials(tried, names, work.task.headline)
     if work.settings.time:
         # building models takes what it takes: the winner is trained in any case
         left = max(0.3 * work.settings.time, work.settings.time - (time.monotonic() - begun))
         work = replace(work, settings=work.settings.model_copy(update={"time": left}))
-    return strategy, tried, work
+    return names, tried, work
 
 
 def _not_yet(chosen: Plan, task: Task) -> set[str]:

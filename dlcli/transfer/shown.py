@@ -15,10 +15,10 @@ def probes(best: Head) -> None:
     console.table("What a linear probe reads off the source's layers", ["layer", "features", "held out", "95 %"], table)
 
 
-def trials(tried: list[Trial], winner: str, headline: str) -> None:
+def trials(tried: list[Trial], names: list[str], headline: str) -> None:
     table = [
         [
-            f"{trial.name} *" if trial.name == winner else trial.name,
+            f"{trial.name} *" if trial.name in names else trial.name,
             f"{trial.score.value:.4g}",
             _span(vars(trial.score)),
             f"{trial.seconds:.0f}",

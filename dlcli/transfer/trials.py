@@ -15,7 +15,7 @@ from dlcli.inspection import twin
 from dlcli.rundir import Run
 from dlcli.task import Score
 from dlcli.transfer import features, heads
-from dlcli.transfer.work import Adapted, Work
+from dlcli.transfer.work import Work
 
 TRIED = ("features", "head", "gradual", "full", "lora", "scratch")
 # Seconds of a trial where no time was named, and the share of a time that was.
@@ -40,8 +40,8 @@ class Trial:
         }
 
 
-def chosen(work: Work, val: Examples) -> tuple[str, list[Trial]]:
-    """Try all; the name of the one to train in full, and the trials."""
+def tried(work: Work, val: Examples) -> list[Trial]:
+    """A short training by each strategy, with its score on the validation split."""
     seconds = work.settings.time * SHARE if work.settings.time else SECONDS
     epochs = max(1, round(seconds / _per_pass(work)))
     settings = work.settings.model_copy(update={"time": None, "steps": None, "epochs": epochs})
@@ -69,7 +69,7 @@ def chosen(work: Work, val: Examples) -> tuple[str, list[Trial]]:
             score = scoring.score(work.task, done.fitted.model, val).scores[work.task.headline]
         count = done.states.get("solved_parameters") or done.states["trainable_parameters"]
         found.append(Trial(name=name, score=score, seconds=taken, trainable=count))
-    return winner(found, higher_is_better=work.task.higher_is_better), found
+    return found
 
 
 def _per_pass(work: Work) -> float:
@@ -83,30 +83,27 @@ def _per_pass(work: Work) -> float:
     return 4 * (time.monotonic() - begun) * len(source) / len(rows)
 
 
-def winner(found: list[Trial], *, higher_is_better: bool) -> str:
-    """The best of those that are trained: they have had the same time, and more of it makes them better. Features,
-    which are what they are, only where none comes within one standard error of them."""
+def finalists(found: list[Trial], *, higher_is_better: bool) -> list[str]:
+    """Those to train in full, the best first: the best of those that are trained, and the next one where it lies
+    within one standard error of it, since more time makes both better, and one more than the other. Features, which
+    are what they are, only where none of the others comes within one standard error of them."""
     sign = 1 if higher_is_better else -1
-    trained = [trial for trial in found if trial.name != "features"]
+    trained = sorted(
+        (trial for trial in found if trial.name != "features"), key=lambda trial: -sign * trial.score.value
+    )
     solved = next((trial for trial in found if trial.name == "features"), None)
     if not trained:
-        return solved.name
-    best = max(trained, key=lambda trial: sign * trial.score.value)
-    if solved is None:
-        return best.name
-    error = (solved.score.high - solved.score.low) / (2 * 1.96)
-    return solved.name if sign * (solved.score.value - best.score.value) > error else best.name
+        return [solved.name]
+    best = trained[0]
+    if solved is not None and sign * (solved.score.value - best.score.value) > _error(solved):
+        return [solved.name]
+    near = [trial.name for trial in trained[1:2] if sign * (best.score.value - trial.score.value) <= _error(best)]
+    return [best.name, *near]
 
 
-def settled(work: Work, name: str, done: Adapted, val: Examples) -> tuple[str, Adapted]:
-    """The trained winner; or features, where these do better on the validation split after all."""
-    if work.best is None or name == "features":
-        return name, done
-    reached = scoring.score(work.task, done.fitted.model, val).scores[work.task.headline].value
-    if reached >= work.best.accuracy:
-        return name, done
-    console.note(f"{name} reached {reached:.4g} on the validation split, features {work.best.accuracy:.4g}: features")
-    return "features", registry.find("strategies", "features").load().adapt(work)
+def _error(trial: Trial) -> float:
+    """The standard error behind a 95 % interval."""
+    return (trial.score.high - trial.score.low) / (2 * 1.96)
 
 
 def negative(work: Work, found: list[Trial]) -> str:
