@@ -3,18 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-from keras import layers
 
 from dlcli import augment as augmentation
-from dlcli import metrics, pixels, task
+from dlcli import pixels, task
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError
+from dlcli.regression import Regression
 
 
 @dataclass(kw_only=True)
-class Task(task.Task):
+class Task(Regression):
     """Pictures (H, W, C) -> a number; mean and deviation of the target are `offset` and `scale`."""
 
     KINDS = {"images"}
@@ -22,8 +21,6 @@ class Task(task.Task):
     NEEDS = {"pixels"}
     PREFERS = ("resnet", "convnext", "lenet")
     INPUT = {"image": "image", "mean": "mean", "deviation": "deviation"}
-    headline = "rmse"
-    higher_is_better = False
 
     target: str
     offset: float
@@ -71,29 +68,6 @@ class Task(task.Task):
 
     def stem(self, inputs, width: int | None):
         return pixels.stem(inputs, self.mean, self.deviation, self.augment)
-
-    def head(self, features):
-        """The target in standard deviations from its training mean (B, 1)."""
-        return layers.Dense(1, dtype="float32", name="head_value")(task.pooled(features))
-
-    def loss(self):
-        return keras.losses.MeanSquaredError()
-
-    def metrics(self) -> list:
-        return [keras.metrics.RootMeanSquaredError(name="rmse")]
-
-    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
-        """Both in the units of the data."""
-        measures = {"y_pred": self._restored(y_pred)}
-        if y is not None:
-            measures["y"] = self._restored(y)
-        return measures
-
-    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
-        return metrics.regression(measures["y"], measures["y_pred"])
-
-    def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
-        return "mse", np.square(measures["y"] - measures["y_pred"])
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         for name, value in zip(pixels.names(examples), outputs["y_pred"], strict=True):

@@ -3,25 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-from keras import layers
 
 from dlcli import columns as prepared
-from dlcli import metrics, task
+from dlcli import task
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
+from dlcli.regression import Regression
 from dlcli.tasks import _columns
 
 
 @dataclass(kw_only=True)
-class Task(task.Task):
+class Task(Regression):
     KINDS = {"table"}
     LABELS = "numbers"
     NEEDS = {"columns"}
     PREFERS = ("mlp",)
-    headline = "rmse"
-    higher_is_better = False
 
     target: str
     mean: float
@@ -67,29 +64,6 @@ class Task(task.Task):
 
     def stem(self, inputs, width: int | None):
         return _columns.stem(inputs, self.columns, category_width=self.category_width, width=width)
-
-    def head(self, features):
-        """The target in standard deviations from its training mean (B, 1)."""
-        return layers.Dense(1, dtype="float32", name="head_value")(task.pooled(features))
-
-    def loss(self):
-        return keras.losses.MeanSquaredError()
-
-    def metrics(self) -> list:
-        return [keras.metrics.RootMeanSquaredError(name="rmse")]
-
-    def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
-        """Both in the units of the data."""
-        measures = {"y_pred": self._restored(y_pred)}
-        if y is not None:
-            measures["y"] = self._restored(y)
-        return measures
-
-    def report(self, measures: dict[str, np.ndarray]) -> task.Report:
-        return metrics.regression(measures["y"], measures["y_pred"])
-
-    def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
-        return "mse", np.square(measures["y"] - measures["y_pred"])
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         for name, value in zip(_columns.names(examples), outputs["y_pred"], strict=True):
