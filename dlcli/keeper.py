@@ -1,6 +1,5 @@
 """The history, the best weights, and what follows from the score: patience and a rate that is lowered."""
 
-import json
 import math
 import time
 from collections.abc import Collection
@@ -140,5 +139,4 @@ class Keeper(keras.callbacks.Callback):
             self._told = True
 
     def _history(self) -> None:
-        text = "".join(json.dumps(rundir.finite(row)) + "\n" for row in self.rows)
-        rundir.commit(self.run.path / "history.jsonl", lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        self.run.write_lines("history.jsonl", self.rows)

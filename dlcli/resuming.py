@@ -9,9 +9,8 @@ from dlcli.config import FitConfig, RunConfig, checked
 from dlcli.course import Course
 from dlcli.data import Data
 from dlcli.errors import MISMATCH, DlcliError
-from dlcli.rundir import Run
+from dlcli.rundir import ORIGIN, Run
 
-ORIGIN = "origin.json"
 # What may differ without another result: where things lie, and how often is saved.
 FREE = ("data", "device", "set.fit.save_every", "set.fit.loader_patience", "set.fit.epochs", "set.fit.steps")
 
@@ -22,10 +21,12 @@ def opened(path: Path) -> tuple[Run, RunConfig]:
     Raises: DlcliError when nothing can be resumed.
     """
     run = rundir.find(path)
+    if (run.path / rundir.TRANSFER).is_file():
+        raise DlcliError(f"{run.path} was begun by transfer.", rundir.again(run.path))
     if not (run.path / ORIGIN).is_file():
         raise DlcliError(
-            f"{run.path} cannot be resumed: it was made by transfer, or stopped before its first step.",
-            f"for a run of train: dlcli train --config {run.path / 'config.json'} begins it again.",
+            f"{run.path} cannot be resumed: it was stopped before its first step.",
+            f"dlcli train --config {run.path / 'config.json'} begins it again.",
         )
     config = checked(RunConfig, run.read("config.json"), "config.json")
     at = run.read(ORIGIN)["data_at"]

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +13,15 @@ from typing import Any
 from dlcli import durable, locking
 from dlcli.errors import DISK, MODEL, DlcliError
 
+# What a run was begun with, what a transfer was asked for, and which weights it started from.
+ORIGIN, TRANSFER, SOURCE = "origin.json", "transfer.json", "source.json"
+
 
 @dataclass(frozen=True)
 class Run:
     """config.json, spec.json, origin.json, course.json, model.keras, last.keras, history.jsonl, environment.json,
-    report.json, checkpoints/ and a folder per verb (evaluate/, predict/, generate/)."""
+    report.json, checkpoints/ and a folder per verb (evaluate/, predict/, generate/); of a transfer also
+    transfer.json, source.json, trials.json and, until it is complete, trials/ and finals/."""
 
     path: Path
 
@@ -32,6 +36,12 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    def within(self, *names: str) -> "Run":
+        """A run that is a part of this one."""
+        part = Run(self.path.joinpath(*names))
+        part.path.mkdir(parents=True, exist_ok=True)
+        return part
 
     def model_file(self) -> Path:
         """The best model. Raises: DlcliError (exit code 4) when there is none yet."""
@@ -55,6 +65,11 @@ class Run:
         text = json.dumps(finite(value), indent=2, ensure_ascii=False, default=_plain)
         return commit(self.path / name, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
+    def write_lines(self, name: str, rows: Iterable[dict[str, Any]]) -> Path:
+        """A .jsonl file of the run, whole or not at all."""
+        text = "".join(json.dumps(finite(row), default=_plain) + "\n" for row in rows)
+        return commit(self.path / name, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
     def append(self, name: str, value: dict[str, Any]) -> None:
         """A line at the end of a .jsonl file, on disk when this returns."""
         with (self.path / name).open("a", encoding="utf-8") as file:
@@ -70,8 +85,9 @@ def probe(out: Path | None) -> None:
     """
     if out is not None and out.is_dir() and any(out.iterdir()):
         locking.check(out)
-        if (out / "origin.json").is_file() and not (out / "report.json").is_file():
-            raise DlcliError(f"{out} holds an unfinished run.", f"dlcli train --resume {out} goes on with it.")
+        begun = any((out / name).is_file() for name in (TRANSFER, ORIGIN))
+        if begun and not (out / "report.json").is_file():
+            raise DlcliError(f"{out} holds an unfinished run.", again(out))
         raise DlcliError(f"{out} is not empty.", "choose another --out, or remove it first.")
     folder = next(place for place in [out or Path("runs"), *(out or Path("runs")).absolute().parents] if place.exists())
     try:
@@ -83,6 +99,16 @@ def probe(out: Path | None) -> None:
         raise DlcliError(
             f"{out or folder} cannot be written: {error.strerror}.", "choose another --out.", code=DISK
         ) from None
+
+
+def again(path: Path) -> str:
+    """How the run there, or the one that it is a part of, is resumed; "" where nothing says how."""
+    for place in (path, *path.parents[:4]):
+        if (place / TRANSFER).is_file():
+            return f"dlcli transfer --resume {place} goes on."
+        if (place / ORIGIN).is_file():
+            return f"dlcli train --resume {place} goes on."
+    return ""
 
 
 def create(out: Path | None, *, arch: str, task: str) -> Run:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dlcli import console, savepoints, state
+from dlcli import console, rundir, savepoints, state
 from dlcli.batches import Batches
 from dlcli.course import Course
 from dlcli.errors import DISK, DlcliError
@@ -114,14 +114,9 @@ class Saver(keras.callbacks.Callback):
         done = self.keeper.epochs * self.course.per_epoch
         return DlcliError(
             f"stopped by {self.stop.name} after {done} whole epochs of {self.course.passes}; all of it is saved.",
-            self._next(),
+            rundir.again(self.run.path) or "start it again.",
             code=self.stop.code,
         )
-
-    def _next(self) -> str:
-        if (self.run.path / "origin.json").is_file():
-            return f"dlcli train --resume {self.run.path} goes on."
-        return f"what transfer began cannot be resumed; dlcli evaluate {self.run.path} scores the best so far."
 
     def join(self) -> None:
         """Wait for what is being written."""

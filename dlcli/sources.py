@@ -73,9 +73,13 @@ def choose(found: Reference, config: RunConfig, entry: Entry, data: Data, *, str
         raise DlcliError(
             f"--strategy features is for classes, and the task is {chosen.task.name}.", "use --strategy gradual."
         )
-    if strategy == "scratch" or {"epochs", "steps", "time"} & set(config.options("fit")):
+    if {"epochs", "steps", "time"} & set(config.options("fit")):
         return chosen
-    fit = chosen.fit.model_copy(update={"epochs": EPOCHS, "steps": STEPS})
+    length = {"epochs": EPOCHS, "steps": STEPS}
+    if strategy == "scratch":
+        # as long as the architecture asks for, and no shorter than a transfer
+        length = {name: max(least, getattr(chosen.fit, name) or 0) for name, least in length.items()}
+    fit = chosen.fit.model_copy(update=length)
     return Plan(**{**vars(chosen), "fit": fit})
 
 

@@ -16,7 +16,7 @@ from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data, Examples
 from dlcli.fit import Fitted
 from dlcli.plan import Plan
-from dlcli.rundir import Run
+from dlcli.rundir import ORIGIN, Run
 from dlcli.task import Source, Task
 
 
@@ -27,13 +27,11 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
     Raises: DlcliError for data that the task cannot use, or a training that diverged.
     """
     begun = time.monotonic()
-    if (run.path / resuming.ORIGIN).is_file():
+    if begun_before(run):
         task = chosen.task.load().Task(**run.read("spec.json")["learned"])
-        resuming.compare_environment(run, _environment())
     else:
         task = learned(chosen, data)
         begin(config, chosen, task, data, how_split=how_split, run=run)
-        resuming.write(run, plan.resolved(config, chosen), data, _environment())
     fitting = Fitting.of(task, data.splits, seed=config.seed)
     prepared = time.monotonic()
     fitted = fitting.fit(lambda: chosen.arch.load().build(task, **chosen.arch_options), chosen.fit, run=run)
@@ -90,6 +88,14 @@ def learned(chosen: Plan, data: Data) -> Task:
     return task
 
 
+def begun_before(run: Run) -> bool:
+    """Whether the run goes on with what was begun; then another version or machine is warned of."""
+    if not (run.path / ORIGIN).is_file():
+        return False
+    resuming.compare_environment(run, _environment())
+    return True
+
+
 def begin(config: RunConfig, chosen: Plan, task: Task, data: Data, *, how_split: dict[str, Any], run: Run) -> None:
     """Say what will be done, and write down all that it depends on."""
     console.note(f"{chosen.format.name}, {task.describe()} -> {chosen.task.name} with {chosen.arch.short}")
@@ -97,6 +103,7 @@ def begin(config: RunConfig, chosen: Plan, task: Task, data: Data, *, how_split:
     run.write("config.json", config.model_dump(mode="json"))
     run.write("spec.json", _spec(chosen, task, data, how_split))
     run.write("environment.json", _environment())
+    resuming.write(run, config, data, _environment())
     console.note(f"{_settings(config)}\n  saved in {run.path / 'config.json'}")
 
 

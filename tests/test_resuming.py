@@ -107,7 +107,7 @@ def test_an_unfinished_run_in_out_is_pointed_to(finished, tmp_path):
 def test_what_cannot_be_resumed_says_why(finished, tmp_path):
     run = Path(shutil.copytree(finished, tmp_path / "run"))
     (run / "origin.json").unlink()
-    assert "made by transfer" in dlcli("train", "--resume", run, code=1).message
+    assert "before its first step" in dlcli("train", "--resume", run, code=1).message
     assert "leave --out" in dlcli("train", "--resume", run, "--out", tmp_path / "x", code=1).hint
     assert "no run directory" in dlcli("train", "--resume", tmp_path / "none", code=1).message
 

@@ -12,11 +12,11 @@ import pytest
 import tiny
 from typer.testing import CliRunner
 
-from dlcli import console, plan, registry, scoring, splits
+from dlcli import console, plan, registry, scoring, sources, splits
 from dlcli.cli import app
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Examples
-from dlcli.errors import DlcliError
+from dlcli.errors import MISMATCH, DlcliError
 from dlcli.plan import Plan
 from dlcli.reference import parse
 from dlcli.rundir import Run
@@ -24,6 +24,7 @@ from dlcli.task import Arrays, Score
 from dlcli.training import Fitting
 from dlcli.transfer import change, features, finals, heads, logistic, mirror, origin, states, trials
 from dlcli.transfer.work import Work
+from tests.training import killed_after, outcome
 
 FIT = ["--set", "fit.epochs=1", "--set", "fit.batch_size=32"]
 
@@ -94,6 +95,21 @@ def work(source, run: Run) -> tuple[Work, dict]:
     fitting = Fitting.of(found.task, data.splits, seed=0)
     made = Work(origin=found, fitting=fitting, settings=chosen.fit, given=frozenset(), run=run, last=last, best=best)
     return made, {"data": data, "rows": rows, "labels": labels}
+
+
+@pytest.mark.parametrize(
+    ("named", "scratch", "full"), [({}, (15, 2000), (10, 300)), ({"epochs": 2}, (2, None), (2, None))]
+)
+def test_fresh_weights_are_trained_as_long_as_they_need_and_no_shorter(source, named, scratch, full):
+    """resnet asks for 15 epochs or 2 000 steps, and a transfer for ten or 300; what the user names is for both."""
+    reference = parse(str(source))
+    flags = {"data": "shapes:120", **{f"fit.{name}": value for name, value in named.items()}}
+    config = sources.settings(reference, assignments=[], flags=flags, pixels=None)
+    entry = plan.locate(config)
+    for strategy, expected in (("scratch", scratch), ("full", full)):
+        data = plan.open_data(entry, config)
+        fit = sources.choose(reference, config, entry, data, strategy=strategy, curve=False).fit
+        assert (fit.epochs, fit.steps) == expected
 
 
 # ---- what is copied --------------------------------------------------------------------------
@@ -353,6 +369,68 @@ def test_the_validation_split_says_which_finalist_stays(source, tmp_path, known,
         assert kept_there == reached[name]
         assert {"last.keras", "history.jsonl", "checkpoints"} <= {file.name for file in tmp_path.iterdir()}
     assert not list(tmp_path.glob(".tmp*"))
+
+
+STEADY = ["--set", "fit.save_every=0", "--set", "task.augment=none"]
+
+
+@pytest.mark.parametrize(
+    ("kills", "strategy"),
+    [
+        ((6, 1), "auto"),
+        pytest.param((3,), "auto", marks=pytest.mark.slow),
+        pytest.param((3,), "full", marks=pytest.mark.slow),
+        pytest.param((1, 2), "gradual", marks=pytest.mark.slow),
+    ],
+)
+def test_a_transfer_that_was_killed_goes_on_bit_for_bit(source, tmp_path, monkeypatch, kills, strategy):
+    """In a stage, in a trial, in a final: what is done is not done again, and the end is the same."""
+    monkeypatch.setattr(trials, "TRIED", ("features", "full", "scratch"))
+    monkeypatch.setattr(trials, "SECONDS", 0.0)
+    monkeypatch.setattr(heads, "solved", solved_badly(heads.solved))
+    asked = ["transfer", source, "shapes:120", "--strategy", strategy, "--set", "fit.epochs=2", *FIT[2:], *STEADY]
+    straight = dlcli(*asked, "--out", tmp_path / "straight")
+    command = [*asked, "--out", tmp_path / "killed"]
+    for batches in kills:
+        with killed_after(batches):
+            CliRunner().invoke(app, [*map(str, command)], catch_exceptions=False)
+        command = ["transfer", "--resume", tmp_path / "killed"]
+    resumed = dlcli(*command)
+    assert resumed["metrics"] == straight["metrics"]
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "straight")
+    told = [{key: row[key] for key in row if key != "seconds"} for row in resumed["transfer"]["trials"]]
+    assert told == [{key: row[key] for key in row if key != "seconds"} for row in straight["transfer"]["trials"]]
+    assert not (tmp_path / "killed" / "finals").exists()
+    before = (tmp_path / "killed" / "report.json").read_bytes()
+    assert dlcli(*command)["metrics"] == straight["metrics"]
+    assert (tmp_path / "killed" / "report.json").read_bytes() == before
+
+
+def solved_badly(solve):
+    """Heads that are no better than a guess, so that what was trained stays."""
+
+    def solved(*args, **options):
+        last, best = solve(*args, **options)
+        return last, replace(best, accuracy=0.0)
+
+    return solved
+
+
+def test_what_a_transfer_cannot_go_on_with_is_said(source, tmp_path):
+    run = tmp_path / "run"
+    asked = ["transfer", source, "shapes:120", "--strategy", "full", *FIT, *STEADY, "--out", run]
+    with killed_after(3):
+        CliRunner().invoke(app, [*map(str, asked)], catch_exceptions=False)
+    assert f"transfer --resume {run}" in refused(*asked).hint
+    assert f"transfer --resume {run}" in refused("train", "--resume", run).hint
+    assert "leave the other options" in refused("transfer", "--resume", run, "--epochs", 3).hint
+    assert "no transfer" in refused("transfer", "--resume", tmp_path / "none").message
+    assert "was not begun by transfer" in refused("transfer", "--resume", source).message
+    assert "DATA is missing" in refused("transfer", source).message
+    known = run / "source.json"
+    known.write_text(json.dumps({"weights": "others"}))
+    error = refused("transfer", "--resume", run)
+    assert (error.code, "other weights" in error.message) == (MISMATCH, True)
 
 
 def test_a_forecaster_goes_on_with_another_series(tmp_path):

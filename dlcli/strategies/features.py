@@ -18,9 +18,9 @@ def adapt(work: Work) -> Adapted:
     states.freeze(model)
     for target in (work.run.model, work.run.last):
         rundir.commit(target, model.save)
-    work.run.append(
-        "history.jsonl", {"epoch": 0, "val_accuracy": work.best.accuracy, "seconds": round(work.seconds, 3)}
-    )
+    # written whole: a run that is resumed writes it again
+    row = {"epoch": 0, "val_accuracy": work.best.accuracy, "seconds": round(work.seconds, 3)}
+    work.run.write_lines("history.jsonl", [row])
     fitted = Fitted(
         model=model,
         epochs=0,

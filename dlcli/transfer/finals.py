@@ -1,13 +1,10 @@
 """The strategies that the trials could not tell apart, trained in full; the validation split says which one stays."""
 
-import os
-import tempfile
+import shutil
 from dataclasses import replace
-from pathlib import Path
 
-from dlcli import console, durable, registry, scoring
+from dlcli import console, registry, scoring
 from dlcli.data import Examples
-from dlcli.rundir import Run
 from dlcli.transfer.work import Adapted, Work
 
 
@@ -24,22 +21,26 @@ def trained(work: Work, names: list[str], val: Examples) -> tuple[str, Adapted, 
         settings = settings.model_copy(update={"time": settings.time / len(names)})
     sign = 1 if work.task.higher_is_better else -1
     done, reached = {}, {}
-    with tempfile.TemporaryDirectory(dir=work.run.path, prefix=f"{durable.TEMPORARY}{os.getpid()}-") as folder:
-        for name in names:
-            console.note(f"training {name}…")
-            run = Run(Path(folder) / name)
-            run.path.mkdir()
-            done[name] = _adapt(name, replace(work, settings=settings, run=run))
-            reached[name] = scoring.score(work.task, done[name].fitted.model, val).scores[work.task.headline].value
-        best = max(names, key=lambda name: sign * reached[name])
-        if work.best is not None:
-            reached["features"] = work.best.accuracy
-        console.note("validation split: " + ", ".join(f"{name} {value:.4g}" for name, value in reached.items()))
-        if work.best is not None and work.best.accuracy > reached[best]:
-            return "features", _adapt("features", work), reached
-        for file in (Path(folder) / best).iterdir():
-            os.replace(file, work.run.path / file.name)
+    for name in names:
+        console.note(f"training {name}…")
+        run = work.run.within("finals", name)
+        done[name] = _adapt(name, replace(work, settings=settings, run=run))
+        reached[name] = scoring.score(work.task, done[name].fitted.model, val).scores[work.task.headline].value
+    best = max(names, key=lambda name: sign * reached[name])
+    if work.best is not None:
+        reached["features"] = work.best.accuracy
+    console.note("validation split: " + ", ".join(f"{name} {value:.4g}" for name, value in reached.items()))
+    if work.best is not None and work.best.accuracy > reached[best]:
+        return "features", _adapt("features", work), reached
+    # copied, and not moved: until there is a report, a run that is resumed finds them where they were
+    shutil.copytree(work.run.path / "finals" / best, work.run.path, dirs_exist_ok=True)
     return best, done[best], reached
+
+
+def cleared(work: Work) -> None:
+    """Take away what only a run that goes on would need."""
+    for name in ("trials", "finals"):
+        shutil.rmtree(work.run.path / name, ignore_errors=True)
 
 
 def _adapt(name: str, work: Work) -> Adapted:

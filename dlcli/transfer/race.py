@@ -1,8 +1,7 @@
 """Loss against steps: from the source's weights and from fresh ones, under the same settings."""
 
 import json
-import tempfile
-from pathlib import Path
+import shutil
 from typing import Any
 
 from dlcli import console
@@ -18,11 +17,11 @@ def run(work: Work, done: Adapted) -> dict[str, Any]:
     reached: the steps that each took to the best loss that both came to.
     """
     console.note("now the same from scratch…")
-    with tempfile.TemporaryDirectory() as folder:
-        settings = work.settings.model_copy(update={"time": None, "steps": None, "epochs": done.fitted.epochs})
-        fresh = Run(Path(folder))
-        fitted = work.fitting.fit(work.origin.fresh, settings, run=fresh)
-        curves = {"transfer": _losses(work.run, done.fitted), "scratch": _losses(fresh, fitted)}
+    settings = work.settings.model_copy(update={"time": None, "steps": None, "epochs": done.fitted.epochs})
+    fresh = work.run.within("race")
+    fitted = work.fitting.fit(work.origin.fresh, settings, run=fresh)
+    curves = {"transfer": _losses(work.run, done.fitted), "scratch": _losses(fresh, fitted)}
+    shutil.rmtree(fresh.path)
     return {**curves, "reached": _reached(curves)}
 
 

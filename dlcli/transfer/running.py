@@ -5,14 +5,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from dlcli import augment, console, registry, training
-from dlcli.config import RunConfig
+from dlcli.asked import Asked, same_source
 from dlcli.data import Data
 from dlcli.plan import Plan
 from dlcli.reference import Reference
 from dlcli.rundir import Run
 from dlcli.task import Task
 from dlcli.training import Fitting
-from dlcli.transfer import change, features, finals, heads, mirror, origin, race, shown, trials
+from dlcli.transfer import cache, change, features, finals, heads, mirror, origin, race, shown, trials
 from dlcli.transfer import curve as curves
 from dlcli.transfer.features import Rows
 from dlcli.transfer.work import Work
@@ -22,26 +22,19 @@ _UNCHANGED = ("features", "head", "scratch")
 
 
 def transfer(
-    reference: Reference,
-    config: RunConfig,
-    chosen: Plan,
-    data: Data,
-    *,
-    strategy: str,
-    how_split: dict[str, Any],
-    run: Run,
-    curve: bool = False,
-    keep: bool = True,
+    reference: Reference, asked: Asked, chosen: Plan, data: Data, *, how_split: dict[str, Any], run: Run
 ) -> dict[str, Any]:
-    """Adapt SOURCE by a strategy, or "auto", and leave a complete run directory; returns its report.
+    """Adapt SOURCE as was asked, or go on with what was begun, and leave a complete run directory; returns its report.
 
-    curve: also measure accuracy against the number of labels.  keep: use the cache of features.
+    Raises: DlcliError (exit code 9) when the run was begun with other weights of SOURCE.
     """
     begun = time.monotonic()
+    strategy, curve, config = asked.strategy, asked.curve, asked.config
     parts = data.splits
     task = training.learned(chosen, data)
     found = origin.of(reference, chosen, task, parts["train"])
     task = found.task
+    same_source(run, cache.key(found.make().get_weights()))
     work = Work(
         origin=found,
         fitting=Fitting.of(task, parts, seed=config.seed),
@@ -53,10 +46,11 @@ def transfer(
     rows, tried, warnings = None, [], []
     labels = {part: task.targets(parts[part]) for part in parts} if classes else {}
     if classes and (curve or strategy == "auto" or registry.find("strategies", strategy).literal("FEATURES")):
-        work, rows = _with_heads(work, data, labels, curve=curve, keep=keep, seed=config.seed)
+        work, rows = _with_heads(work, data, labels, curve=curve, keep=asked.keep, seed=config.seed)
     if "val" in labels and "flip" in _not_yet(chosen, task) and mirror.harmless(work, parts["val"], labels["val"]):
         task.augment.append("flip")
-    training.begin(config, chosen, task, data, how_split=how_split, run=run)
+    if not training.begun_before(run):
+        training.begin(config, chosen, task, data, how_split=how_split, run=run)
     if strategy == "auto":
         names, tried, work = _by_trials(work, data, labels, begun=begun, seed=config.seed)
         warnings = [text for text in [trials.negative(work, tried)] if text]
@@ -91,9 +85,11 @@ def transfer(
         console.warn(warning)
     data.warnings.extend(warnings)
     shown.states(done.states)
-    return training.finish(
+    report = training.finish(
         chosen, task, data, done.fitted, run=run, preparation=prepared - begun, more={"transfer": told}
     )
+    finals.cleared(work)
+    return report
 
 
 def _by_trials(

@@ -1,9 +1,8 @@
 """Which strategy? Short trials of all, scored on the validation split."""
 
-import tempfile
+import shutil
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from dlcli import console, registry, scoring
 from dlcli.data import Examples
 from dlcli.errors import DIVERGED, DlcliError
 from dlcli.inspection import twin
-from dlcli.rundir import Run
 from dlcli.task import Score
 from dlcli.transfer import features, heads
 from dlcli.transfer.work import Work
@@ -22,6 +20,8 @@ TRIED = ("features", "head", "gradual", "full", "lora", "scratch")
 SECONDS = 20.0
 SHARE = 0.06
 CONTROL = "features, random body"
+# What is known of the trials, for a run that is resumed.
+TRIALS = "trials.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,37 +39,53 @@ class Trial:
             "trainable_parameters": self.trainable,
         }
 
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> "Trial":
+        score = Score(**{name: row[name] for name in ("value", "low", "high", "n")})
+        return cls(name=row["strategy"], score=score, seconds=row["seconds"], trainable=row["trainable_parameters"])
+
 
 def tried(work: Work, val: Examples) -> list[Trial]:
-    """A short training by each strategy, with its score on the validation split."""
-    seconds = work.settings.time * SHARE if work.settings.time else SECONDS
-    epochs = max(1, round(seconds / _per_pass(work)))
+    """A short training by each strategy, with its score on the validation split. Those that the run knows of already,
+    from before it was stopped, are not repeated."""
+    epochs, known = _known(work)
     settings = work.settings.model_copy(update={"time": None, "steps": None, "epochs": epochs})
-    console.note(f"{epochs} epochs for each trial, some {seconds:.0f} s")
     found = []
     # with a solved head, training one by steps is the same by a slower way
     for name in TRIED if work.last is None else [name for name in TRIED if name != "head"]:
         if name == "features" and work.last is None:
             continue
+        if name in known:
+            found.append(known[name])
+            continue
         console.note(f"trying {name}…")
-        with tempfile.TemporaryDirectory() as folder:
-            begun = time.monotonic()
-            try:
-                done = (
-                    registry.find("strategies", name)
-                    .load()
-                    .adapt(replace(work, settings=settings, run=Run(Path(folder))))
-                )
-            except DlcliError as error:
-                if error.code not in (1, DIVERGED):
-                    raise
-                console.note(f"{name} was left out: {error.message}")
-                continue
-            taken = work.seconds if name == "features" else time.monotonic() - begun
-            score = scoring.score(work.task, done.fitted.model, val).scores[work.task.headline]
+        run = work.run.within("trials", name)
+        begun = time.monotonic()
+        try:
+            done = registry.find("strategies", name).load().adapt(replace(work, settings=settings, run=run))
+        except DlcliError as error:
+            if error.code not in (1, DIVERGED):
+                raise
+            console.note(f"{name} was left out: {error.message}")
+            continue
+        taken = work.seconds if name == "features" else time.monotonic() - begun
+        score = scoring.score(work.task, done.fitted.model, val).scores[work.task.headline]
         count = done.states.get("solved_parameters") or done.states["trainable_parameters"]
         found.append(Trial(name=name, score=score, seconds=taken, trainable=count))
+        work.run.write(TRIALS, {"epochs": epochs, "trials": [trial.row() for trial in found]})
+        shutil.rmtree(run.path)
     return found
+
+
+def _known(work: Work) -> tuple[int, dict[str, Trial]]:
+    """How long a trial is, in epochs, and those that are done."""
+    if (work.run.path / TRIALS).is_file():
+        kept = work.run.read(TRIALS)
+        return kept["epochs"], {row["strategy"]: Trial.of(row) for row in kept["trials"]}
+    seconds = work.settings.time * SHARE if work.settings.time else SECONDS
+    epochs = max(1, round(seconds / _per_pass(work)))
+    console.note(f"{epochs} epochs for each trial, some {seconds:.0f} s")
+    return epochs, {}
 
 
 def _per_pass(work: Work) -> float:
