@@ -19,9 +19,9 @@ class Task(task.Task):
 
     A hidden token is an unknown one: a classifier meets those too, so nothing in the vocabulary is for
     pre-training only. Frequent tokens are hidden less often, as word2vec skips them (Mikolov et al., 2013):
-    a few thousand sentences say more about what goes with "dull" than about where "the" stands. Features of
-    SST-2's 6 920 sentences told their mood from 200 labels with 0.63 so, and with 0.53 where all tokens were
-    hidden alike. Labels are not looked at.
+    a few thousand sentences say more about what goes with "dull" than about where "the" stands. After SST-2's
+    6 920 sentences 200 labels taught 0.59 to 0.61, from fresh weights 0.52 to 0.54 (README). Labels are not
+    looked at.
     """
 
     KINDS = {"texts"}
