@@ -160,3 +160,45 @@ def test_no_module_of_the_package_opens_a_connection():
         found += [f"{path.name}: {word}" for word in words if f"import {word}" in text or f"from {word}" in text]
         found += [f"{path.name}: {word}" for word in words if word.endswith("(") and word in text]
     assert found == []
+
+
+# A clock that goes back an hour while the command runs.
+BACK = """
+import time
+real, began = time.time, time.time()
+time.time = lambda: real() - (3600 if real() - began > 3 else 0)
+"""
+ODD = {
+    "as it is": {},
+    "no HOME": {"HOME": None, "XDG_CACHE_HOME": None},
+    "20 columns": {"COLUMNS": "20", "TERM": "dumb"},
+    "another hash seed": {"PYTHONHASHSEED": "4711"},
+    "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"},
+    "far away": {"TZ": "Pacific/Chatham"},
+    "clock goes back": {"PYTHONPATH": "BACK"},
+}
+
+
+@pytest.mark.slow
+def test_clock_terminal_home_and_hash_seed_change_nothing(tmp_path):
+    """The same command in odd surroundings ends well, with the same scores; so it does when nobody reads what it says."""
+    (tmp_path / "sitecustomize.py").write_text(BACK)
+    root = str(Path(__file__).parents[1])
+    scores = {}
+    for name, changed in (*ODD.items(), ("nobody reads", {})):
+        environment = {**os.environ, "PYTHONPATH": root, **changed, "DLCLI_CACHE": str(tmp_path / "cache")}
+        environment = {key: value for key, value in environment.items() if value is not None}
+        if name == "clock goes back":
+            environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{root}"
+        out = tmp_path / name
+        command = [sys.executable, "-m", "dlcli", "train", "digits:200", "--arch", "mlp", "--epochs", "3", "--out", out]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            if name == "nobody reads":
+                process.stdout.close()
+                errors = process.stderr.read()
+            else:
+                _, errors = process.communicate(timeout=300)
+        assert b"Traceback" not in errors, (name, errors[-2000:])
+        assert process.returncode == 0, (name, errors[-2000:])
+        scores[name] = json.loads((out / "report.json").read_text())["metrics"]
+    assert all(found == scores["as it is"] for found in scores.values())
