@@ -43,6 +43,7 @@ class FitConfig(BaseModel):
     )
     schedule: Literal["cosine", "constant", "plateau"] = "cosine"
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps; plateau has none")
+    warmup_steps: int = Field(0, ge=0, description="of warm-up at least, where that is no more than 0.3 of all")
     final: float = Field(0.0, ge=0, le=1, description="learning rate at the end, as a fraction of the peak")
     plateau: int = Field(5, ge=1, description="epochs without a better score before schedule=plateau halves the rate")
     clip_norm: float | None = Field(1.0, gt=0, description="of the gradients of all weights together")

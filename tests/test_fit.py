@@ -90,6 +90,14 @@ def test_the_best_epoch_is_restored_when_later_ones_are_worse(tmp_path):
     assert kept == pytest.approx(min(losses), rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("warmup", "steps", "expected"), [(0.05, 400, 20), (0.05, 60, 10), (0.0, 20, 6), (0.05, 31, 9)]
+)
+def test_a_short_training_warms_up_for_ten_steps_or_three_tenths(warmup, steps, expected):
+    rate = optimize.schedule(FitConfig(learning_rate=1.0, warmup=warmup, warmup_steps=10), steps)
+    assert int(np.argmax([float(rate(step)) for step in range(steps)])) == expected
+
+
 def test_the_schedule_warms_up_and_ends_at_its_final_rate():
     """Linear to the peak over a tenth, then half a cosine (Loshchilov & Hutter, 2017)."""
     rate = optimize.schedule(FitConfig(learning_rate=1.0, warmup=0.1, final=0.1), 100)

@@ -47,18 +47,18 @@ class Work:
         *,
         rate: float = 1.0,
         decay: float = 1.0,
-        warmup: float | None = None,
+        warmup_steps: int = 0,
         share: float = 1.0,
         run: Run | None = None,
     ) -> Fitted:
         """Fit for a share of the epochs, or of the time. rate: of the default learning rate; decay: how much slower
-        lower layers learn (FitConfig.layer_decay); warmup: share of the steps. What the user named stays what it is."""
+        lower layers learn (FitConfig.layer_decay); warmup_steps: at least. What the user named stays what it is."""
         own = self.settings
         settings = own.model_copy(
             update={
                 "learning_rate": own.learning_rate * (1.0 if "learning_rate" in self.given else rate),
                 "layer_decay": own.layer_decay if "layer_decay" in self.given else decay,
-                "warmup": own.warmup if warmup is None or "warmup" in self.given else warmup,
+                "warmup_steps": own.warmup_steps if {"warmup", "warmup_steps"} & self.given else warmup_steps,
                 "epochs": max(1, round(own.epochs * share)),
                 "steps": max(1, round(own.steps * share)) if own.steps else None,
                 "time": own.time * share if own.time else None,
