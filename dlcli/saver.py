@@ -199,6 +199,6 @@ class Saver(keras.callbacks.Callback):
             raise DlcliError(
                 f"checkpoint {point.name} could not be written to {self.run.checkpoints}: {error.strerror} "
                 f"({needed / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free); the one before it is good.",
-                f"make room. {self._next()}",
+                f"make room. {rundir.again(self.run.path) or 'start it again.'}",
                 code=DISK,
             ) from None

@@ -419,7 +419,7 @@ def solved_badly(solve):
 def test_what_a_transfer_cannot_go_on_with_is_said(source, tmp_path):
     run = tmp_path / "run"
     asked = ["transfer", source, "shapes:120", "--strategy", "full", *FIT, *STEADY, "--out", run]
-    with killed_after(3):
+    with killed_after(1):
         CliRunner().invoke(app, [*map(str, asked)], catch_exceptions=False)
     assert f"transfer --resume {run}" in refused(*asked).hint
     assert f"transfer --resume {run}" in refused("train", "--resume", run).hint
