@@ -195,6 +195,12 @@ def test_channels_behind_the_batch_are_channels_all_the_same(tmp_path):
 
     last, first = network("channels_last"), network("channels_first")
     first.set_weights(last.get_weights())
+    try:
+        first.predict(np.zeros((1, 3, 16, 20), np.float32), verbose=0)
+    except Exception as error:  # what TensorFlow raises depends on its kernels
+        if "NHWC" not in str(error):
+            raise
+        pytest.skip("this machine's TensorFlow has no convolution for channels first")
     documents = []
     for model in (last, first):
         model.save(tmp_path / "one.keras")
