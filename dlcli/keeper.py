@@ -75,7 +75,7 @@ class Keeper(keras.callbacks.Callback):
         self.rows = list(known["rows"])
         self.weights = point.arrays.get("best", [])
         self._unsaved = bool(self.weights)
-        self._history()
+        self.run.write_lines("history.jsonl", self.rows)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begun = time.monotonic()
@@ -137,6 +137,3 @@ class Keeper(keras.callbacks.Callback):
             if not self._told:
                 console.warn(f"history.jsonl could not be written: {error.strerror}. Training goes on.")
             self._told = True
-
-    def _history(self) -> None:
-        self.run.write_lines("history.jsonl", self.rows)

@@ -67,13 +67,13 @@ class Run:
 
     def write_lines(self, name: str, rows: Iterable[dict[str, Any]]) -> Path:
         """A .jsonl file of the run, whole or not at all."""
-        text = "".join(json.dumps(finite(row), default=_plain) + "\n" for row in rows)
+        text = "".join(_line(row) for row in rows)
         return commit(self.path / name, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
     def append(self, name: str, value: dict[str, Any]) -> None:
         """A line at the end of a .jsonl file, on disk when this returns."""
         with (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(finite(value), default=_plain) + "\n")
+            file.write(_line(value))
             file.flush()
             os.fsync(file.fileno())
 
@@ -145,6 +145,10 @@ def commit(target: Path, write: Callable[[Path], Any]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return target
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(finite(value), default=_plain) + "\n"
 
 
 def finite(value):

@@ -102,8 +102,9 @@ def begin(config: RunConfig, chosen: Plan, task: Task, data: Data, *, how_split:
     config = plan.resolved(config, chosen)
     run.write("config.json", config.model_dump(mode="json"))
     run.write("spec.json", _spec(chosen, task, data, how_split))
-    run.write("environment.json", _environment())
-    resuming.write(run, config, data, _environment())
+    environment = _environment()
+    run.write("environment.json", environment)
+    resuming.write(run, config, data, environment)
     console.note(f"{_settings(config)}\n  saved in {run.path / 'config.json'}")
 
 

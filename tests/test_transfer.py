@@ -106,8 +106,8 @@ def test_fresh_weights_are_trained_as_long_as_they_need_and_no_shorter(source, n
     flags = {"data": "shapes:120", **{f"fit.{name}": value for name, value in named.items()}}
     config = sources.settings(reference, assignments=[], flags=flags, pixels=None)
     entry = plan.locate(config)
+    data = plan.open_data(entry, config)
     for strategy, expected in (("scratch", scratch), ("full", full)):
-        data = plan.open_data(entry, config)
         fit = sources.choose(reference, config, entry, data, strategy=strategy, curve=False).fit
         assert (fit.epochs, fit.steps) == expected
 
@@ -423,7 +423,8 @@ def test_what_a_transfer_cannot_go_on_with_is_said(source, tmp_path):
         CliRunner().invoke(app, [*map(str, asked)], catch_exceptions=False)
     assert f"transfer --resume {run}" in refused(*asked).hint
     assert f"transfer --resume {run}" in refused("train", "--resume", run).hint
-    assert "leave the other options" in refused("transfer", "--resume", run, "--epochs", 3).hint
+    for option in (("--epochs", 3), ("--strategy", "lora"), ("--curve",), ("--no-cache",)):
+        assert "leave the other options" in refused("transfer", "--resume", run, *option).hint
     assert "no transfer" in refused("transfer", "--resume", tmp_path / "none").message
     assert "was not begun by transfer" in refused("transfer", "--resume", source).message
     assert "DATA is missing" in refused("transfer", source).message

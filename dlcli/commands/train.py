@@ -93,9 +93,7 @@ def train(
     if run is None:
         rundir.probe(out)
     with contextlib.ExitStack() as held:
-        held.enter_context(
-            signals.preemptible(f"dlcli train --resume {run.path} goes on." if run else "start it again.")
-        )
+        held.enter_context(signals.preemptible(rundir.again(run.path) if run else "start it again."))
         if run:
             held.enter_context(locking.held(run.path))
             if resuming.complete(run) and not passes:

@@ -12,8 +12,9 @@ def transfer(
     source: Annotated[Optional[str], typer.Argument(help=MODEL)] = None,
     data: Annotated[Optional[str], typer.Argument(help="Path or built-in name (digits, shapes, …).")] = None,
     strategy: Annotated[
-        str, typer.Option(help="auto, features, head, gradual, full, lora or scratch; auto tries them.")
-    ] = "auto",
+        Optional[str],
+        typer.Option(help="auto, features, head, gradual, full, lora or scratch; auto, the default, tries them."),
+    ] = None,
     task: Annotated[Optional[str], typer.Option(help="What to learn; see `dlcli list tasks`.")] = None,
     target: Annotated[Optional[str], typer.Option(help="Column to predict.")] = None,
     epochs: Annotated[Optional[int], typer.Option(min=1, help="Passes over the training split.")] = None,
@@ -70,12 +71,14 @@ def transfer(
         console.quiet()
     run = None
     if resume:
-        if source or out or set or pixels or any(value is not None for value in flags.values()):
+        others = (source, out, set, pixels, strategy, curve, no_cache)
+        if any(others) or any(value is not None for value in flags.values()):
             raise DlcliError("--resume goes on with what RUN was begun with.", "leave the other options away.", code=2)
         run, asked = asking.opened(resume)
     elif not source or not data:
         raise DlcliError(f"{'DATA' if source else 'SOURCE'} is missing.", "dlcli transfer SOURCE DATA.", code=2)
     else:
+        strategy = strategy or "auto"
         found = sources.opened(source, pixels=pixels)
         settings = sources.settings(found, assignments=set or [], flags=flags, pixels=pixels)
         asked = asking.Asked(

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 import keras
 import numpy as np
 
-from dlcli import console, finished, text
+from dlcli import backend, console, finished, text
 from dlcli.data import Examples
 from dlcli.plan import Plan
 from dlcli.reference import Reference
 from dlcli.task import Task
-from dlcli.transfer import backbone
+from dlcli.transfer import backbone, cache
 
 # Texts, and characters of each, that are asked for unknown tokens; the share from which it is said.
 _LOOKED = 2_000
@@ -46,6 +46,11 @@ class Origin:
     fresh: Callable[[], keras.Model]
     lists: Copied
     identity: str
+
+    def digest(self) -> str:
+        """A hash of the weights that are taken over. A fresh head, which is random, plays no part."""
+        taken = set(self.lists.copied)
+        return cache.key([backend.value(weight) for weight in self.make().weights if weight.path in taken])
 
 
 def of(reference: Reference, chosen: Plan, task: Task, train: Examples) -> Origin:

@@ -12,7 +12,7 @@ from dlcli.reference import Reference
 from dlcli.rundir import Run
 from dlcli.task import Task
 from dlcli.training import Fitting
-from dlcli.transfer import cache, change, features, finals, heads, mirror, origin, race, shown, trials
+from dlcli.transfer import change, features, finals, heads, mirror, origin, race, shown, trials
 from dlcli.transfer import curve as curves
 from dlcli.transfer.features import Rows
 from dlcli.transfer.work import Work
@@ -34,7 +34,7 @@ def transfer(
     task = training.learned(chosen, data)
     found = origin.of(reference, chosen, task, parts["train"])
     task = found.task
-    same_source(run, cache.key(found.make().get_weights()))
+    same_source(run, found.digest())
     work = Work(
         origin=found,
         fitting=Fitting.of(task, parts, seed=config.seed),
