@@ -61,6 +61,11 @@ class FitConfig(BaseModel):
     cutmix: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
     jit: Literal["auto"] | bool = Field("auto", description="compile with XLA")
 
+    def warmed(self, steps: int) -> int:
+        """Steps of warm-up in a training of so many."""
+        share = max(1, round(self.warmup * steps)) if self.warmup else 0
+        return max(share, min(self.warmup_steps, round(0.3 * steps)))
+
 
 class RunConfig(BaseModel):
     """Everything that a run needs to be repeated. `set` holds the options of each component."""

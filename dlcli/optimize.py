@@ -75,8 +75,7 @@ def schedule(fit: FitConfig, steps: int):
     """
     if fit.schedule == "plateau":
         return fit.learning_rate  # lowered between epochs, where the score is known
-    warmup = max(1, round(fit.warmup * steps)) if fit.warmup else 0
-    warmup = max(warmup, min(fit.warmup_steps, round(0.3 * steps)))
+    warmup = fit.warmed(steps)
     if fit.schedule == "constant" and not warmup:
         return fit.learning_rate
     return keras.optimizers.schedules.CosineDecay(

@@ -90,28 +90,31 @@ def extend(run: Run, wanted: tuple[int, bool], fit: FitConfig) -> None:
         return
     if total < done or (point.finished and total == done):
         raise DlcliError(f"{done} epochs are trained already, and --epochs asks for {total}.", "--epochs +10 adds ten.")
-    _tell(course, total, done, fit)
+    _tell(course, total, done, fit, round(point.step / done) if done else 1)
     course.extended(run, passes=total, done=point.meta["epoch"])
 
 
-def _tell(course: Course, total: int, done: int, fit: FitConfig) -> None:
+def _tell(course: Course, total: int, done: int, fit: FitConfig, steps: int) -> None:
+    """steps: of a pass."""
     peak = fit.learning_rate * course.rate
     if fit.schedule != "cosine":
         console.note(f"{course.passes} -> {total} epochs; the learning rate goes on as it is")
         return
-    rates = [f"{peak * _cosine(epoch / passes, fit):.3g}" for epoch, passes in ((done, course.passes), (done, total))]
+    rates = [f"{peak * _cosine(done * steps, passes * steps, fit):.3g}" for passes in (course.passes, total)]
     console.note(
         f"{course.passes} -> {total} epochs: the learning rate is planned anew, as if all {total} had been asked for at "
         f"first. At epoch {done} it goes from {rates[0]} to {rates[1]}, and falls to {peak * fit.final:.3g} at epoch {total}"
     )
 
 
-def _cosine(share: float, fit: FitConfig) -> float:
-    """Of the peak, after that share of training: as in optimize.schedule."""
+def _cosine(step: int, steps: int, fit: FitConfig) -> float:
+    """Of the peak, after that step of so many: as in optimize.schedule."""
     import math
 
-    after = min(1.0, max(0.0, share - fit.warmup) / (1 - fit.warmup))
-    return fit.final + (1 - fit.final) * 0.5 * (1 + math.cos(math.pi * after))
+    warmup = fit.warmed(steps)
+    if step < warmup:
+        return (1 + (warmup - 1) * step / warmup) / warmup
+    return fit.final + (1 - fit.final) * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def check(run: Run, config: RunConfig, data: Data, *, allowed: bool) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from dlcli import console, fingerprint, resuming, savepoints
+from dlcli import console, fingerprint, optimize, resuming, savepoints
 from dlcli.cli import app
+from dlcli.config import FitConfig
 from dlcli.errors import DISK, LOCKED, MISMATCH, DlcliError
 from tests import tiny
 
@@ -75,6 +76,14 @@ def test_more_epochs_extend_a_finished_run_and_say_the_new_rate(finished, tmp_pa
     assert json.loads((run / "course.json").read_text())["changes"][0]["what"] == "passes"
     error = dlcli("train", "--resume", run, "--epochs", "3", code=1)
     assert "are trained already" in error.message
+
+
+@pytest.mark.parametrize("settings", [{}, {"warmup": 0.0}, {"warmup_steps": 20}, {"warmup_steps": 50, "final": 0.1}])
+def test_the_rate_that_is_told_is_the_rate_of_the_optimiser(settings):
+    fit = FitConfig(**settings)
+    planned = optimize.schedule(fit, 100)
+    for step in (0, 3, 20, 40, 99, 100):
+        assert fit.learning_rate * resuming._cosine(step, 100, fit) == pytest.approx(float(planned(step)), rel=1e-5, abs=1e-9)
 
 
 def test_another_version_is_said_and_goes_on(finished, tmp_path):
