@@ -48,6 +48,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
+        self._looked, self._seen = time.monotonic(), self._done  # what lies between epochs is no training
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
