@@ -366,6 +366,18 @@ def test_the_sum_of_a_residual_block_is_a_place():
     assert places_of(residual()) == {"stem": "stem", "one": "relu_one", "sum": "relu_sum", "head": "head"}
 
 
+def test_what_a_skip_reads_behind_a_pool_is_a_place_of_its_own():
+    """Pool -> norm -> relu does not stand for the sum before the pool, which would then be told twice."""
+    x = layers.Input((8, 8, 3), name="image")
+    y = layers.Add(name="sum")([layers.Conv2D(4, 3, padding="same", name="one")(x), layers.Conv2D(4, 1, name="two")(x)])
+    pooled = layers.MaxPooling2D(name="pool")(y)
+    z = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(pooled))
+    out = layers.Add(name="next")([pooled, layers.Conv2D(4, 3, padding="same", name="three")(z)])
+    model = keras.Model(x, layers.Dense(2, name="head")(layers.GlobalAveragePooling2D()(out)))
+    names = [place.name.rpartition("/")[2] for place in taps.chosen(traced(model))]
+    assert names == ["sum", "relu", "next", "head"]
+
+
 def test_what_prepares_the_input_is_no_place():
     """Scaling, padding and reshaping before the first weights are the input still."""
     model = keras.Sequential(

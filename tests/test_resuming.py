@@ -83,7 +83,9 @@ def test_the_rate_that_is_told_is_the_rate_of_the_optimiser(settings):
     fit = FitConfig(**settings)
     planned = optimize.schedule(fit, 100)
     for step in (0, 3, 20, 40, 99, 100):
-        assert fit.learning_rate * resuming._cosine(step, 100, fit) == pytest.approx(float(planned(step)), rel=1e-5, abs=1e-9)
+        assert fit.learning_rate * resuming._cosine(step, 100, fit) == pytest.approx(
+            float(planned(step)), rel=1e-5, abs=1e-9
+        )
 
 
 def test_another_version_is_said_and_goes_on(finished, tmp_path):
@@ -199,19 +201,18 @@ def straight_of(run: Path) -> Path:
 
 DEVICES = """
 import os, sys
-backend = sys.argv[1]
+backend, count = sys.argv[1], int(sys.argv[3])
 os.environ["KERAS_BACKEND"] = backend
 if backend == "jax":
-    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={count}"
 else:
     import tensorflow as tf
     cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
 from pathlib import Path
 from dlcli import backend as engine
 engine.start(backend)
-from tests.training import killed, outcome, trained
-from tests import training
+from tests.training import killed, killed_after, outcome, trained
 from dlcli import fit
 honest, counts = fit.train, []
 def placed(*arguments, **options):
@@ -220,31 +221,65 @@ def placed(*arguments, **options):
         return honest(*arguments, **options, multiple=copies)
 fit.train = placed
 root = Path(sys.argv[2])
+"""
+
+EXACT = """
 trained(root / "straight", ema=0.9)
 killed(root / "killed", 5, 3, 14, ema=0.9)
 assert set(counts) == {2}, counts
 one, two = outcome(root / "straight"), outcome(root / "killed")
 assert one["history"] == two["history"], (one["history"], two["history"])
 assert one == two, [g for g in one["digests"] if one["digests"][g] != two["digests"][g]]
-print("equal")
 """
+
+ELSEWHERE = """
+if count == 2:
+    with killed_after(11):
+        trained(root / "moved", ema=0.9)
+else:
+    trained(root / "moved", ema=0.9)
+assert set(counts) == {count}, counts
+"""
+
+
+def on_devices(count: int, backend: str, script: str, folder: Path) -> None:
+    """Run it where so many devices are seen."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", DEVICES + script + "print('done')", backend, str(folder), str(count)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert done.stdout.strip().endswith("done"), done.stderr[-3000:]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_exact_on_two_devices(tmp_path, backend):
     """MirroredStrategy on two logical CPUs; DataParallel on two host devices."""
-    if backend == "jax":
-        pytest.importorskip("jax")
-    done = subprocess.run(
-        [sys.executable, "-c", DEVICES, backend, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-    )
-    assert done.stdout.strip().endswith("equal"), done.stderr[-3000:]
+    on_devices(2, backend, EXACT, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_another_number_of_devices_goes_on_with_what_was_trained(tmp_path, backend):
+    """Killed in the second epoch on two, ended on one: not bit for bit, and nothing of the first is lost or done again."""
+    on_devices(2, backend, ELSEWHERE, tmp_path)
+    before = savepoints.newest(tmp_path / "moved" / "checkpoints")
+    assert before.step == 11
+    on_devices(1, backend, ELSEWHERE, tmp_path)
+    after = savepoints.newest(tmp_path / "moved" / "checkpoints")
+    assert (after.finished, after.step) == (True, 24)
+    told, rows = lines(tmp_path / "moved"), before.meta["keeper"]["rows"]
+    assert len(rows) == 1
+    assert told[:1] == rows
+    assert [row["epoch"] for row in told] == [1, 2, 3]
+    assert told[2]["loss"] < told[0]["loss"]
 
 
 @pytest.mark.slow

@@ -25,10 +25,12 @@ def watch(event, arguments):
     elif event == "open" and isinstance(arguments[0], str) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         log.write(json.dumps([event, os.path.abspath(arguments[0])]) + "\\n")
     elif event in ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.truncate"):
-        # Folders are emptied through an open one, from which names are then reckoned.
+        # Folders are emptied through an open one, from which names are then reckoned; a file is cut through an open one.
         within = arguments[-1] if event in ("os.remove", "os.rmdir", "os.mkdir") else -1
         root = os.readlink(f"/proc/self/fd/{within}") if isinstance(within, int) and within >= 0 else os.getcwd()
-        log.write(json.dumps([event, os.path.normpath(os.path.join(root, os.fsdecode(arguments[0])))]) + "\\n")
+        named = arguments[0]
+        named = os.readlink(f"/proc/self/fd/{named}") if isinstance(named, int) else os.fsdecode(named)
+        log.write(json.dumps([event, os.path.normpath(os.path.join(root, named))]) + "\\n")
     log.flush()
 sys.addaudithook(watch)
 sys.argv = ["dlcli", *json.loads(os.environ["WATCH_ARGUMENTS"])]

@@ -169,9 +169,10 @@ def _computed(visit: Visit, by_output: dict[int, Visit]) -> Visit:
         sources = [by_output[id(x)] for x in back.inputs if id(x) in by_output]
         if len(sources) != 1:
             break
-        # stop at a value that others read too: it is a place of its own
+        if not _alone(sources[0], back, by_output):
+            return visit  # what others read too is a place of its own
         if not _finishes(sources[0]) and not isinstance(sources[0].layer, PASSING):
-            return sources[0] if _alone(sources[0], back, by_output) else visit
+            return sources[0]
         back = sources[0]
     return visit if _finishes(back) or isinstance(back.layer, PASSING) else back
 
