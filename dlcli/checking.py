@@ -217,7 +217,7 @@ def _cross_validated(rows, labels: np.ndarray, classes: int, kind: str, folds: i
         warnings.simplefilter("ignore", ConvergenceWarning)
         for i in range(folds):
             known = fold != i
-            if len(np.unique(labels[known])) < 2:
+            if known.all() or len(np.unique(labels[known])) < 2:
                 continue
             if kind == "texts":
                 model = LogisticRegression(C=10.0, max_iter=100)

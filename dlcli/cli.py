@@ -34,6 +34,7 @@ for _entry in registry.entries("commands").values():
 
 
 def main() -> None:
+    console.plain_letters()
     try:
         app()
     except DlcliError as error:

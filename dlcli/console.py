@@ -17,6 +17,17 @@ results = Console(highlight=False)
 notes = Console(stderr=True, highlight=False)
 
 
+def plain_letters() -> None:
+    """Where stdout or stderr cannot hold every letter (ASCII, Latin-1), the others become ? instead of a failure."""
+    for stream in (sys.stdout, sys.stderr):
+        if not _holds_all(stream) and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _holds_all(stream) -> bool:
+    return (getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
+
+
 def escape(text: str) -> str:
     """Text of others as it can be printed: no markup, and nothing that steers the terminal."""
     return markup.escape(_STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", text))
@@ -46,7 +57,7 @@ def quiet() -> None:
 
 def document(value: dict) -> None:
     """The one JSON document of `--json`, on stdout. NaN becomes null, as JSON has none."""
-    print(json.dumps(finite(value), indent=2, ensure_ascii=False), file=sys.stdout)
+    print(json.dumps(finite(value), indent=2, ensure_ascii=not _holds_all(sys.stdout)), file=sys.stdout)
 
 
 def table(title: str, columns: list[str], rows: list[list[str]], *, numbers: int = 1) -> None:

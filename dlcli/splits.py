@@ -238,12 +238,12 @@ def _assign(groups, labels, counts, rng, warnings) -> np.ndarray:
 
 
 def _even(weight: np.ndarray, count: int, rng) -> np.ndarray:
-    """Which groups to take at even steps, so that their examples number about `count`."""
-    total = int(weight.sum())
-    if total == 0:
+    """Which groups to take at even steps, each as likely as any other, so that about `count` examples are in them."""
+    if not len(weight):
         return np.zeros(0, bool)
-    ends = np.cumsum(weight) * count / total + rng.uniform()
-    return np.diff(np.floor(ends), prepend=np.floor(ends[0] - weight[0] * count / total)) >= 1
+    total = int(weight.sum())
+    ends = np.arange(1, len(weight) + 1) * count / total + rng.uniform()
+    return np.diff(np.floor(ends), prepend=np.floor(ends[0] - count / total)) >= 1
 
 
 def _keep_one(side: np.ndarray, groups: np.ndarray, kinds: np.ndarray) -> None:

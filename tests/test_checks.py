@@ -333,6 +333,16 @@ def test_check_prints_a_table_with_what_mends_it_and_code_10_without_keras(tmp_p
     assert all({"value", "shown", "mend", "fault"} <= f.keys() for f in document["findings"])
 
 
+@pytest.mark.parametrize("rows", [2, 4, 6])
+def test_a_table_of_a_few_rows_is_checked_all_the_same(tmp_path, rows):
+    """Fewer rows than folds of the model that looks for wrong labels."""
+    for part, n in (("train", rows), ("val", 10), ("test", 10)):
+        (tmp_path / f"{part}.csv").write_text("x,y\n" + "".join(f"{i / 7},{'ab'[i % 2]}\n" for i in range(n)))
+    answer = dlcli("check", str(tmp_path), "--target", "y")
+    assert answer.returncode == 10, answer.stderr
+    assert "few-examples" in answer.stdout
+
+
 def test_check_of_a_clean_set_ends_with_0():
     answer = dlcli("check", "digits")
     assert answer.returncode == 0

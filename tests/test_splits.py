@@ -71,6 +71,16 @@ def test_duplicates_stay_on_one_side():
     assert any("200 of 400 examples are exact duplicates" in warning for warning in done.warnings)
 
 
+@pytest.mark.parametrize("copies", [3, 7, 20])
+def test_many_duplicates_leave_every_split_its_share(copies):
+    """Up to one group, for any seed."""
+    contents = [f"text {i // copies}" for i in range(20 * copies)]
+    labels = ["ab"[i // copies % 2] for i in range(20 * copies)]
+    for seed in range(5):
+        done, _ = split(Data(kind="texts", splits={"all": texts(labels, contents)}), seed=seed)
+        assert sizes(done) == pytest.approx({"train": 14 * copies, "val": 3 * copies, "test": 3 * copies}, abs=copies)
+
+
 @pytest.mark.parametrize("kind", ["images", "table", "sequences"])
 def test_duplicates_are_found_in_every_kind(kind):
     rng = np.random.default_rng(0)

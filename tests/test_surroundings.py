@@ -164,6 +164,21 @@ def test_no_module_of_the_package_opens_a_connection():
     assert found == []
 
 
+@pytest.mark.parametrize("extra", [[], ["--json"]])
+def test_letters_that_a_terminal_lacks_do_not_end_a_command(tmp_path, extra):
+    (tmp_path / "t.csv").write_text(
+        "größe,label\n" + "".join(f"{i % 7 + i % 3},{'ab'[i % 2]}é\n" for i in range(60)), "utf-8"
+    )
+    command = [sys.executable, "-m", "dlcli", "check", str(tmp_path / "t.csv"), "--target", "label", *extra]
+    root = str(Path(__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert b"Traceback" not in done.stderr, done.stderr[-500:]
+    assert done.stdout
+    if extra:
+        assert "ß" in str(json.loads(done.stdout))
+
+
 # A clock that goes back an hour while the command runs.
 BACK = """
 import time
