@@ -491,6 +491,24 @@ def test_the_same_seed_gives_the_same_twin(models):
     assert not np.isclose(first[0], other[0]).any()
 
 
+def test_a_table_that_was_computed_stays_what_it_is():
+    """Waves for places, say: nobody learned them, so an untrained network has them too."""
+
+    class Waves(layers.Layer):
+        def build(self, shape):
+            self.table = self.add_weight(name="table", shape=(6, shape[-1]), trainable=False)
+            self.table.assign(np.sin(np.arange(6)[:, None] / (1 + np.arange(shape[-1])[None])))
+
+        def call(self, x):
+            return x + self.table
+
+    inputs = keras.Input((6, 4))
+    model = keras.Model(inputs, layers.Dense(3, name="head")(Waves(name="waves")(inputs)))
+    before = numbers(model.get_layer("waves").table).copy()
+    with untrained(model, np.zeros((4, 6, 4), "float32"), seed=0) as twin:
+        assert np.array_equal(numbers(twin.get_layer("waves").table), before)
+
+
 def test_weights_without_an_initialiser_are_the_same_values_in_another_order():
     """What nobody knows how to draw is permuted; what was learned of the data's scale stays."""
 

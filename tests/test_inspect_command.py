@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import inspected as inspected_documents
 import numpy as np
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from dlcli import console
 from dlcli.cli import app
 from dlcli.errors import CHECK, DlcliError
-from dlcli.inspection import show
+from dlcli.inspection import gates, show
 
 BUDGETS = ("static", "fast", "standard")
 
@@ -113,6 +114,15 @@ def test_few_examples_fail_a_check(run):
     gate = next(gate for gate in json.loads(result.stdout)["gates"] if gate["name"] == "samples")
     assert gate["passed"] is False
     assert result.exit_code == CHECK
+
+
+@pytest.mark.parametrize(("each", "passed"), [(20, True), (4, False)])
+def test_the_examples_that_count_are_all_that_were_read(each, passed):
+    """A hundred classes: not only the rows that probes keep of them."""
+    seen = SimpleNamespace(count=100 * each, labels=np.arange(100 * each) % 100)
+    gate = gates._samples(SimpleNamespace(subject=seen))
+    assert gate["passed"] is passed
+    assert f"{100 * each} examples, {each} of the rarest class" in gate["message"]
 
 
 def test_a_terminal_of_80_columns_without_colour(run, tmp_path):

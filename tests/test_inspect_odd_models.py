@@ -120,6 +120,10 @@ def test_two_models_on_different_examples_are_not_compared_by_their_features(rng
     document = comparison.compared(first, second, one, two)
     assert "cka" not in document["compare"]
     assert any("different inputs" in warning for warning in document["warnings"])
+    failing = {"name": "leak", "passed": False, "subject": "edge", "message": "edge can be read."}
+    found = comparison.compared(first, {**second, "gates": [failing], "warnings": ["odd"]}, one, two)
+    assert found["gates"][-1] == {**failing, "message": "the second model: edge can be read."}
+    assert "the second model: odd" in found["warnings"]
     same = comparison.compared(first, first, one, one)["compare"]["cka"]["matrix"]
     np.testing.assert_allclose(np.diag(same), 1, atol=1e-4)
 

@@ -197,6 +197,25 @@ def test_the_formulas_on_a_step():
     assert 0.05 < found.high[3] - found.low[3] < 0.25
 
 
+def test_stimuli_that_err_together_are_drawn_together():
+    """Each stimulus twenty times is no more evidence than once: intervals as wide as those of a twentieth."""
+    few = STIMULI // 20
+    correct = np.arange(few) % 10 < 7
+    rows = np.stack([correct] * LAYERS)
+    one = LevelCounts(
+        name="edge", trained=rows, untrained=rows * 0, input=correct * 0, labels=np.arange(few) % 5, control=None
+    )
+    copies = {name: np.repeat(getattr(one, name), 20, axis=-1) for name in ("trained", "untrained", "input", "labels")}
+    together = replace(one, **copies, group=np.repeat(np.arange(few), 20))
+    widths = [
+        float((found.high - found.low)[-1])
+        for counts in (one, together, replace(together, group=None))
+        for found in measure([counts], np.arange(1, 9)).levels
+    ]
+    assert widths[1] == pytest.approx(widths[0], rel=0.35)
+    assert widths[2] < 0.4 * widths[1]
+
+
 def test_levels_in_order_are_a_hierarchy_and_reversed_they_are_not():
     """Five steps at layers 1, 2, 4, 6, 8: tau 1, p = 1/120; the reverse says no."""
     nothing = [0.0] * LAYERS
@@ -205,7 +224,9 @@ def test_levels_in_order_are_a_hierarchy_and_reversed_they_are_not():
     found = measure(levels, np.arange(1, 9))
     assert found.said == "tau = 1.00, p = 0.008"
     assert found.order == tuple(names)
-    assert found.labels[3] == "shape .80"
+    assert found.labels[3].startswith("shape .80±.")
+    shape = found.levels[2]
+    assert shape.gain_low[3] < 0.8 < shape.gain_high[3]
     assert found.labels[4].startswith("refines")
     assert measure(levels[::-1], np.arange(1, 9)).said == "no measurable hierarchy"
     assert measure(levels[:4], np.arange(1, 9)).said == "tau = 1.00, p = 0.042"
@@ -237,7 +258,7 @@ def test_a_copy_of_the_input_gains_nothing():
     known = [level(str(i), [1.0] * LAYERS, [0.99] * LAYERS, before=0.99) for i in range(6)]
     found = measure(known, np.arange(1, 9))
     assert not any(one.gain.any() for one in found.levels)
-    assert found.said == "too few to test"
+    assert found.said == "no measurable hierarchy"
     assert set(found.labels) == {"–"}
 
 

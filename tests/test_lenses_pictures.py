@@ -105,7 +105,7 @@ def test_a_patch_is_the_receptive_field_around_the_strongest_answer():
     x[:, 0, 5] = 200 + np.arange(40)[:, None]
     view = opened(model, x)
     key = view.places[0].key
-    height, spots = patches.answered(model, x, {key: [0]}, 16)[key]
+    height, spots = patches.answered(model, x, {key: [0]}, 16, _placed.windows(view))[key]
     assert np.array_equal(height[:, 0], 200 + np.arange(40))
     patch = patches.cut(x[3].astype("uint8"), spots[3, 0], 3)
     assert patch.shape == (3, 3, 1)
@@ -138,6 +138,22 @@ def test_a_curve_goes_through_its_values_and_stops_where_they_are_unknown():
     assert (drawn[:, 13] == (230, 120, 110)).all(axis=1).sum() > 20
 
 
+def test_a_patch_of_a_convolution_without_padding_is_what_it_saw():
+    """5 x 5 at a stride of 2 over 15 pixels: the last of 6 positions sees the last 5 pixels, the first the first."""
+    model = keras.Sequential([keras.Input((15, 15, 1)), layers.Conv2D(1, 5, strides=2, use_bias=False, name="look")])
+    kernel = np.zeros((5, 5, 1, 1))
+    kernel[2, 2] = 1
+    model.get_layer("look").set_weights([kernel])
+    x = pictures(40, 15) / 2
+    x[:20, 12, 12] = 200
+    x[20:, 2, 2] = 200
+    view = opened(model, x)
+    key = view.places[0].key
+    _, spots = patches.answered(model, x, {key: [0]}, 16, _placed.windows(view))[key]
+    assert np.array_equal(patches.cut(x[0], spots[0, 0], 5), x[0, 10:, 10:])
+    assert np.array_equal(patches.cut(x[39], spots[39, 0], 5), x[39, :5, :5])
+
+
 def test_tuning_curves_of_units_that_like_an_angle_or_none(rng):
     """A unit of answers cos^2 of the angle has the index 1/2 and prefers that angle; noise is not tuned."""
     y = np.arange(400) % 8
@@ -149,6 +165,11 @@ def test_tuning_curves_of_units_that_like_an_angle_or_none(rng):
     assert preferred[1:3] == pytest.approx([45, 110], abs=1.5)
     assert min(preferred[0], 180 - preferred[0]) < 1.5
     assert index[3] == 0
+    # a little tuning on top of a steady answer is a little; below 0 there is no steady answer to be seen
+    _, faint, _ = tuning.tuned(rows + 9.5, y, 8)
+    assert faint[:3] == pytest.approx([0.025] * 3, abs=0.005)
+    _, below, _ = tuning.tuned(rows - 9.5, y, 8)
+    assert below[:3] == pytest.approx([0.5] * 3, abs=0.06)
 
 
 def test_the_units_shown_are_those_that_tell_classes_apart():

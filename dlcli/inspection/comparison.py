@@ -12,7 +12,9 @@ from dlcli.inspection.view import View
 def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, two: View | None) -> dict[str, Any]:
     """The first document, with "compare": the second document's model and layers, the levels of both and,
     where both saw the same inputs, the CKA of every layer with every layer."""
-    document = {**first, "tables": [*first["tables"]], "warnings": [*first["warnings"]]}
+    document = {**first, "tables": [*first["tables"]]}
+    document["warnings"] = [*first["warnings"], *(f"the second model: {text}" for text in second["warnings"])]
+    document["gates"] = [*first["gates"], *(_of_second(gate) for gate in second["gates"])]
     document["compare"] = {"model": second["model"], "hierarchy": second["hierarchy"], "layers": second["layers"]}
     document["tables"].append(_sizes(first, second))
     if first["hierarchy"] and second["hierarchy"]:
@@ -27,6 +29,10 @@ def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, tw
     document["compare"]["cka"] = {"rows": names[0], "columns": names[1], "matrix": matrix.round(4).tolist()}
     document["tables"].append(_matches(names, matrix))
     return document
+
+
+def _of_second(gate: dict[str, Any]) -> dict[str, Any]:
+    return {**gate, "message": f"the second model: {gate['message']}"}
 
 
 def cka_between(first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:

@@ -45,7 +45,7 @@ def _leak(level) -> dict[str, Any]:
 
 
 def _samples(view: View) -> dict[str, Any]:
-    n, labels = len(view.data.input), view.data.labels
+    n, labels = view.subject.count, view.subject.labels
     fewest = None if labels is None else int(np.unique(labels, return_counts=True)[1].min())
     passed = n >= FEW and (fewest is None or fewest >= FEW_OF_A_CLASS)
     classes = "" if fewest is None else f", {fewest} of the rarest class"
@@ -57,7 +57,7 @@ def _samples(view: View) -> dict[str, Any]:
         + (
             "."
             if passed
-            else f": fewer than {FEW}, or {FEW_OF_A_CLASS} of a class, say little (--split train has more)."
+            else f": fewer than {FEW}, or {FEW_OF_A_CLASS} of a class, say little (--samples and --split train give more)."
         ),
     }
 

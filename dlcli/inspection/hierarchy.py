@@ -43,6 +43,7 @@ class LevelCounts:
     nuisance: np.ndarray | None = None  # (n,): the label guessed from the type of the stimulus
     control: np.ndarray | None = None
     control_labels: np.ndarray | None = None
+    group: np.ndarray | None = None  # (n,): stimuli of one group are drawn together, for they err together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,8 @@ class Emergence:
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """What is in the module's docstring, per layer: (L,) each; low and high are the 95 % interval of `learned`."""
+    """What is in the module's docstring, per layer: (L,) each; low and high are the 95 % interval of `learned`,
+    gain_low and gain_high that of `gain`."""
 
     name: str
     trained: np.ndarray
@@ -69,12 +71,15 @@ class Level:
     low: np.ndarray
     high: np.ndarray
     gain: np.ndarray
+    gain_low: np.ndarray
+    gain_high: np.ndarray
     emergence: Emergence | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hierarchy:
-    """levels in the given order; labels: a name per layer; order: names by emergence; tau and p None if not tested."""
+    """levels in the given order; labels: a name per layer; order: names by emergence; tau and p None where fewer
+    than 4 levels emerged."""
 
     levels: tuple[Level, ...]
     labels: tuple[str, ...]
@@ -91,7 +96,8 @@ def measure(levels: list[LevelCounts], depths: np.ndarray, *, seed: int = 0) -> 
     measured = [level for level, _ in found]
     emerged = [level for level in measured if level.emergence]
     tau = p = None
-    said = "too few to test"
+    # a network in which next to nothing emerges has no order, however many levels it was asked for
+    said = "too few to test" if len(measured) < LEVELS or len(depths) < LAYERS else "no measurable hierarchy"
     if len(emerged) >= LEVELS and len(depths) >= LAYERS:
         tau, p = kendall(np.array([level.emergence.value for level in emerged]))
         said = f"tau = {tau:.2f}, p = {p:.3f}" if p < SIGNIFICANT else "no measurable hierarchy"
@@ -109,7 +115,11 @@ def _level(counts: LevelCounts, depths: np.ndarray, rng: np.random.Generator) ->
     """One level, and its gains in every bootstrap draw (draws, L)."""
     n = len(counts.labels)
     # Row 0 is the measurement: every stimulus once.
-    weights = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)]) / n
+    group = np.arange(n) if counts.group is None else np.unique(counts.group, return_inverse=True)[1]
+    groups = int(group.max()) + 1
+    drawn = rng.multinomial(groups, np.full(groups, 1 / groups), size=DRAWS)[:, group]
+    weights = np.vstack([np.ones(n), drawn])
+    weights = weights / weights.sum(axis=1, keepdims=True)
     most = majority(counts.labels)
     trained, untrained = (_normalised(one, weights, most) for one in (counts.trained, counts.untrained))
     before = _normalised(counts.input[None], weights, most)
@@ -127,6 +137,7 @@ def _level(counts: LevelCounts, depths: np.ndarray, rng: np.random.Generator) ->
     gains = _gains(difference, least)
     learned = np.maximum(difference, 0.0)
     low, high = _interval(learned)
+    gain_low, gain_high = _interval(gains)
     return Level(
         name=counts.name,
         trained=trained[0],
@@ -138,6 +149,8 @@ def _level(counts: LevelCounts, depths: np.ndarray, rng: np.random.Generator) ->
         low=low,
         high=high,
         gain=gains[0],
+        gain_low=gain_low,
+        gain_high=gain_high,
         emergence=_emergence(gains, depths),
     ), gains[1:]
 
@@ -188,7 +201,7 @@ def _interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _label(levels: list[Level], draws: list[np.ndarray], layer: int) -> str:
-    """'edge .21', 'shape/relation' where two cannot be told apart, 'refines edge', or '–'."""
+    """'edge .21±.05', 'shape/relation' where two cannot be told apart, 'refines edge', or '–'."""
     ranked = sorted(range(len(levels)), key=lambda i: -levels[i].gain[layer])
     if not ranked:
         return "–"
@@ -197,7 +210,8 @@ def _label(levels: list[Level], draws: list[np.ndarray], layer: int) -> str:
         leads = np.quantile((draws[first] - draws[second])[:, layer], 0.025) > 0
         if not leads and first != second and levels[second].gain[layer] >= NAMED:
             return f"{levels[first].name}/{levels[second].name}"
-        return f"{levels[first].name} {_short(levels[first].gain[layer])}"
+        gain, low, high = (getattr(levels[first], name)[layer] for name in ("gain", "gain_low", "gain_high"))
+        return f"{levels[first].name} {_short(gain)}±{_short(max(gain - low, high - gain))}"
     # Known well, but not new here: only levels that have emerged by now.
     kept = [level for level in levels if level.emergence and level.gain[: layer + 1].any() and level.low[layer] > 0]
     kept = [level for level in kept if level.learned[layer] > GAINED]

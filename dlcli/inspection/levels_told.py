@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcli.inspection.hierarchy import LEVELS
 from dlcli.inspection.strip import Strip
 from dlcli.inspection.view import View
 
@@ -19,6 +20,8 @@ def level(level, number: int) -> dict[str, float]:
         "low": float(level.low[number]),
         "high": float(level.high[number]),
         "gain": float(level.gain[number]),
+        "gain_low": float(level.gain_low[number]),
+        "gain_high": float(level.gain_high[number]),
     }
 
 
@@ -74,9 +77,13 @@ def verdict(document: dict[str, Any], view: View) -> str:
     never = f" Not learned beyond the input and an untrained twin: {', '.join(absent)}." if absent else ""
     if said.startswith("tau"):
         return f"A measurable hierarchy ({said}): {order}.{never}"
+    learned = f" Learned, in order of depth: {order}." if order else ""
     if said == "too few to test":
-        learned = f" Learned, in order of depth: {order}." if order else ""
         return f"Too few levels or layers to test for a hierarchy.{learned}{never}"
+    if found["tau"] is None:
+        emerged = len(found["order"])
+        few = f"{emerged or 'none'} of {len(found['levels'])} levels emerged, and an order takes {LEVELS}"
+        return f"No measurable hierarchy: {few}.{learned}{never}"
     return (
         f"No measurable hierarchy (tau = {found['tau']:.2f}, p = {found['p']:.3f}); in order of depth: {order}.{never}"
     )

@@ -209,7 +209,8 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
         document["tables"] += finding.tables
         document["methods"] += finding.methods
         document["warnings"] += finding.warnings
-    document["verdict"] = levels_told.verdict(document, view)
+    failed = ", ".join(dict.fromkeys(gate["name"] for gate in document["gates"] if not gate["passed"]))
+    document["verdict"] = levels_told.verdict(document, view) + (f" Failed checks: {failed}." if failed else "")
 
 
 def _times(view: View) -> dict[str, float]:

@@ -72,6 +72,7 @@ def subject(
             count,
             examples,
             [x for split in seen for x in split.x] if hasattr(task, "tokens") else [],
+            _topics(seen) if len(getattr(task, "classes", ())) > 1 else None,
         ),
     )
 
@@ -88,10 +89,16 @@ def _labels(task, examples: Examples, chosen: np.ndarray) -> np.ndarray | None:
     return np.asarray(task.targets(examples))[chosen]
 
 
-def _stimuli(task, model, read, count: int, examples, texts: list[str]) -> Stimuli | None:
+def _topics(seen: list[Examples]) -> list[str] | None:
+    """The class of every text."""
+    return None if any(split.y is None for split in seen) else [str(y) for split in seen for y in split.y]
+
+
+def _stimuli(task, model, read, count: int, examples, texts: list[str], topics: list[str] | None) -> Stimuli | None:
     """The stimuli that the model's own input asks for; None where nothing fits it.
 
     texts: all of the user's but the test split, for stimuli are cut out of them and much is needed.
+    topics: of each text, where they have classes.
     """
     inputs = model.inputs
     shape = tuple(inputs[0].shape[1:])
@@ -114,6 +121,7 @@ def _stimuli(task, model, read, count: int, examples, texts: list[str]) -> Stimu
                 "texts": texts,
                 "length": length - 1 if task.tokenizer == "char" else 4 * length,
                 "letters": task.tokenizer == "char",
+                "labels": topics,
             },
             feed=lambda level: _tokens(task, level, length),
         )

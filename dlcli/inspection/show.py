@@ -191,9 +191,13 @@ def _strip(document: dict[str, Any], layers: dict[str, Any], plain: bool) -> Non
 
 
 def _fitting(label: str, room: int, plain: bool) -> str:
-    """A label of two levels may be too long for a line: then of their short names."""
+    """A label may be too long for a line: then without its interval, or with the short names of two levels."""
+    if plain:
+        label = label.replace("±", "+-")
     if len(label) > room and "/" in label:
         label = "/".join(short(level) for level in label.split("/"))
+    if len(label) > room:
+        label = label.partition("+-" if plain else "±")[0]
     return _cut(label, max(room, 6), plain)
 
 

@@ -113,6 +113,7 @@ def _counts(level: Level, fed, rows, twins, keys: list[str], seed: int, known: d
         name=level.name,
         untrained=np.stack(untrained)[best, np.arange(len(keys))],
         labels=level.y,
+        group=level.group,
         **known[level.name],
     )
 

@@ -48,6 +48,10 @@ def _renew(model: keras.Model, rng: np.random.Generator) -> None:
             done.add(id(variable))
             if isinstance(layer, layers.Normalization):  # what it learned is the scale of the data
                 continue
+            if any(variable is one for one in layer._non_trainable_variables) and not _initializer(
+                layer, variable.name
+            ):
+                continue  # a table that was computed, such as waves for places
             variable.assign(_fresh(layer, variable, rng))
 
 

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dlcli.inspection import nesting
+from dlcli.inspection.field import fields
+from dlcli.inspection.seen import Field
 from dlcli.inspection.taps import Place
 from dlcli.inspection.view import View
 
@@ -27,6 +30,11 @@ def receptive_fields(view: View) -> dict[str, int | None]:
     from dlcli.inspection import tree
 
     return {row.key: row.receptive_field for row in tree.layers(view.subject.model, view.visits)}
+
+
+def windows(view: View) -> dict[str, Field]:
+    """What the positions of a place see, along each axis, by its key; None for everything, or unknown."""
+    return fields(nesting.nested(view.visits))
 
 
 def side_of_mass(mass: np.ndarray, share: float = 0.95) -> int:

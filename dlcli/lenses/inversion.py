@@ -34,9 +34,8 @@ def look(view: View) -> Finding | None:
         return None
     x = np.asarray(x, np.float32)
     counts = {place.key: view.data.kept[place.key].shape[1] // 2 for place in places}
-    answers = patches.answered(
-        view.subject.model, x, {key: list(range(count)) for key, count in counts.items()}, view.batch_size
-    )
+    every_unit = {key: list(range(count)) for key, count in counts.items()}
+    answers = patches.answered(view.subject.model, x, every_unit, view.batch_size, _placed.windows(view))
     fields = _placed.receptive_fields(view)
     finding = Finding(methods=[_METHOD])
     rows = []

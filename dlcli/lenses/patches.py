@@ -8,7 +8,9 @@ import numpy as np
 
 from dlcli.inspection import units
 from dlcli.inspection.gradients import seen
+from dlcli.inspection.seen import Field
 from dlcli.inspection.view import Finding, View
+from dlcli.inspection.window import Window
 from dlcli.lenses import _drawing, _placed
 
 BUDGET = "standard"
@@ -30,7 +32,7 @@ def look(view: View) -> Finding | None:
         return finding if finding.pictures else None
     places = _placed.maps(view)
     chosen = {place.key: strongest_kind(view, place.key) for place in places}
-    answers = answered(view.subject.model, x, chosen, view.batch_size)
+    answers = answered(view.subject.model, x, chosen, view.batch_size, _placed.windows(view))
     fields = _placed.receptive_fields(view)
     seen_as = _drawing.visible(x)
     first = {key: some[:1] for key, some in chosen.items()}
@@ -87,9 +89,11 @@ def strongest_kind(view: View, key: str, count: int = UNITS) -> list[int]:
     return np.argsort(-score, kind="stable")[:count].tolist()
 
 
-def answered(model, x, chosen: dict[str, list[int]], size: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Of the chosen units by place: the largest value in each example (n, units), and where it is, as shares of
-    height and width (n, units, 2)."""
+def answered(
+    model, x, chosen: dict[str, list[int]], size: int, windows: dict[str, Field]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Of the chosen units by place: the largest value in each example (n, units), and the middle of what that position
+    sees, as shares of height and width (n, units, 2). windows: by place (field.fields)."""
     heights = {key: [] for key in chosen}
     spots = {key: [] for key in chosen}
     for batch in _placed.batches(x, size):
@@ -97,8 +101,18 @@ def answered(model, x, chosen: dict[str, list[int]], size: int) -> dict[str, tup
             flat = values.reshape(len(values), -1, values.shape[-1])
             row, column = np.divmod(flat.argmax(axis=1), values.shape[2])
             heights[key].append(flat.max(axis=1))
-            spots[key].append(np.stack([(row + 0.5) / values.shape[1], (column + 0.5) / values.shape[2]], axis=-1))
+            field, sides = windows.get(key) or (None, None), zip(values.shape[1:3], batch.shape[1:3], strict=True)
+            middles = [_middle(at, *side, one) for at, side, one in zip((row, column), sides, field, strict=True)]
+            spots[key].append(np.stack(middles, axis=-1))
     return {key: (np.concatenate(heights[key]), np.concatenate(spots[key])) for key in chosen}
+
+
+def _middle(at: np.ndarray, positions: int, side: int, window: Window | None) -> np.ndarray:
+    """Of what a position of a map sees along one axis, as a share of the picture's side. Without padding the outermost
+    positions see the outermost pixels, and do not stand in the middle of their share."""
+    if window is None:
+        return (at + 0.5) / positions
+    return (float(window.start) + at * float(window.jump) + window.width() / 2) / side
 
 
 def across(answers: np.ndarray) -> list[int]:

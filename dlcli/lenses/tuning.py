@@ -36,7 +36,7 @@ def look(view: View) -> Finding | None:
         {
             "name": "tuned",
             "formula": f"share of units with |sum R e^(2i angle)| / sum R > {TUNED}, R a unit's mean answer to gratings of an "
-            "angle above its least, where the angle explains R (F-test, Benjamini-Hochberg over units)",
+            "angle, above its least where that is below 0, where the angle explains R (F-test, Benjamini-Hochberg over units)",
             "source": "Swindale, 1998 (orientation selectivity)",
         }
     )
@@ -47,7 +47,8 @@ def tuned(rows: np.ndarray, y: np.ndarray, count: int) -> tuple[np.ndarray, np.n
     """Curves (d, count), orientation index (d,) and preferred angle in degrees (d,) of answers (n, d); y: number of the
     angle, count of them over half a turn. An index is 0 where the angles explain nothing."""
     means = np.stack([rows[y == k].mean(axis=0) for k in range(count)], axis=1).astype(np.float64)
-    curves = means - means.min(axis=1, keepdims=True)
+    # what is below 0 has no zero of its own to be measured from
+    curves = means - np.minimum(means.min(axis=1, keepdims=True), 0)
     index, preferred = units.orientation(curves, np.pi * np.arange(count) / count)
     _, significant = units.omega_squared(rows, y)
     return curves, np.where(significant, np.nan_to_num(index), 0.0), np.degrees(np.nan_to_num(preferred))
