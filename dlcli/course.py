@@ -7,7 +7,7 @@ stays divided, a learning rate that was too high stays lower.
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from dlcli import console
+from dlcli import console, rundir
 from dlcli.errors import DIVERGED, MEMORY, DlcliError
 from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
@@ -102,4 +102,9 @@ class Course:
 
 def recorded(run: Run) -> Course | None:
     """The course of a training that was begun there, or None."""
-    return Course(**run.read(NAME)) if (run.path / NAME).is_file() else None
+    if not (run.path / NAME).is_file():
+        return None
+    try:
+        return Course(**run.read(NAME))
+    except TypeError as error:
+        raise rundir.damaged(run.path / NAME, error) from None

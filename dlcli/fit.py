@@ -122,6 +122,7 @@ class _Training:
         )
         self.epochs = math.ceil(course.passes / course.per_epoch)
         self.point = savepoints.newest(self.run.checkpoints)
+        savepoints.set_aside(self.run.checkpoints, self.point)
         settings = self.fit
         self.settings = settings.model_copy(
             update={
@@ -153,6 +154,8 @@ class _Training:
             if point.finished and point.meta["passes"] == self.course.passes:
                 return self._finished(model, point)
             self._restore(model, point)
+        else:
+            self.keeper.forget()
         epoch, done = self.course.place(point, len(self.batches))
         spent = point.meta["seconds"] if point else 0.0
         watch = Watch(
@@ -227,6 +230,8 @@ class _Training:
         newest = state.captured(model)
         keeper.finish()
         saver.finish(told, newest)
+        if self.stop.wanted is not None:  # during the last steps: what is left is the score
+            raise saver.stopped()
         return Fitted(model=model, **told)
 
     def _finished(self, model: keras.Model, point: Savepoint) -> Fitted:

@@ -13,6 +13,8 @@ from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
 from dlcli.task import Task
 
+HISTORY = "history.jsonl"
+
 
 class Keeper(keras.callbacks.Callback):
     """Keeps the history and the best weights, in memory at once and on disk every so often.
@@ -75,7 +77,12 @@ class Keeper(keras.callbacks.Callback):
         self.rows = list(known["rows"])
         self.weights = point.arrays.get("best", [])
         self._unsaved = bool(self.weights)
-        self.run.write_lines("history.jsonl", self.rows)
+        self.run.write_lines(HISTORY, self.rows)
+
+    def forget(self) -> None:
+        """Training begins: what a start before it has left of a history, without a checkpoint, is done again."""
+        if (self.run.path / HISTORY).exists():
+            self._rewrite()
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begun = time.monotonic()
@@ -87,12 +94,14 @@ class Keeper(keras.callbacks.Callback):
         self.rows.append(row)
         self._append(row)
         score = self.sign * logs.get(self.monitor, -math.inf) if self.monitor in logs else None
-        # NaN is never better. Without a score the newest epoch is the best known.
+        # NaN is never better, nor are weights that hold one, whatever they score. Without a score the newest is the best.
         if score is None or score < self.best:
-            self.best = math.inf if score is None else score
-            self.best_epoch = self.epochs
-            self._unsaved = True
-            self.weights = [np.array(array, copy=True) for array in self.model.get_weights()]
+            weights = [np.array(array, copy=True) for array in self.model.get_weights()]
+            if state.finite(weights):
+                self.best = math.inf if score is None else score
+                self.best_epoch = self.epochs
+                self._unsaved = True
+                self.weights = weights
         if self.epochs in self.kept:
             target = self.run.checkpoints / f"epoch-{self.epochs * self.passes:05d}.keras"
             rundir.commit(target, self.model.save)
@@ -124,16 +133,27 @@ class Keeper(keras.callbacks.Callback):
         self._written = time.monotonic()
 
     def finish(self) -> None:
-        """The newest state and the best weights onto the disk, and the latter into the model."""
+        """The newest state, the best weights and the whole history onto the disk, and the best into the model."""
         rundir.commit(self.run.last, self.model.save)
         self.model.set_weights(self.weights)
         rundir.commit(self.run.model, self.model.save)
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        """Whole lines, each once, also where one could be written in part only."""
+        try:
+            self.run.write_lines(HISTORY, self.rows)
+        except OSError as error:
+            self._untold(error)
 
     def _append(self, row: dict[str, Any]) -> None:
         """A history that cannot be written is no reason to lose a training: the checkpoints hold it too."""
         try:
-            self.run.append("history.jsonl", row)
+            self.run.append(HISTORY, row)
         except OSError as error:
-            if not self._told:
-                console.warn(f"history.jsonl could not be written: {error.strerror}. Training goes on.")
-            self._told = True
+            self._untold(error)
+
+    def _untold(self, error: OSError) -> None:
+        if not self._told:
+            console.warn(f"{HISTORY} could not be written: {error.strerror}. Training goes on.")
+        self._told = True

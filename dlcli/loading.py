@@ -10,6 +10,8 @@ import numpy as np
 from dlcli.errors import DataError, some
 from dlcli.task import Source
 
+_AGAIN = 10.0  # seconds that one example may take when the one that failed is looked for
+
 
 class Guarded:
     """A source that is read on a thread of its own: it may hang in the file system, the training may not.
@@ -34,10 +36,8 @@ class Guarded:
         if self._thread is None:
             self._thread = threading.Thread(target=_serve, args=(self.source, self._asked), daemon=True)
             self._thread.start()
-        answer = queue.SimpleQueue()
-        self._asked.put((indices, rng, answer))
         try:
-            batch, error = answer.get(timeout=self.patience)
+            batch, error = self._answer(indices, rng, self.patience)
         except queue.Empty:
             batch, error = (
                 None,
@@ -51,6 +51,12 @@ class Guarded:
             raise self.failed
         return batch
 
+    def _answer(self, indices: np.ndarray, rng: np.random.Generator, patience: float) -> tuple:
+        """Raises: queue.Empty when it takes longer."""
+        answer = queue.SimpleQueue()
+        self._asked.put((indices, rng, answer))
+        return answer.get(timeout=patience)
+
     def _explained(self, error: BaseException, indices: np.ndarray) -> BaseException:
         """The error of reading a batch; one of the disk or the decoder with the name of the example."""
         if isinstance(error, DataError) or not isinstance(error, OSError | ValueError | EOFError):
@@ -63,11 +69,12 @@ class Guarded:
         )
 
     def _fails(self, index: int) -> bool:
+        """Whether it alone cannot be read, or does not come soon: a disk that failed once may hang the next time."""
         try:
-            self.source.batch(np.array([index]), np.random.default_rng(0))
-        except (OSError, ValueError, EOFError):
+            _, error = self._answer(np.array([index]), np.random.default_rng(0), min(self.patience, _AGAIN))
+        except queue.Empty:
             return True
-        return False
+        return isinstance(error, OSError | ValueError | EOFError)
 
     def _named(self, indices) -> list[str]:
         return [str(self.names[i]) if self.names is not None else f"example {i}" for i in indices]

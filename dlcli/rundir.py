@@ -57,8 +57,8 @@ class Run:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DlcliError(f"{self.path} has no {name}.", "was its training stopped before the first step?") from None
-        except json.JSONDecodeError as error:
-            raise DlcliError(f"{self.path / name} is damaged: {error}.", "train again, or restore the file.") from None
+        except (ValueError, RecursionError) as error:
+            raise damaged(self.path / name, error) from None
 
     def write(self, name: str, value: Any) -> Path:
         """A JSON file of the run, whole or not at all."""
@@ -76,6 +76,11 @@ class Run:
             file.write(_line(value))
             file.flush()
             os.fsync(file.fileno())
+
+
+def damaged(path: Path, error: Exception) -> DlcliError:
+    """What is said of a file of a run that is not what was written."""
+    return DlcliError(f"{path} is damaged: {' '.join(str(error).split())[:200]}.", "train again, or restore the file.")
 
 
 def probe(out: Path | None) -> None:

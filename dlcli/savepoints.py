@@ -8,6 +8,7 @@
 The newest is found by its number, never by a date, and counts only when every checksum is right.
 """
 
+import contextlib
 import hashlib
 import json
 import re
@@ -114,6 +115,15 @@ def newest(folder: Path) -> Savepoint | None:
             code=DISK,
         )
     return None
+
+
+def set_aside(folder: Path, point: Savepoint | None) -> None:
+    """Give damaged checkpoints that are newer than the one that is used another name: nothing is deleted, and none of
+    them counts among those that are kept."""
+    for path in listed(folder):
+        if point is not None and _order(path.name) > (point.step, point.phase):
+            with contextlib.suppress(OSError):  # a name that is taken, a folder that cannot be written
+                path.rename(path.with_name(f"damaged-{path.name}"))
 
 
 def reached(folder: Path) -> int:

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ import numpy as np
 from dlcli import console, rundir, savepoints, state
 from dlcli.batches import Batches
 from dlcli.course import Course
-from dlcli.errors import DISK, DlcliError
+from dlcli.errors import DISK, MEMORY, DlcliError
 from dlcli.keeper import Keeper
 from dlcli.progress import Diverged, Watch
 from dlcli.rundir import Run
@@ -185,20 +186,30 @@ class Saver(keras.callbacks.Callback):
     def _write(self, point: Savepoint) -> None:
         try:
             self._commit(point)
-        except (DlcliError, Diverged) as error:  # raised by the next step
+        except MemoryError:  # not one of a batch, which could be divided
+            hint = rundir.again(self.run.path) or "start it again."
+            self._error = DlcliError(f"not enough memory to write checkpoint {point.name}.", hint, code=MEMORY)
+        except BaseException as error:  # raised by the next step, whatever it is
             self._error = error
 
     def _commit(self, point: Savepoint) -> None:
-        if not all(np.isfinite(array).all() for array in point.arrays["model"] if array.dtype.kind == "f"):
-            raise Diverged(f"weights became NaN in epoch {point.meta['epoch'] + 1}")
+        for group, what in (("model", "weights"), ("optimizer", "the optimizer's state")):
+            if not state.finite(point.arrays.get(group, [])):
+                raise Diverged(f"{what} became NaN in epoch {point.meta['epoch'] + 1}")
         try:
             savepoints.write(self.run.checkpoints, point)
         except OSError as error:
             needed = sum(array.nbytes for arrays in point.arrays.values() for array in arrays)
-            free = shutil.disk_usage(self.run.path).free
             raise DlcliError(
                 f"checkpoint {point.name} could not be written to {self.run.checkpoints}: {error.strerror} "
-                f"({needed / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free); the one before it is good.",
+                f"({needed / 1e6:.1f} MB needed, {_free(self.run.path)} free); the one before it is good.",
                 f"make room. {rundir.again(self.run.path) or 'start it again.'}",
                 code=DISK,
             ) from None
+
+
+def _free(path: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(path).free / 1e6:.1f} MB"
+    except OSError:  # the disk itself is gone
+        return "none"

@@ -31,6 +31,11 @@ def captured(model: keras.Model) -> dict[str, list[np.ndarray]]:
     return {group: [backend.value(v) for v in found] for group, found in variables(model).items()}
 
 
+def finite(arrays: list[np.ndarray]) -> bool:
+    """Whether they hold numbers only."""
+    return all(np.isfinite(array).all() for array in arrays if array.dtype.kind == "f")
+
+
 def prepare(model: keras.Model, batches) -> None:
     """Make the variables of optimizer and metrics, which Keras makes in the first step otherwise."""
     model.optimizer.build(model.trainable_variables)

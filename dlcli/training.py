@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from dlcli import __version__, backend, console, fit, plan, resuming, scoring
+from dlcli import __version__, backend, console, fit, plan, resuming, rundir, scoring
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data, Examples
 from dlcli.fit import Fitted
@@ -28,7 +28,10 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
     """
     begun = time.monotonic()
     if begun_before(run):
-        task = chosen.task.load().Task(**run.read("spec.json")["learned"])
+        try:
+            task = chosen.task.load().Task(**run.read("spec.json")["learned"])
+        except (KeyError, TypeError) as error:
+            raise rundir.damaged(run.path / "spec.json", error) from None
     else:
         task = learned(chosen, data)
         begin(config, chosen, task, data, how_split=how_split, run=run)

@@ -10,12 +10,14 @@ import keras
 import numpy as np
 import pytest
 
-from dlcli import backend, course, durable, loading, locking, savepoints, signals
+from dlcli import backend, course, durable, loading, locking, savepoints, signals, state
 from dlcli.errors import DATA, DISK, DIVERGED, LOCKED, MEMORY, PREEMPTED, STOPPED, DataError, DlcliError
+from dlcli.keeper import Keeper
 from dlcli.loading import Guarded
 from dlcli.rundir import Run
+from dlcli.saver import Saver
 from tests.disk import Failing
-from tests.training import data, outcome, trained
+from tests.training import Line, build, data, outcome, trained
 
 
 class Source:
@@ -48,6 +50,68 @@ def test_a_loss_that_is_no_number_goes_back_with_a_lower_rate_and_then_ends(tmp_
     point = savepoints.newest(tmp_path / "run" / "checkpoints")
     if point is not None:
         assert all(np.isfinite(array).all() for array in point.arrays["model"] if array.dtype.kind == "f")
+
+
+def test_weights_that_became_no_numbers_are_never_the_best(tmp_path):
+    """Nothing is scored, so the newest epoch is the best; not the one whose weights are NaN."""
+    run = Run(tmp_path)
+    keeper = Keeper(Line(), run)
+    keeper.set_model(build())
+    keeper.on_epoch_begin(0)
+    keeper.on_epoch_end(0, {"loss": 1.0})
+    keeper.save_best()
+    good, before = [array.copy() for array in keeper.weights], run.model.read_bytes()
+    keeper.model.set_weights([np.full_like(array, np.nan) if array.dtype.kind == "f" else array for array in good])
+    keeper.on_epoch_begin(1)
+    keeper.on_epoch_end(1, {"loss": 1.0})
+    keeper.save_best()
+    assert keeper.best_epoch == 1
+    assert all(np.array_equal(one, other) for one, other in zip(keeper.weights, good, strict=True))
+    assert run.model.read_bytes() == before
+
+
+def test_an_optimizer_without_numbers_is_not_saved(tmp_path, monkeypatch):
+    """Its accumulated gradients are NaN while the weights are not yet: no rollback may begin from there."""
+    honest = state.captured
+
+    def poisoned(model):
+        found = honest(model)
+        found["optimizer"] = [array * np.nan if array.dtype.kind == "f" else array for array in found["optimizer"]]
+        return found
+
+    monkeypatch.setattr(state, "captured", poisoned)
+    with pytest.raises(DlcliError) as caught:
+        trained(tmp_path / "run")
+    assert caught.value.code == DIVERGED
+    assert "the optimizer's state became NaN" in caught.value.message
+    assert savepoints.newest(tmp_path / "run" / "checkpoints") is None
+
+
+@pytest.mark.parametrize(("error", "told"), [(MemoryError(), DlcliError), (RuntimeError("a bug"), RuntimeError)])
+def test_what_goes_wrong_while_a_checkpoint_is_written_ends_training(tmp_path, monkeypatch, error, told):
+    """Not the thread alone, with a traceback and no more checkpoints."""
+
+    def failing(folder, point):
+        raise error
+
+    monkeypatch.setattr(savepoints, "write", failing)
+    with pytest.raises(told):
+        trained(tmp_path / "run", epochs=30)
+
+
+@pytest.mark.parametrize("content", [b'{"a": "\xff"}', b"{", b"[" * 100_000])
+def test_a_file_of_a_run_that_is_damaged_is_named(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(DlcliError) as caught:
+        Run(tmp_path).read("config.json")
+    assert "config.json is damaged" in caught.value.message
+
+
+def test_a_course_with_a_field_that_nobody_knows_is_damaged(tmp_path):
+    (tmp_path / course.NAME).write_text('{"passes": 3, "per_epoch": 1, "batch_size": 8, "unknown": 1}')
+    with pytest.raises(DlcliError) as caught:
+        course.recorded(Run(tmp_path))
+    assert "course.json is damaged" in caught.value.message
 
 
 @pytest.mark.slow
@@ -127,6 +191,25 @@ def test_a_batch_that_never_comes_ends_the_wait(tmp_path):
     assert "picture 0" in caught.value.message
 
 
+def test_looking_for_the_bad_example_does_not_hang(tmp_path, monkeypatch):
+    """A disk that failed once and then does not answer."""
+    asked = []
+
+    def wrong(indices):
+        asked.append(1)
+        if len(asked) > 1:
+            time.sleep(30)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(loading, "_AGAIN", 0.2)
+    source = Guarded(Source(wrong), names=None, patience=5)
+    begun = time.monotonic()
+    with pytest.raises(DataError) as caught:
+        source.batch(np.arange(3), np.random.default_rng(0))
+    assert time.monotonic() - begun < 10
+    assert "Input/output error" in caught.value.message
+
+
 def test_what_a_source_raises_in_training_comes_out_as_it_was(tmp_path):
     """Not as an error of TensorFlow's that quotes a traceback."""
     seen = []
@@ -197,6 +280,23 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path, number, code):
     assert caught.value.code == code
     assert "all of it is saved" in caught.value.message
     assert savepoints.newest(tmp_path / "run" / "checkpoints").step > 0
+
+
+def test_a_signal_in_the_last_step_is_heard(tmp_path, monkeypatch):
+    """All is trained and saved; what is left, the score, is not waited for."""
+    honest = Saver.finish
+
+    def late(self, *arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.3)
+        honest(self, *arguments)
+
+    monkeypatch.setattr(Saver, "finish", late)
+    with pytest.raises(DlcliError) as caught:
+        trained(tmp_path / "run")
+    assert caught.value.code == PREEMPTED
+    assert savepoints.newest(tmp_path / "run" / "checkpoints").finished
+    trained(tmp_path / "run")  # nothing is left to train
 
 
 def test_sigusr1_saves_and_training_goes_on(tmp_path):

@@ -1,5 +1,6 @@
 """Training that is killed and resumed ends, bit for bit, like training that was left alone."""
 
+import errno
 import json
 
 import keras
@@ -80,6 +81,34 @@ def test_a_damaged_checkpoint_costs_a_step_and_nothing_else(tmp_path):
     (newest / savepoints.STATE).write_bytes(bytes(data))
     trained(tmp_path / "run", epochs=2)
     assert outcome(tmp_path / "run") == outcome(tmp_path / "straight")
+
+
+def test_epochs_before_the_first_checkpoint_stand_once_in_the_history(tmp_path):
+    """Killed after an epoch that was not saved: it is trained again, and told once."""
+    trained(tmp_path / "straight", save_every=1000.0)
+    with killed_after(20):
+        trained(tmp_path / "run", save_every=1000.0)
+    assert len((tmp_path / "run" / "history.jsonl").read_text().splitlines()) == 1
+    trained(tmp_path / "run", save_every=1000.0)
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "straight")
+
+
+def test_a_torn_line_of_the_history_is_whole_in_the_end(tmp_path, monkeypatch):
+    """A disk that was full for a moment took half a line."""
+    honest, seen = Run.append, []
+
+    def torn(self, name, value):
+        seen.append(value)
+        if len(seen) == 1:
+            (self.path / name).write_text('{"epoch": 1, "lo')
+            raise OSError(errno.ENOSPC, "No space left on device")
+        honest(self, name, value)
+
+    monkeypatch.setattr(Run, "append", torn)
+    trained(tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert len(rows) == len(seen) > 1
+    assert [row["epoch"] for row in rows] == sorted({row["epoch"] for row in rows})
 
 
 def test_variables_that_were_not_restored_are_noticed(tmp_path, monkeypatch):

@@ -102,6 +102,24 @@ def test_where_all_are_damaged_it_says_what_was_tried_and_deletes_nothing(folder
     assert sorted(folder.rglob("*")) == before
 
 
+def test_damaged_ones_do_not_push_good_ones_out(tmp_path):
+    """Two newer ones are damaged: training goes on from the good one, and after a save there are two good ones."""
+    folder = tmp_path / "checkpoints"
+    for step in (60, 70, 80):
+        savepoints.write(folder, point(step))
+    for old in savepoints.listed(folder)[:1]:
+        shutil.copytree(old, folder / "step-0000000090")
+    for name in ("step-0000000080", "step-0000000090"):
+        (folder / name / savepoints.STATE).write_bytes(b"")
+    used = savepoints.newest(folder)
+    assert used.step == 70
+    savepoints.set_aside(folder, used)
+    savepoints.write(folder, point(75))
+    assert [path.name for path in savepoints.listed(folder)] == ["step-0000000075", "step-0000000070"]
+    assert savepoints.newest(folder).step == 75
+    assert (folder / "damaged-step-0000000090").is_dir()
+
+
 def test_a_later_format_is_refused_with_the_version_to_install(folder, monkeypatch):
     monkeypatch.setattr(savepoints, "FORMAT", 99)
     savepoints.write(folder, point(9))
