@@ -32,6 +32,7 @@ STRIP = 512
 
 # Above this a JPEG is decoded at 1/2, 1/4 or 1/8 where that is still twice the size asked for.
 DRAFT_ABOVE = 1_000_000
+SCANS = 200  # of a JPEG that is drawn bit by bit
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -78,6 +79,7 @@ def examine(data: bytes, *, size: tuple[int, int] | None = None, channels: int |
     with _opened(io.BytesIO(data)) as image, turn(image.width * image.height > LARGE_PIXELS):
         header = _header(image)
         _check_png(image, data)
+        _check_scans(image, data)
         if size and image.width * image.height > DRAFT_ABOVE:
             image.draft(None, (2 * max(size), 2 * max(size)))
         upright = _upright(image)
@@ -94,6 +96,9 @@ def look(path: str) -> Header:
         file.seek(0, io.SEEK_END)
         file.seek(max(0, file.tell() - 64))
         if end and file.read().rstrip(b"\0").endswith(end):
+            if image.info.get("progressive"):
+                file.seek(0)
+                _check_scans(image, file.read())
             return header
     with held(path) as data:
         return check(data)
@@ -107,9 +112,17 @@ def check(data: bytes) -> Header:
     with _opened(io.BytesIO(data)) as image, turn(image.width * image.height > LARGE_PIXELS):
         header = _header(image)
         _check_png(image, data)
+        _check_scans(image, data)
         image.draft(None, (1, 1))  # a JPEG is still read to its end, in a quarter of the time
         image.load()
         return header
+
+
+def _check_scans(image, data: bytes) -> None:
+    """Raises: Unreadable where a picture is drawn over and over again: a scan of 23 bytes takes as long as the picture is
+    large. Encoders write some ten."""
+    if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > SCANS:
+        raise Unreadable(f"more than {SCANS} scans draw one picture")
 
 
 def fit(pixels: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from dlcli.safety import kinds, preflight
 # Scales that a model's pixels may have; what they mean stands in pretrained.RANGES.
 PIXELS = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 _FILES = (".keras", ".h5", ".hdf5")
-_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"(?:^|:)(?:[a-z][a-z0-9+.-]*://|(?:hf|gs|s3|https?|ftp|file|kaggle|hdfs):/)", re.IGNORECASE)
 _WEIGHTS = (".th", ".pt", ".pth", ".ckpt", ".safetensors", ".bin")
 FORMS = (
     "a run directory, a .keras or .h5 file, weights (.th, .pt, .safetensors, llama2.c's .bin), "
@@ -100,9 +100,7 @@ def _with_vocabulary(text: str, path: Path, vocabulary: Path) -> Reference:
 
 def _here(text: str) -> None:
     """Only files of this machine: a name must not make anything be fetched, or an address be looked up."""
-    elsewhere = _ELSEWHERE.match(text.removeprefix("keras:"))
-    where = elsewhere or re.search(r":((?:hf|gs|s3|https?|ftp|file)://?)", text)
-    if where:
+    if _ELSEWHERE.search(text):
         raise DlcliError(
             f"{text!r} lies elsewhere, and dlcli opens files of this machine only.",
             "fetch it first, and name the file.",

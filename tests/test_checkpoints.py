@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import struct
+import time
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from dlcli import checkpoints, text
-from dlcli.checkpoints import llama2c, safetensors, torch_zip
+from dlcli.checkpoints import _pickled, llama2c, safetensors, torch_zip
 from dlcli.errors import MODEL, DlcliError
 from tests.conftest import shared
 
@@ -125,6 +126,19 @@ def test_a_zip_checkpoint_gives_its_tensors(tmp_path, monkeypatch):
     assert found["nothing"].shape == (0, 3)
     assert found["steps"].shape == ()
     assert int(found["steps"]) == 7
+
+
+@pytest.mark.parametrize(
+    "again", [b"2\x86", b"q\x01h\x01\x86", b"q\x01h\x01h\x01\x87"], ids=["copied", "named", "three"]
+)
+def test_a_value_that_takes_a_day_to_be_hashed_is_refused(tmp_path, again):
+    """A pair of the same pair twice, forty times over, as the key of a dictionary."""
+    doubled = b"\x80\x02}K\x01" + again * 40 + b"K\x01s."
+    begun = time.monotonic()
+    with pytest.raises(DlcliError) as caught:
+        _pickled.unpickled(doubled, tmp_path / "m.pt")
+    assert time.monotonic() - begun < 5
+    assert "has more than" in caught.value.message
 
 
 def test_weights_of_a_big_endian_machine_are_turned(tmp_path, monkeypatch):

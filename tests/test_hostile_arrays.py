@@ -60,6 +60,8 @@ BOMBS = {
     "a header that lies": ({"x.npy": header("(1000000000, 1000)")}, "more than the file holds"),
     "a negative shape": ({"x.npy": header("(-1, 4)")}, "more than the file holds"),
     "a shape without end": ({"x.npy": header("(" + "1, " * 5000 + ")")}, "is no array"),
+    "an open bracket": ({"x.npy": header("((((")}, "is no array"),
+    "a line that steps in": ({"x.npy": b"\x93NUMPY\x01\x00" + struct.pack("<H", 8) + b"a\n  b\n  "}, "is no array"),
     "300 MB of zeros": ({"x.npy": header("(300000000,)", "|u1") + bytes(300_000_000)}, "would unpack to"),
 }
 

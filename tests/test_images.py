@@ -203,6 +203,22 @@ def test_resizing_squashes_to_height_and_width():
     assert decode.decode(encoded(Image.new("RGB", (30, 10))), size=(5, 8)).shape == (5, 8, 3)
 
 
+def test_a_jpeg_of_endless_scans_is_refused_at_once(tmp_path):
+    """Each draws the whole picture once more, which 23 bytes ask for."""
+    held = io.BytesIO()
+    Image.new("L", (64, 64), 90).save(held, "JPEG", progressive=True)
+    data = held.getvalue()
+    at = data.rindex(b"\xff\xda")
+    bomb = data[:at] + data[at:-2] * 1000 + b"\xff\xd9"
+    (tmp_path / "bomb.jpg").write_bytes(bomb)
+    with pytest.raises(Unreadable, match="more than 200 scans"):
+        decode.check(bomb)
+    with pytest.raises(Unreadable, match="more than 200 scans"):
+        decode.look(str(tmp_path / "bomb.jpg"))
+    (tmp_path / "good.jpg").write_bytes(data)
+    assert decode.look(str(tmp_path / "good.jpg")) == decode.check(data)
+
+
 def test_a_large_jpeg_is_drafted_and_looks_the_same():
     """Decoding at half the size must not change the colours or turn the picture."""
     ramp = np.linspace(0, 255, 1600).astype(np.uint8)

@@ -12,7 +12,7 @@ import pytest
 import tiny
 from typer.testing import CliRunner
 
-from dlcli import console, plan, registry, scoring, sources, splits
+from dlcli import console, finished, plan, registry, scoring, sources, splits
 from dlcli.cli import app
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Examples
@@ -22,7 +22,7 @@ from dlcli.reference import parse
 from dlcli.rundir import Run
 from dlcli.task import Arrays, Score
 from dlcli.training import Fitting
-from dlcli.transfer import change, features, finals, heads, logistic, mirror, origin, states, trials
+from dlcli.transfer import change, features, finals, heads, logistic, mirror, origin, reader, states, trials
 from dlcli.transfer.work import Work
 from tests.training import killed_after, outcome
 
@@ -67,9 +67,9 @@ def weights(run) -> dict[str, np.ndarray]:
     return {weight.path: np.asarray(weight) for weight in model.weights}
 
 
-def prepared(source, data_name: str = "shapes:120"):
-    """Plan, split data and origin for a transfer of a run, as the command makes them."""
-    arch = registry.find("architectures", "resnet")
+def prepared(source, data_name: str = "shapes:120", **other):
+    """Plan, split data and origin for a transfer of a run, as the command makes them. other: fields of the plan."""
+    planned = {"arch": registry.find("architectures", "resnet"), "arch_options": {"width": 4}, **other}
     config = RunConfig(data=data_name)
     entry = plan.locate(config)
     data, _ = splits.split(plan.open_data(entry, config), seed=0)
@@ -77,10 +77,9 @@ def prepared(source, data_name: str = "shapes:120"):
     chosen = Plan(
         format=entry,
         task=task,
-        arch=arch,
         fit=FitConfig(epochs=1, batch_size=32, learning_rate=0.01),
         task_options={},
-        arch_options={"width": 4},
+        **planned,
     )
     learned = task.load().Task.learn(data.splits["train"], data)
     return chosen, data, origin.of(parse(str(source)), chosen, learned, data.splits["train"])
@@ -725,6 +724,97 @@ def test_a_preset_without_kerashub_is_refused_with_the_way(tmp_path, monkeypatch
         assert "not installed" in error.message
         assert "dlcli[hub]" in error.hint
     assert "names no preset" in refused("transfer", "hub:", "digits").message
+
+
+def nested(top: bool) -> keras.Model:
+    """As people save them: scaling, a network of keras.applications, and a head of their own."""
+    inner = keras.applications.MobileNet(weights=None, alpha=0.25, input_shape=(64, 64, 3), include_top=top, classes=7)
+    inputs = keras.Input((64, 64, 3))
+    x = inner(keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs))
+    if not top:
+        x = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling2D()(x))
+    return keras.Model(inputs, keras.layers.Dense(5, name="mine")(x))
+
+
+@pytest.mark.parametrize("top", [False, True])
+def test_the_body_of_a_network_within_a_network_is_all_of_it(top):
+    """Up to the last map of the inner one, which both give alike."""
+    model = nested(top)
+    body = reader.cut(model)
+    assert body.output.shape == (None, 2, 2, 256)
+    bare = keras.applications.MobileNet(weights=None, alpha=0.25, input_shape=(64, 64, 3), include_top=False)
+    assert body.count_params() == bare.count_params()
+    x = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
+    inner = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    last = inner.get_layer("conv_pw_13_relu").output
+    want = keras.Model(inner.inputs, last)(x / 127.5 - 1)
+    np.testing.assert_allclose(np.asarray(body(x)), np.asarray(want), atol=1e-4)
+
+
+def test_the_body_of_a_network_of_patches_is_what_its_head_reads():
+    """Not the convolution that cuts the patches, which is its only map."""
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Reshape((16, 8))(keras.layers.Conv2D(8, 4, strides=4, name="patches")(inputs))
+    for i in range(2):
+        x = x + keras.layers.MultiHeadAttention(2, 4, name=f"attention{i}")(x, x)
+        x = keras.layers.LayerNormalization()(x + keras.layers.Dense(8, activation="gelu", name=f"mlp{i}")(x))
+    x = keras.layers.GlobalAveragePooling1D(name="mean")(x)
+    model = keras.Model(inputs, keras.layers.Dense(5, name="mine")(x))
+    body = reader.cut(model)
+    assert body.output is model.get_layer("mean").output
+    assert len(body.weights) == len(model.weights) - 2
+
+
+def test_a_network_without_a_graph_has_no_body():
+    class Only(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(3)
+
+        def call(self, x):
+            return self.dense(x)
+
+    model = Only()
+    model(np.zeros((1, 4), "float32"))
+    with pytest.raises(DlcliError) as caught:
+        reader.cut(model)
+    assert "no graph of layers" in caught.value.message
+
+
+def test_two_files_that_differ_in_a_setting_have_features_of_their_own(tmp_path):
+    """The scale of pixels is no weight."""
+    from dlcli.inspection.tap import traced
+
+    keys = []
+    for factor in (1 / 255, 1 / 128):
+        keras.utils.set_random_seed(0)
+        layers = [keras.Input((8, 8, 3)), keras.layers.Rescaling(factor), keras.layers.Conv2D(4, 3)]
+        model = keras.Sequential([*layers, keras.layers.GlobalAveragePooling2D()])
+        keys.append(features._model_key(model, SimpleNamespace(INPUT={}), ["x"], traced(model)))
+    assert keys[0] != keys[1]
+
+
+def test_scratch_of_a_source_that_was_a_transfer_itself_is_random(tmp_path):
+    """The foreign file's weights do not come along by the way of its first transfer."""
+    model = nested(top=False)
+    model.save(tmp_path / "foreign.keras")
+    moved = tmp_path / "moved"
+    dlcli("transfer", tmp_path / "foreign.keras", "digits:200", "--strategy", "features", "--out", moved, *FIT)
+    opened = finished.opened(parse(str(moved)))
+    arch = registry.find("architectures", opened.spec["architecture"])
+    *_, found = prepared(moved, "digits:100", arch=arch, arch_options=opened.config.options("arch"))
+    pairs = zip(*(one.get_layer("body").weights for one in (found.fresh(), found.make())), strict=True)
+    alike = [np.allclose(fresh, taken) for fresh, taken in pairs if "kernel" in fresh.name]
+    assert len(alike) > 10
+    assert not any(alike)
+
+
+def test_a_body_without_weights_is_the_same_each_time(tmp_path):
+    """The head that is solved for one is put on another."""
+    told = dlcli("transfer", "keras:MobileNet,alpha=0.25,input=32", "digits:300", "--strategy", "features", "--out",
+                 tmp_path / "run", *FIT)  # fmt: skip
+    history = json.loads((tmp_path / "run" / "history.jsonl").read_text().splitlines()[-1])
+    assert told["metrics"]["val"]["accuracy"]["value"] == pytest.approx(history["val_accuracy"], abs=0.02)
 
 
 @pytest.mark.slow

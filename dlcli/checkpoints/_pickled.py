@@ -32,6 +32,8 @@ _REBUILDERS = ("_rebuild_tensor", "_rebuild_tensor_v2")
 # A tensor takes some 150 bytes of pickle, so this is 50 000 of them. More would be no checkpoint but
 # an attempt: a byte of pickle can become 60 of memory.
 LONGEST = 8 * 2**20
+# Parts of one value, each as often as it is met.
+LARGEST = 20_000_000
 
 
 class Storage(NamedTuple):
@@ -86,10 +88,50 @@ def _scanned(data: bytes, start: int) -> int:
     """
     stream = io.BytesIO(data)
     stream.seek(start)
+    sizes = _Sizes()
     for operation, argument, _ in pickletools.genops(stream):
         if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(data):
             raise ValueError(f"it remembers a value number {argument}")
+        sizes.take(operation, argument)
     return stream.tell()
+
+
+class _Sizes:
+    """How large values are when they are gone through, to be hashed or shown: what is in them twice counts twice.
+
+    A tuple of the same tuple twice, and so on forty times over, takes ninety bytes and a day to be hashed.
+    """
+
+    def __init__(self):
+        self.stack: list[int] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, int] = {}
+
+    def take(self, operation, argument) -> None:
+        """Raises: ValueError where a value becomes larger than an honest one can be."""
+        name, stack = operation.name, self.stack
+        if name == "MARK":
+            self.marks.append(len(stack))
+            return
+        if name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self.memo[len(self.memo) if name == "MEMOIZE" else int(argument)] = stack[-1]
+            return
+        if name in ("GET", "BINGET", "LONG_BINGET"):
+            stack.append(self.memo.get(int(argument), 1))
+            return
+        if name == "DUP":
+            stack.append(stack[-1])
+            return
+        before, after = operation.stack_before, operation.stack_after
+        taken = len(before)
+        if pickletools.markobject in before:
+            at = self.marks.pop()
+            taken = len(stack) - at + before.index(pickletools.markobject)
+        gone = [stack.pop() for _ in range(taken)] if taken else []
+        size = 1 + sum(gone)
+        if size > LARGEST:
+            raise ValueError(f"a value in it has more than {LARGEST:,} parts")
+        stack.extend([size] * len(after))
 
 
 class _Rebuilder:

@@ -5,6 +5,7 @@ Bytes of rank 3 or 4 are images, numbers of rank 3 are sequences (N, T, C), rank
 
 import math
 import re
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -106,7 +107,7 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> np.
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, _, dtype = read(file)
-        except ValueError as error:
+        except (ValueError, SyntaxError, tokenize.TokenError, TypeError, RecursionError, MemoryError) as error:
             raise DataError(f"{name} in {path.name} is no array: {error}.") from error
         if dtype.hasobject or dtype.kind not in "biufUS":
             raise DataError(

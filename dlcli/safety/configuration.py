@@ -1,5 +1,6 @@
 """The configuration of a model, read as data: whom it names, how large it is, and what it would open."""
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,15 +22,19 @@ _REPEATED = ("ngrams", "num_ops", "num_chains", "chain_depth")
 _MOST_REPEATED = 1000
 _CALLED = classes.MODELS | classes.CLASSES["keras.layers"]
 _WIDEST_STATE = 1 << 26  # numbers that the kept state of a recurrent layer may have
+_LARGEST = 1 << 28  # numbers in one input that is declared
 
 
 @dataclass
 class Found:
-    """layers, calls: how many.  least: numbers that its weights must have at least.  names: classes by module."""
+    """layers, calls: how many.  least: numbers that its weights must have at least.  names: classes by module.
+    batch: the largest that is declared.  state: units of the widest layer that keeps one for each example of it."""
 
     layers: int = 0
     calls: int = 0
     least: int = 0
+    batch: int = 1
+    state: int = 1
     own: bool = False
     names: set[str] = field(default_factory=set)
 
@@ -60,6 +65,8 @@ def examined(config: Any, path, *, named: frozenset[str], legacy: bool = False) 
             if isinstance(value, dict):
                 if "class_name" in value:
                     _named(value, path, named, legacy, found)
+                if not legacy:
+                    _fed(value.get("inbound_nodes"), value, path)
                 inner.extend(value.items())
             elif isinstance(value, list):
                 inner.extend(("", item) for item in value)
@@ -90,7 +97,7 @@ def _named(value: dict, path, named: frozenset[str], legacy: bool, found: Found)
     if not isinstance(inner, dict | list | str | type(None)):
         raise damaged(path, f"the configuration of {shown(name)} is {shown(inner)}")
     if registered and ">" in registered and registered != name:
-        if registered.startswith(OWN):
+        if registered.startswith(OWN) and _ours(module):
             found.own = True
         elif registered not in named and not _users(module, named):
             raise unknown(path, name, module, registered)
@@ -134,13 +141,43 @@ def _users(module, named: frozenset[str]) -> bool:
     return isinstance(module, str) and module.partition(".")[0] in named
 
 
+def _ours(module) -> bool:
+    """Whether Keras would look nowhere else than in dlcli for what is registered under its name."""
+    return module in (None, "builtins") or (isinstance(module, str) and module.partition(".")[0] == "dlcli")
+
+
 def _function(value: dict, path, named: frozenset[str]) -> None:
     name, module = value.get("config"), value.get("module")
     if isinstance(name, str) and (
-        classes.is_function(str(module), name) or name.startswith(OWN) or name in named or _users(module, named)
+        classes.is_function(str(module), name)
+        or (name.startswith(OWN) and _ours(module))
+        or name in named
+        or _users(module, named)
     ):
         return
     raise refused(path, f"it names the function {shown(name)} of {shown(module)}", "only activations, losses and metrics of Keras may be named.")  # fmt: skip
+
+
+def _fed(nodes, value: dict, path) -> None:
+    """Raises: DlcliError (exit code 4) for a step that is fed with numbers alone: it would be computed while the model
+    is built, whatever that takes."""
+    for node in nodes if isinstance(nodes, list) else []:
+        if isinstance(node, dict) and (node.get("args") or node.get("kwargs")) and not _holds_tensor(node):
+            raise refused(path, f"{shown(value.get('name'))} in it is computed from numbers that stand there")
+
+
+def _holds_tensor(value) -> bool:
+    level = [value]
+    while level:
+        if any(isinstance(item, dict) and item.get("class_name") == "__keras_tensor__" for item in level):
+            return True
+        level = [
+            inner
+            for item in level
+            if isinstance(item, dict | list)
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return False
 
 
 def _array(inner, path) -> None:
@@ -163,11 +200,19 @@ def _layer(name: str, config: dict, path, found: Found) -> None:
         numbers = config.get(key) if isinstance(config.get(key), list) else [config.get(key)]
         if any(isinstance(one, int | float) and one > _MOST_REPEATED for one in numbers):
             raise refused(path, f"{key} of a {name} in it is {shown(config[key])}, more than {_MOST_REPEATED:,}")
-    shape = config.get("batch_shape") or config.get("batch_input_shape") or config.get("build_input_shape")
-    batch = shape[0] if isinstance(shape, list) and shape and isinstance(shape[0], int) else 1
+    shapes = [config.get(key) for key in ("batch_shape", "batch_input_shape", "build_input_shape", "shape")]
+    shapes = [shape for shape in shapes if isinstance(shape, list) and shape]
+    found.batch = max([found.batch, *(shape[0] for shape in shapes if type(shape[0]) is int)])
     units = config.get("units", config.get("filters", 1))
-    if batch * (units if isinstance(units, int) and config.get("stateful") else 1) > _WIDEST_STATE:
-        raise refused(path, f"{shown(config.get('name'))} in it takes {batch:,} examples at once")
+    if config.get("stateful") and isinstance(units, int):
+        found.state = max(found.state, units)
+    if found.batch * found.state > _WIDEST_STATE:
+        raise refused(path, f"{shown(config.get('name'))} in it takes {found.batch:,} examples at once")
+    for shape in shapes:  # layers may make something of that size when they are built
+        if math.prod(side for side in shape if type(side) is int and side > 0) > _LARGEST:
+            raise refused(
+                path, f"{shown(config.get('name'))} in it takes {shown(shape)}, more than {_LARGEST:,} numbers"
+            )
 
 
 def _least(name: str, config: dict) -> int:

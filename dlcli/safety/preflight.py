@@ -142,7 +142,10 @@ def _asked(descriptor: int, path: Path) -> Verdict:
         name = signal.Signals(-answer.returncode).name
         raise refused(path, f"the process that read it was ended by {name}", "it is damaged, or made to do harm.")
     if answer.returncode > 0:
-        raise RuntimeError(answer.stderr.decode("utf-8", "replace"))  # a mistake of ours
+        told = answer.stderr.decode("utf-8", "replace")
+        if "MemoryError" in told or "failed to map segment" in told or "ImportError" in told:
+            raise refused(path, "the process that reads it first could not start", "is there enough memory for it?")
+        raise RuntimeError(told)  # a mistake of ours
     found = json.loads(answer.stdout)
     if "refused" in found:
         message, hint = found["refused"]

@@ -20,11 +20,13 @@ FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 0.
 @dataclass(frozen=True, kw_only=True)
 class Body:
     """model: the part of `whole` that is taken over.  fields: of a task whose stem gives what goes into it.
+    trained: it has weights of its own, and not only those that it was built with.
     mixing: matrix (C, C) and shift (C,) for pixels whose channels a stem cannot bring to scale one by one."""
 
     model: keras.Model
     whole: keras.Model
     fields: dict[str, Any]
+    trained: bool = True
     mixing: tuple[np.ndarray, np.ndarray] | None = None
 
 
@@ -32,8 +34,8 @@ def build(task, *, source: str = "", pixels: str | None = None, untrained: bool 
     """source: any MODEL.  pixels: scale of its pixels, where the model does not tell.  untrained: with fresh
     weights."""
     found = opened(source, pixels)
-    if untrained:
-        twin.renew(found.model, seed=0)
+    if untrained or not found.trained:
+        twin.renew(found.model, seed=0)  # the same each time: a head that was fitted to one body is put on another
     x = task.embed()
     if found.mixing is not None:
         x = _mixing(*found.mixing)(x)
@@ -61,7 +63,13 @@ def opened(source: str, pixels: str | None) -> Body:
         "deviation": (1 / slope).tolist(),
     }
     model = reader.named(opened.model) if opened.headless else reader.cut(opened.model)
-    return Body(model=model, whole=opened.model, fields=fields, mixing=(matrix, shift) if mixes else None)
+    return Body(
+        model=model,
+        whole=opened.model,
+        fields=fields,
+        trained=found.kind != "keras" or found.weights is not None,
+        mixing=(matrix, shift) if mixes else None,
+    )
 
 
 def _affine(scale, channels: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from dlcli import splits
+from dlcli import __version__, splits
 from dlcli.data import Examples
 from dlcli.inspection import nesting, subject, taps
 from dlcli.inspection.tap import traced
@@ -42,7 +42,7 @@ def gathered(
     of_model = _model_key(model, task, [identity, *looked], visits) if keep else ""
     watch, cached, values = None, True, {}
     for part, examples in parts.items():
-        name = cache.key([of_model], splits.contents(kind, examples)) if keep else ""
+        name = cache.key([of_model], _contents(kind, examples)) if keep else ""
         found = cache.read(name) if keep else None
         if found is None:
             cached = False
@@ -103,7 +103,7 @@ def _model_key(model: keras.Model, task: Task, identity: list, visits) -> str:
     inputs = [getattr(task, field) for field in task.INPUT.values()]
     steps = [_step(visit) for visit in visits if _inner(visit)]
     return cache.key(
-        [keras.config.dtype_policy().name, keras.backend.backend(), *identity],
+        [__version__, keras.config.dtype_policy().name, keras.backend.backend(), *identity],
         inputs,
         steps,
         [keras.ops.convert_to_numpy(weight) for weight in weights],
@@ -111,8 +111,20 @@ def _model_key(model: keras.Model, task: Task, identity: list, visits) -> str:
 
 
 def _step(visit) -> tuple:
-    function = getattr(getattr(visit.layer, "activation", None), "__name__", "")
-    return type(visit.layer).__name__, function, nesting.shape(visit.output)
+    config = {} if isinstance(visit.layer, keras.Model) else getattr(visit.layer, "get_config", dict)()
+    return type(visit.layer).__name__, _unnamed(config), nesting.shape(visit.output)
+
+
+def _unnamed(config):
+    """The settings of a layer, and of layers in it, without names and seeds."""
+    if isinstance(config, dict):
+        return sorted((str(k), repr(_unnamed(v))) for k, v in config.items() if k not in ("name", "seed", "dtype"))
+    return [_unnamed(item) for item in config] if isinstance(config, list | tuple) else config
+
+
+def _contents(kind: str, examples: Examples) -> list:
+    """As they are read: of texts, unlike for duplicates, every space counts."""
+    return list(examples.x) if kind == "texts" else splits.contents(kind, examples)
 
 
 def _inner(visit) -> bool:

@@ -70,8 +70,11 @@ def _known(reference: Reference, chosen: Plan, task: Task, train: Examples) -> O
     adopted = task.adopting(opened.task, train)
     same_answers = _answers(adopted) == _answers(opened.task)
 
+    # a run that is itself a transfer has a body of others, whose weights would come along
+    bare = {"untrained": True} if chosen.arch.name == backbone.__name__ else {}
+
     def fresh():
-        return chosen.arch.load().build(adopted, **chosen.arch_options)
+        return chosen.arch.load().build(adopted, **{**chosen.arch_options, **bare})
 
     def make():
         model = fresh()
@@ -120,7 +123,7 @@ def _body(reference: Reference, chosen: Plan, task: Task) -> Origin:
 
     model = make()
     taken = {id(weight) for weight in model.get_layer("body").weights}
-    trained = reference.kind != "keras" or reference.weights is not None
+    trained = body.trained
     mine = [weight.path for weight in model.weights if id(weight) in taken]
     others = [weight.path for weight in model.weights if id(weight) not in taken and weight.trainable]
     lists = Copied(

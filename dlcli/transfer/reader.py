@@ -32,24 +32,56 @@ def of(opened: Finished) -> tuple[keras.Model, dict[str, Any]]:
 
 
 def cut(model: keras.Model, inputs=None) -> keras.Model:
-    """The model without its head: up to its last feature map, or to what goes into its last dense layer.
+    """The model without its head: up to its last feature map, or, where tokens follow the last map or there is none, to
+    what goes into its last dense layer. A network within the network is one step, cut open where it holds the head.
 
     inputs: those of its own that the body needs (default: all).
 
     Raises: DlcliError (exit code 4) for a model without a graph of layers.
     """
     try:
-        outputs = [layer.output for layer in model.layers if _is_map(layer)]
-        dense = [layer.input for layer in model.layers if isinstance(layer, layers.Dense)]
-        body = keras.Model(inputs or model.inputs, (outputs or dense or model.outputs)[-1], name="body")
-    except (AttributeError, ValueError, TypeError):
+        body = keras.Model(inputs or model.inputs, _end(model), name="body")
+    except (AttributeError, ValueError, TypeError, IndexError):
+        body = None
+    if body is None or (model.weights and not body.weights):
         raise DlcliError(
             f"{model.name} ({type(model).__name__}) is no graph of layers, so its head cannot be told from its body.",
             "build it with the functional interface of Keras, and save it again.",
             code=MODEL,
-        ) from None
+        )
     body.trainable = True
     return body
+
+
+def _end(model: keras.Model):
+    """The tensor at which the body ends."""
+    placed, dense, within = None, None, None
+    for operation, given, made in _steps(model):
+        if isinstance(operation, layers.Dense):
+            dense = given[0]
+        if isinstance(operation, keras.Model) and operation.weights:
+            within = operation, given
+        if not isinstance(operation, layers.InputLayer) and _has_places(made[0]):
+            placed = made[0]
+    opaque = within is not None and not _has_weights(model, placed)
+    if opaque and len(within[1]) == 1:
+        inner = cut(within[0])
+        return inner(within[1][0])
+    tokens = placed is not None and len(placed.shape) == 3
+    if placed is None or tokens:
+        return model.outputs[-1] if dense is None else dense
+    return placed
+
+
+def _steps(model: keras.Model):
+    """(operation, tensors that go in, tensors that come out) in the order of the graph."""
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            yield node.operation, node.arguments.keras_tensors, node.outputs
+
+
+def _has_weights(model: keras.Model, end) -> bool:
+    return end is not None and bool(keras.Model(model.inputs, end).weights)
 
 
 def named(model: keras.Model) -> keras.Model:
@@ -59,8 +91,7 @@ def named(model: keras.Model) -> keras.Model:
     return body
 
 
-def _is_map(layer) -> bool:
-    """Whether its output still has places: squeeze-and-excitation and pooled heads have one."""
-    output = getattr(layer, "output", None)
+def _has_places(output) -> bool:
+    """Whether it still has places: squeeze-and-excitation and pooled heads have one."""
     shape = getattr(output, "shape", ())
-    return len(shape) == 4 and not isinstance(layer, layers.InputLayer) and any(side != 1 for side in shape[1:3])
+    return len(shape) == 3 or (len(shape) == 4 and any(side != 1 for side in shape[1:3]))

@@ -15,6 +15,7 @@ from dlcli.training import Fitting
 from dlcli.transfer import change, features, finals, heads, mirror, origin, race, shown, trials
 from dlcli.transfer import curve as curves
 from dlcli.transfer.features import Rows
+from dlcli.transfer.origin import Copied
 from dlcli.transfer.work import Work
 
 # Strategies that leave the body as it is, or begin with another: nothing was rewritten.
@@ -64,7 +65,7 @@ def transfer(
     told = {
         "source": reference.text,
         "strategy": strategy,
-        **asdict(found.lists.within(done.fitted.model)),
+        **asdict(_lists(found.lists, strategy).within(done.fitted.model)),
         "states": done.states,
         **done.more,
         "features": _told(rows),
@@ -90,6 +91,13 @@ def transfer(
     )
     finals.cleared(work)
     return report
+
+
+def _lists(lists: Copied, strategy: str) -> Copied:
+    """What the weights came from in the end: fresh ones take over nothing."""
+    if strategy != "scratch":
+        return lists
+    return Copied(fresh=lists.copied + lists.fresh, dropped=sorted({*lists.dropped, *lists.copied}))
 
 
 def _by_trials(

@@ -85,6 +85,7 @@ def _known(work: Work) -> tuple[int, dict[str, Trial]]:
     seconds = work.settings.time * SHARE if work.settings.time else SECONDS
     epochs = max(1, round(seconds / _per_pass(work)))
     console.note(f"{epochs} epochs for each trial, some {seconds:.0f} s")
+    work.run.write(TRIALS, {"epochs": epochs, "trials": []})
     return epochs, {}
 
 

@@ -92,6 +92,21 @@ def registered_elsewhere(folder, canary):
 
 
 @hostile("C03", "which is not one of Keras")
+def registered_as_ours(folder, canary):
+    """Where nothing of that name is registered, Keras goes by the module."""
+    one = layer(
+        "SentencePieceTokenizer", module="keras_hub.src.tokenizers.sentence_piece_tokenizer", registered="dlcli>x"
+    )
+    return keras_file(folder / "m.keras", model(one, dense()))
+
+
+@hostile("C04", "it names the function 'dlcli>x'")
+def function_as_ours(folder, canary):
+    one = {"class_name": "function", "module": "canary_package", "config": "dlcli>x", "registered_name": "function"}
+    return keras_file(folder / "m.keras", model(dense(activation=one)))
+
+
+@hostile("C03", "which is not one of Keras")
 def module_in_h5(folder, canary):
     return h5_file(folder / "m.h5", model(layer("Popen", module="subprocess", args=["id"]), dense()))
 

@@ -133,6 +133,37 @@ def batch(folder, canary):
     return keras_file(folder / "m.keras", config)
 
 
+@hostile("C08", "examples at once")
+def batch_of_another_layer(folder, canary):
+    """The layer that keeps the state does not name the batch itself."""
+    config = model(layer("SimpleRNN", units=64, stateful=True))
+    config["config"]["layers"][0] = layer("InputLayer", batch_shape=[6 * 10**7, 1, 1])
+    return keras_file(folder / "m.keras", config)
+
+
+@hostile("C08", "more than 268,435,456 numbers")
+def numbers_of_an_input(folder, canary):
+    """Two numbers that are given are spread over all of it when the layer is built."""
+    config = model(layer("Normalization", mean=0.0, variance=1.0))
+    config["config"]["layers"][0] = layer("InputLayer", batch_shape=[None, 4 * 10**9])
+    return keras_file(folder / "m.keras", config)
+
+
+@hostile("C08", "is computed from numbers that stand there")
+def computed_while_it_is_built(folder, canary):
+    """A step without a tensor of the graph is run at once: here one that makes 40 GB."""
+    start = layer("InputLayer", batch_shape=[None, 1]) | {"name": "input", "inbound_nodes": []}
+    tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 1], "dtype": "float32", "keras_history": ["input", 0, 0]}}  # fmt: skip
+    tile = layer("Tile", module="keras.src.ops.numpy", repeats=[10**10])
+    nodes = [{"args": [tensor], "kwargs": {}}, {"args": [[1.0]], "kwargs": {}}]
+    config = {
+        "module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional",
+        "config": {"name": "net", "layers": [start, tile | {"name": "tile", "inbound_nodes": nodes}],
+                   "input_layers": ["input", 0, 0], "output_layers": ["tile", 0, 0]},
+    }  # fmt: skip
+    return keras_file(folder / "m.keras", config)
+
+
 @hostile("C08", "ngrams of a TextVectorization")
 def ngrams(folder, canary):
     """Found by a search: all numbers up to it are written down, for minutes and gigabytes."""
