@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dlcli import finished, hub
+from dlcli import console, finished, hub, pixel_scale
 from dlcli.errors import MODEL, DlcliError
 from dlcli.reference import Reference
 from dlcli.registry import nearest
@@ -53,8 +53,21 @@ def load(reference: Reference, *, pixels: str | None = None, finite: bool = True
         model, own = _with_inputs(finished.model(reference.path, finite=finite)), None
     if pixels is None and own is not None:
         return Pretrained(model=model, scale=own, scaled="by its own preprocess_input")
-    chosen = pixels or ("0..255" if _scales_itself(model) else "0..1")
+    chosen = pixels or ("0..255" if _scales_itself(model) else _guessed(model))
     return Pretrained(model=model, scale=RANGES[chosen], scaled=chosen)
+
+
+def _guessed(model: keras.Model) -> str:
+    """The scale of a model that says nothing of it, which is told."""
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (1, 3):
+        return "0..1"  # no pictures
+    found = pixel_scale.by_norms(model, RANGES)
+    if found is None:
+        console.warn("nothing in the model says how its pixels are scaled: 0..1 is a guess; --pixels names another.")
+        return "0..1"
+    console.note(f"pixels are scaled to {found}, with which its first batch normalisation sees what it is used to")
+    return found
 
 
 def _preset(reference: Reference, pixels: str | None) -> Pretrained:
