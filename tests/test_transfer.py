@@ -817,6 +817,28 @@ def test_a_body_without_weights_is_the_same_each_time(tmp_path):
     assert told["metrics"]["val"]["accuracy"]["value"] == pytest.approx(history["val_accuracy"], abs=0.02)
 
 
+def test_train_does_not_repeat_a_transfer_without_its_source(tmp_path):
+    (tmp_path / "config.json").write_text('{"data": "digits"}')
+    (tmp_path / "transfer.json").write_text("{}")
+    error = refused("train", "--config", tmp_path / "config.json")
+    assert "belongs to a transfer" in error.message
+
+
+def test_paths_of_this_machine_are_no_addresses(tmp_path):
+    """They begin with a slash behind a colon."""
+    for text in ("keras:ResNet50:/no/w.h5", "/no/m.bin:/no/tok.bin"):
+        with pytest.raises(DlcliError) as caught:
+            parse(text)
+        assert "lies elsewhere" not in caught.value.message
+    if util.find_spec("keras_hub"):
+        assert parse(f"hub:{tmp_path}").name == str(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["hub:kaggle://a/b", "keras:ResNet50:gs://a/b", "HF://a/b", "file:/etc/passwd"])
+def test_addresses_are_refused(text):
+    assert "lies elsewhere" in refused("inspect-layers", text).message
+
+
 @pytest.mark.slow
 def test_a_preset_of_kerashub_is_a_source(tmp_path):
     """A tiny one made here: its weights, its scale of pixels and its size are used; the run opens again."""

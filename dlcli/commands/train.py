@@ -65,6 +65,11 @@ def train(
         if out or config:
             raise DlcliError("--resume goes on in RUN, with RUN's configuration.", "leave --out and --config away.")
         run, begun = resuming.opened(resume)
+    if config and (config.parent / rundir.TRANSFER).is_file():
+        raise DlcliError(
+            f"{config} belongs to a transfer, and train would begin without its source's weights.",
+            f"dlcli transfer SOURCE DATA begins it again; {config.parent / rundir.TRANSFER} says with what.",
+        )
     settings = configuration.merge(
         file=config,
         base=begun,
