@@ -151,7 +151,9 @@ def check(place: Place, cases, commands: list[list[str]], *, code=MODEL) -> None
             inside = path.startswith(allowed) or path.isdigit() or any(path.startswith(name) for name in mine)
             assert inside or path.startswith(str(place.folder / "home")), arguments
             writes = len(arguments) > 1 and set(arguments[1]) & set("wax+")
-            settings = case.late and path.startswith(str(place.folder / "home" / ".keras"))  # of Keras, by its import
+            settings = case.late and path.startswith(
+                str(place.folder / "home" / ".cache" / "dlcli" / "keras")
+            )  # by its import
             assert not writes or settings or path.startswith((str(place.folder / "tmp"), "/dev/", "/proc/")) or path.isdigit(), arguments  # fmt: skip
         elif event == "subprocess.Popen":
             assert arguments[0] in (sys.executable, "uname"), arguments  # Python's `platform` asks for the latter
