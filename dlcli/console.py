@@ -1,6 +1,7 @@
 """The two Rich consoles: results go to stdout, everything else to stderr."""
 
 import json
+import os
 import re
 import sys
 
@@ -13,7 +14,17 @@ from dlcli.rundir import finite
 # What steers a terminal instead of being shown: a label or a file name may hold it. Tabs and line ends may pass.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
-results = Console(highlight=False)
+
+class _Results(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read the pipe has gone, as `| head` does: work goes on to its end, and nothing more is said."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+results = _Results(highlight=False)
 notes = Console(stderr=True, highlight=False)
 
 

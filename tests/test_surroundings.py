@@ -126,7 +126,7 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(world, arguments):
     strange = [
         entry for entry in did if entry[0].startswith(("socket", "subprocess", "urllib", "os.system", "os.exec"))
     ]
-    assert [entry for entry in strange if entry not in HARMLESS] == []
+    assert [entry for entry in strange if entry not in HARMLESS and not _judge(entry)] == []
     written = {entry[1] for entry in did if entry not in strange}
     # A probe for a folder that can be written makes an unnamed file in it; the cache folder has a parent.
     probes = {str(world.folder / "work"), str(world.folder / "home" / ".cache")}
@@ -136,6 +136,11 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(world, arguments):
     assert all(name.startswith(".cache/dlcli/") for name in world.files("home"))
     if "--no-cache" in arguments:
         assert not [name for name in world.files("home") if name.endswith(".npy")]
+
+
+def _judge(entry: list[str]) -> bool:
+    """Whether it is the small process that reads a model file first."""
+    return entry[0] == "subprocess.Popen" and sys.executable in entry[1] and "dlcli.safety import child" in entry[1]
 
 
 # What libraries do when they are imported: urllib3 asks whether the machine has IPv6 (bound to itself,
