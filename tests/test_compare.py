@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlcli import locking
 from dlcli.comparing import chart, depths, words
 from dlcli.comparing.paired import difference
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
-from dlcli.errors import DlcliError
+from dlcli.errors import LOCKED, DlcliError
 from dlcli.trials import opening, sizing
 from dlcli.trials.pool import Job, Pool
 
@@ -50,6 +51,11 @@ def test_compare_goes_on_where_it_was_stopped_and_repeats_nothing(tmp_path):
     process.wait()
     assert first.is_file()
     made = first.stat().st_mtime_ns
+
+    with locking.held(tmp_path / "study"):
+        busy = run(*COMPARE, "--epochs", "1", "--workers", "1", "--out", "study", cwd=tmp_path)
+    assert busy.returncode == LOCKED, busy.stderr
+    assert f"in use by process {os.getpid()}" in busy.stderr
 
     answer = run(*COMPARE, "--epochs", "1", "--workers", "1", "--out", "study", "--json", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr

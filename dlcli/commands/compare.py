@@ -70,6 +70,7 @@ def compare(
             "fit.epochs": epochs,
         },
     )
+    from dlcli import locking
     from dlcli import study as studies
     from dlcli.comparing import depths as comparing
     from dlcli.comparing import show
@@ -78,10 +79,11 @@ def compare(
     study = studies.begin(settings, verb="compare", out=out)
     comparing.check(study, wanted)
     console.note(f"study: {study.run.path} (stopped, it goes on with --out {study.run.path})")
-    document = comparing.compared(
-        study, depths=wanted, parameters=parameters, seeds=seeds, workers=workers or workers_for(settings.device)
-    )
-    study.run.write("report.json", document)
+    with locking.held(study.run.path):
+        document = comparing.compared(
+            study, depths=wanted, parameters=parameters, seeds=seeds, workers=workers or workers_for(settings.device)
+        )
+        study.run.write("report.json", document)
     cost = document["cost"]
     if cost["made"]:
         told = f"{cost['made']} trials of {cost['trials']:.0f} s together took {cost['wall']:.0f} s"

@@ -57,21 +57,23 @@ def scale(
             "fit.epochs": epochs,
         },
     )
+    from dlcli import locking
     from dlcli import study as studies
     from dlcli.comparing import scaling, show_scale
     from dlcli.trials.pool import workers_for
 
     study = studies.begin(settings, verb="scale", out=out)
     console.note(f"study: {study.run.path} (stopped, it goes on with --out {study.run.path})")
-    document, curve = scaling.measured(
-        study,
-        axis=axis,
-        sizes=wanted,
-        seeds=seeds,
-        predict=predict,
-        workers=workers or workers_for(settings.device),
-    )
-    study.run.write("report.json", document)
+    with locking.held(study.run.path):
+        document, curve = scaling.measured(
+            study,
+            axis=axis,
+            sizes=wanted,
+            seeds=seeds,
+            predict=predict,
+            workers=workers or workers_for(settings.device),
+        )
+        study.run.write("report.json", document)
     cost = document["cost"]
     if cost["made"]:
         told = f"{cost['made']} trials of {cost['trials']:.0f} s together took {cost['wall']:.0f} s"
