@@ -262,18 +262,33 @@ def test_two_processes_do_not_share_a_run(tmp_path):
         assert json.loads((tmp_path / locking.NAME).read_text())["pid"] == os.getpid()
 
 
+@pytest.fixture
+def send(monkeypatch):
+    """Sends this process a signal, and waits until the thread that listens has heard it: on a busy machine the epoch
+    might be over before."""
+    stops, honest = [], signals.Stop
+    monkeypatch.setattr(signals, "Stop", lambda: stops.append(honest()) or stops[-1])
+
+    def sent(number):
+        os.kill(os.getpid(), number)
+        limit = time.monotonic() + 30
+        while stops[-1].wanted is None and not stops[-1].save and time.monotonic() < limit:
+            time.sleep(0.01)
+
+    return sent
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, STOPPED), (signal.SIGTERM, PREEMPTED), (signal.SIGHUP, PREEMPTED)]
 )
-def test_a_signal_finishes_the_step_and_saves(tmp_path, number, code):
+def test_a_signal_finishes_the_step_and_saves(tmp_path, send, number, code):
     """What was trained until then is on disk."""
     seen = []
 
     def wrong(indices):
         seen.append(1)
         if len(seen) == 12:
-            os.kill(os.getpid(), number)
-            time.sleep(0.3)  # the thread that listens has to hear it before the epoch is over
+            send(number)
 
     with pytest.raises(DlcliError) as caught:
         trained(tmp_path / "run", train=Source(wrong), save_every=1000.0)
@@ -282,13 +297,12 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path, number, code):
     assert savepoints.newest(tmp_path / "run" / "checkpoints").step > 0
 
 
-def test_a_signal_in_the_last_step_is_heard(tmp_path, monkeypatch):
+def test_a_signal_in_the_last_step_is_heard(tmp_path, monkeypatch, send):
     """All is trained and saved; what is left, the score, is not waited for."""
     honest = Saver.finish
 
     def late(self, *arguments):
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.3)
+        send(signal.SIGTERM)
         honest(self, *arguments)
 
     monkeypatch.setattr(Saver, "finish", late)
@@ -299,14 +313,13 @@ def test_a_signal_in_the_last_step_is_heard(tmp_path, monkeypatch):
     trained(tmp_path / "run")  # nothing is left to train
 
 
-def test_sigusr1_saves_and_training_goes_on(tmp_path):
+def test_sigusr1_saves_and_training_goes_on(tmp_path, send):
     seen = []
 
     def wrong(indices):
         seen.append(1)
         if len(seen) == 8:
-            os.kill(os.getpid(), signal.SIGUSR1)
-            time.sleep(0.3)
+            send(signal.SIGUSR1)
 
     trained(tmp_path / "run", train=Source(wrong), save_every=1000.0, epochs=2)
     names = [path.name for path in savepoints.listed(tmp_path / "run" / "checkpoints")]
