@@ -1,7 +1,7 @@
 """The two Rich consoles: results go to stdout, everything else to stderr."""
 
+import contextlib
 import json
-import os
 import re
 import sys
 
@@ -18,10 +18,8 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 class _Results(Console):
     def on_broken_pipe(self) -> None:
         """Whoever read the pipe has gone, as `| head` does: work goes on to its end, and nothing more is said."""
-        self.quiet = True
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        with contextlib.suppress(SystemExit):  # with which Rich would end it
+            super().on_broken_pipe()
 
 
 results = _Results(highlight=False)

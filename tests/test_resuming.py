@@ -234,7 +234,7 @@ assert one == two, [g for g in one["digests"] if one["digests"][g] != two["diges
 
 ELSEWHERE = """
 if count == 2:
-    with killed_after(11):
+    with killed_after(20):
         trained(root / "moved", ema=0.9)
 else:
     trained(root / "moved", ema=0.9)
@@ -268,11 +268,11 @@ def test_exact_on_two_devices(tmp_path, backend):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_another_number_of_devices_goes_on_with_what_was_trained(tmp_path, backend):
-    """Killed in the first epoch on two devices, ended on one. With TensorFlow each device has batch statistics of its own,
+    """Killed in the second epoch on two devices, ended on one. With TensorFlow each device has batch statistics of its own,
     so that is refused by the name of the weight; with JAX it goes on, and nothing is lost or done again."""
     on_devices(2, backend, ELSEWHERE, tmp_path)
     before = savepoints.newest(tmp_path / "moved" / "checkpoints")
-    assert before.step == 11
+    assert before.step == 20
     if backend == "tensorflow":
         with pytest.raises(AssertionError, match="norm/moving_mean was not restored as it was saved"):
             on_devices(1, backend, ELSEWHERE, tmp_path)
@@ -283,7 +283,7 @@ def test_another_number_of_devices_goes_on_with_what_was_trained(tmp_path, backe
     assert after.step == 32  # two epochs of two passes of eight batches
     rows = lines(tmp_path / "moved")
     assert [row["epoch"] for row in rows] == [2, 4]
-    assert rows[:1] == before.meta["keeper"]["rows"] or not before.meta["keeper"]["rows"]
+    assert rows[:1] == before.meta["keeper"]["rows"]
 
 
 @pytest.mark.slow

@@ -25,13 +25,6 @@ def batches(x, size: int) -> Iterator:
         yield tree.map_structure(lambda values: values[start : start + size], x)  # noqa: B023 - used at once
 
 
-def receptive_fields(view: View) -> dict[str, int | None]:
-    """Pixels by place name; None for all of the picture."""
-    from dlcli.inspection import tree
-
-    return {row.key: row.receptive_field for row in tree.layers(view.subject.model, view.visits)}
-
-
 def windows(view: View) -> dict[str, Field]:
     """What the positions of a place see, along each axis, by its key; None for everything, or unknown."""
     return fields(nesting.nested(view.visits))

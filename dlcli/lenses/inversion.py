@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from dlcli.inspection.field import width
 from dlcli.inspection.gradients import gradients, seen
 from dlcli.inspection.tap import Tap
 from dlcli.inspection.taps import Place
@@ -35,15 +36,15 @@ def look(view: View) -> Finding | None:
     x = np.asarray(x, np.float32)
     counts = {place.key: view.data.kept[place.key].shape[1] // 2 for place in places}
     every_unit = {key: list(range(count)) for key, count in counts.items()}
-    answers = patches.answered(view.subject.model, x, every_unit, view.batch_size, _placed.windows(view))
-    fields = _placed.receptive_fields(view)
+    windows = _placed.windows(view)
+    answers = patches.answered(view.subject.model, x, every_unit, view.batch_size, windows)
     finding = Finding(methods=[_METHOD])
     rows = []
     for place in places:
         units = patches.strongest_kind(view, place.key, UNITS)
         drawn = invert(view.subject.model, x, place.key, units, seed=view.seed)
         found = compared(view.subject.model, drawn, place.key, units, answers[place.key][0].max(axis=0))
-        finding.pictures[place.name] = [_picture(x, drawn, place, units, answers[place.key], fields.get(place.name))]
+        finding.pictures[place.name] = [_picture(x, drawn, place, units, answers[place.key], width(windows[place.key]))]
         name = place.layer
         rows += [
             [name, unit, round(ratio, 2), f"{rank} of {counts[place.key]}"]

@@ -7,6 +7,7 @@ The strongest alone would mislead: a unit may answer to many things, of which th
 import numpy as np
 
 from dlcli.inspection import units
+from dlcli.inspection.field import width
 from dlcli.inspection.gradients import seen
 from dlcli.inspection.seen import Field
 from dlcli.inspection.view import Finding, View
@@ -32,15 +33,15 @@ def look(view: View) -> Finding | None:
         return finding if finding.pictures else None
     places = _placed.maps(view)
     chosen = {place.key: strongest_kind(view, place.key) for place in places}
-    answers = answered(view.subject.model, x, chosen, view.batch_size, _placed.windows(view))
-    fields = _placed.receptive_fields(view)
+    windows = _placed.windows(view)
+    answers = answered(view.subject.model, x, chosen, view.batch_size, windows)
     seen_as = _drawing.visible(x)
     first = {key: some[:1] for key, some in chosen.items()}
     maps = seen(view.subject.model, x[:OVERLAID], list(first), first)
     for place in places:
         height, spots = answers[place.key]
         rows = [
-            [cut(seen_as[i], spots[i, j], fields.get(place.name)) for i in across(height[:, j])]
+            [cut(seen_as[i], spots[i, j], width(windows[place.key])) for i in across(height[:, j])]
             for j in range(height.shape[1])
         ]
         names = ", ".join(str(unit) for unit in chosen[place.key])

@@ -21,12 +21,14 @@ FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 0.
 class Body:
     """model: the part of `whole` that is taken over.  fields: of a task whose stem gives what goes into it.
     trained: it has weights of its own, and not only those that it was built with.
+    scaled: what its pixels look like, as Pretrained says it.
     mixing: matrix (C, C) and shift (C,) for pixels whose channels a stem cannot bring to scale one by one."""
 
     model: keras.Model
     whole: keras.Model
     fields: dict[str, Any]
     trained: bool = True
+    scaled: str = ""
     mixing: tuple[np.ndarray, np.ndarray] | None = None
 
 
@@ -68,6 +70,7 @@ def opened(source: str, pixels: str | None) -> Body:
         whole=opened.model,
         fields=fields,
         trained=found.kind != "keras" or found.weights is not None,
+        scaled=opened.scaled,
         mixing=(matrix, shift) if mixes else None,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from dlcli import backend, console, finished, text
 from dlcli.data import Examples
 from dlcli.plan import Plan
-from dlcli.reference import Reference
+from dlcli.reference import PIXELS, Reference
 from dlcli.task import Task
 from dlcli.transfer import backbone, cache
 
@@ -113,6 +113,8 @@ def copy(model: keras.Model, kept: dict[str, np.ndarray], *, head: bool) -> Copi
 def _body(reference: Reference, chosen: Plan, task: Task) -> Origin:
     options = chosen.arch_options
     body = backbone.opened(options["source"], options.get("pixels"))
+    if body.scaled in PIXELS:  # found once, and told once
+        options = {**options, "pixels": body.scaled}
     adopted = replace(task, **body.fields)
 
     def make():
@@ -123,15 +125,14 @@ def _body(reference: Reference, chosen: Plan, task: Task) -> Origin:
 
     model = make()
     taken = {id(weight) for weight in model.get_layer("body").weights}
-    trained = body.trained
     mine = [weight.path for weight in model.weights if id(weight) in taken]
     others = [weight.path for weight in model.weights if id(weight) not in taken and weight.trainable]
     lists = Copied(
-        copied=mine if trained else [],
-        fresh=others if trained else mine + others,
-        dropped=sorted({weight.path for weight in body.whole.weights} - set(mine)) if trained else [],
+        copied=mine if body.trained else [],
+        fresh=others if body.trained else mine + others,
+        dropped=sorted({weight.path for weight in body.whole.weights} - set(mine)) if body.trained else [],
     )
-    if not trained:
+    if not body.trained:
         console.warn(f"{reference.text} names no weights: its body is random.")
     return Origin(task=adopted, make=make, fresh=fresh, lists=lists, identity=reference.kind)
 
