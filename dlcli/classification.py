@@ -18,6 +18,8 @@ class Classification(task.Task):
     probabilities (B, K), summed up in float32."""
 
     headline = "accuracy"
+    # Small networks grow too sure of themselves long before they stop getting better.
+    monitor = ("val_accuracy", "val_loss")
 
     classes: list[str]
 

@@ -63,7 +63,7 @@ def train(
     A training that was begun in `run` goes on from its newest checkpoint: with the same data and settings it ends with
     the weights, bit for bit, that it would have had without the interruption.
 
-    The best epoch is the one with the best `task.monitor` on `val`; without a monitor or a validation split it is the
+    The best epoch is the one that is best by `task.monitor` on `val`; without one, or a validation split, it is the
     last. labels: class numbers of `train`, for class weights; classes: how many there are, 0 when the task has none.
     multiple: batches are made divisible by it (devices).  names: of the examples in "train" and "val", for messages.
 

@@ -1,6 +1,7 @@
 """The history, the best weights, and what follows from the score: patience and a rate that is lowered."""
 
 import math
+import sys
 import time
 from collections.abc import Collection
 from typing import Any
@@ -40,8 +41,6 @@ class Keeper(keras.callbacks.Callback):
         super().__init__()
         self.kept = kept
         self.monitor = task.monitor
-        # Accuracies are to be high; losses and errors low.
-        self.sign = -1.0 if self.monitor and "acc" in self.monitor else 1.0
         self.run = run
         self.patience = patience
         self.plateau = plateau
@@ -49,7 +48,7 @@ class Keeper(keras.callbacks.Callback):
         self.passes = passes
         self.since = since
         self.every = every
-        self.best = math.inf
+        self.best: list[float] | None = None
         self.best_epoch = self.epochs = self.lowered = 0
         self.factor = 1.0
         self.rows: list[dict[str, Any]] = []
@@ -71,8 +70,8 @@ class Keeper(keras.callbacks.Callback):
     def restore(self, point: Savepoint) -> None:
         """As it was at a checkpoint; the history on disk too, which may be some epochs ahead."""
         known = point.meta["keeper"]
-        self.best = math.inf if known["best"] is None else known["best"]
-        self.best_epoch, self.epochs, self.lowered = known["best_epoch"], known["epochs"], known["lowered"]
+        self.best, self.best_epoch = known["best"], known["best_epoch"]
+        self.epochs, self.lowered = known["epochs"], known["lowered"]
         self.factor = known["factor"]
         self.rows = list(known["rows"])
         self.weights = point.arrays.get("best", [])
@@ -93,12 +92,12 @@ class Keeper(keras.callbacks.Callback):
         row = {"epoch": self.epochs * self.passes, **logs, "seconds": round(time.monotonic() - self._begun, 3)}
         self.rows.append(row)
         self._append(row)
-        score = self.sign * logs.get(self.monitor, -math.inf) if self.monitor in logs else None
-        # NaN is never better, nor are weights that hold one, whatever they score. Without a score the newest is the best.
-        if score is None or score < self.best:
+        score = self._score(logs)
+        # Weights that hold NaN are never the best, whatever they score. Without a score the newest is.
+        if score is None or self.best is None or score < self.best:
             weights = [np.array(array, copy=True) for array in self.model.get_weights()]
             if state.finite(weights):
-                self.best = math.inf if score is None else score
+                self.best = score
                 self.best_epoch = self.epochs
                 self._unsaved = True
                 self.weights = weights
@@ -109,6 +108,11 @@ class Keeper(keras.callbacks.Callback):
             self.save_best()
         if score is not None:
             self._wait()
+
+    def _score(self, logs: dict[str, float]) -> list[float] | None:
+        """The smaller the better: accuracies are to be high, losses and errors low; NaN is worse than all numbers."""
+        found = [-logs[name] if "acc" in name else logs[name] for name in self.monitor if name in logs]
+        return [value if math.isfinite(value) else sys.float_info.max for value in found] or None
 
     def _wait(self) -> None:
         """Act on epochs that have brought nothing better."""

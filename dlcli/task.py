@@ -84,8 +84,9 @@ class Task:
     PREFERS = ()
     # Which fields say what goes into the model, by the names that tasks of one kind of data share.
     INPUT = {}
-    # What chooses the best epoch; None keeps the last (a GAN's loss says nothing of its pictures).
-    monitor = "val_loss"
+    # What chooses the best epoch, what comes second where the first is equal; none: the last is kept
+    # (a GAN's loss says nothing of its pictures).
+    monitor = ("val_loss",)
     # The score that is compared with the baselines, and whether more of it is better.
     headline = ""
     higher_is_better = True

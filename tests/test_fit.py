@@ -8,7 +8,9 @@ import pytest
 from keras import layers
 
 from dlcli import fit, optimize, task
+from dlcli.classification import Classification
 from dlcli.config import FitConfig
+from dlcli.keeper import Keeper
 from dlcli.rundir import Run
 from dlcli.task import Arrays
 
@@ -88,6 +90,28 @@ def test_the_best_epoch_is_restored_when_later_ones_are_worse(tmp_path):
     x, y = data(64, seed=1).x, data(64, seed=1).y
     kept = float(np.mean((done.model.predict_on_batch(x) - y) ** 2))
     assert kept == pytest.approx(min(losses), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("logs", "best"),
+    [
+        ([(0.8, 0.5), (0.9, 0.9), (0.85, 0.4)], 2),  # more right, though less well calibrated
+        ([(0.9, 0.5), (0.9, 0.4), (0.9, 0.6)], 2),  # as many right: the loss decides
+        ([(0.9, float("nan")), (0.9, 0.7), (0.8, 0.1)], 2),
+        ([(float("nan"), float("nan")), (0.1, 2.0), (0.1, 2.5)], 2),
+    ],
+)
+def test_the_best_epoch_of_a_classifier_is_right_most_often_and_then_has_the_least_loss(tmp_path, logs, best):
+    class Judge:
+        monitor = Classification.monitor
+
+    keeper = Keeper(Judge, Run(tmp_path))
+    keeper.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    for epoch, (accuracy, loss) in enumerate(logs):
+        keeper.on_epoch_begin(epoch)
+        keeper.on_epoch_end(epoch, {"val_accuracy": accuracy, "val_loss": loss})
+    assert keeper.best_epoch == best
+    json.dumps(keeper.state()["best"], allow_nan=False)
 
 
 @pytest.mark.parametrize(

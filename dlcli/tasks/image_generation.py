@@ -33,7 +33,7 @@ class Task(task.Task):
     KINDS = {"images"}
     NEEDS = {"generator"}
     PREFERS = ("dcgan",)
-    monitor = None
+    monitor = ()
     headline = "coverage"
 
     image: list[int]
