@@ -28,6 +28,11 @@ CASES = {
         *("digits:300", "--arch", "mlp", "--set", "arch.width=16", "--set", "fit.schedule=plateau"),
         *("--set", "fit.plateau=1", "--set", "fit.patience=40", "--learning-rate", "0.01"),
     ],
+    # small batches make short epochs, a high and constant rate a score that soon gets no better
+    "mlp-patience": [
+        *("digits:300", "--arch", "mlp", "--set", "arch.width=16", "--set", "fit.schedule=constant"),
+        *("--batch-size", "16", "--learning-rate", "0.03", "--set", "fit.patience=2"),
+    ],
     "resnet": [
         *("shapes:120", "--arch", "resnet", "--set", "arch.width=4", "--set", "arch.depth=1", "--set", "fit.ema=0.95"),
         *("--set", "fit.mixup=0.2", "--batch-size", "16"),
@@ -148,7 +153,10 @@ def result(run: Path):
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     for row in lines:
         del row["seconds"]
-    return {"finished": point.finished, "step": point.step, "digests": point.digests, "history": lines}
+    epochs = point.meta["fitted"]["epochs"] if point.finished else None
+    return {
+        "finished": point.finished, "step": point.step, "epochs": epochs, "digests": point.digests, "history": lines
+    }  # fmt: skip
 
 
 def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: Path) -> dict:
@@ -161,6 +169,7 @@ def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: P
     code = ended(life([*command(case, folder, epochs), "--out", str(straight)], folder / "straight.log"))
     assert code == 0, (folder / "straight.log").read_text()[-2000:]
     length, want = time.monotonic() - begun, result(straight)
+    assert case != "mlp-patience" or want["epochs"] < epochs, "patience has ended nothing"
     killed, lost, differing, codes, runs, caught = 0, [], [], [], 0, 0
     while killed < kills:
         run, log, newest, lives = folder / f"run{runs}", folder / f"run{runs}.log", (-1, -1), 0
@@ -205,7 +214,7 @@ def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: P
     return {
         "case": case, "backend": backend, "kills": killed, "in_the_middle_of_a_write": caught, "runs": runs,
         "lost": lost, "differing": differing, "exit_codes": codes, "tracebacks": log.count("Traceback"),
-        "steps": want["step"], "seconds": round(time.monotonic() - begun),
+        "steps": want["step"], "epochs": [want["epochs"], epochs], "seconds": round(time.monotonic() - begun),
     }  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """The Typer app, built from the files in commands/, and the one place that turns errors into text."""
 
+import errno
 import sys
+from pathlib import Path
 
 import typer
 
-from dlcli import __version__, console, registry
+from dlcli import __version__, console, registry, rundir
 from dlcli.errors import DISK, MEMORY, DlcliError
 
 app = typer.Typer(
@@ -50,7 +52,15 @@ def main() -> None:
     except OSError as error:
         if error.errno is None:
             raise
-        console.fail(
-            f"{error.strerror}: {error.filename or 'no file named'}.", "check the path, the disk and its rights."
-        )
+        console.fail(f"{error.strerror}: {error.filename or 'no file named'}.", _remedy(error))
         sys.exit(DISK)
+
+
+def _remedy(error: OSError) -> str:
+    """What to do, and how a run goes on that was not complete."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    first = "make room." if full else "check the path, the disk and its rights."
+    folder = Path(error.filename).absolute().parent if isinstance(error.filename, str) else None
+    if folder is None or not (folder / rundir.ORIGIN).is_file() or (folder / "report.json").is_file():
+        return first
+    return f"{first} {rundir.again(folder)}"

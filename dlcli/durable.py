@@ -3,6 +3,7 @@
 Every write, sync and rename that a run's safety rests on is made here, by the functions of `os`.
 """
 
+import io
 import os
 import shutil
 from collections.abc import Iterable
@@ -20,6 +21,26 @@ def write(path: Path, parts: Iterable) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class _Raw(io.FileIO):
+    def write(self, data) -> int:
+        return os.write(self.fileno(), data)
+
+
+class Stream(io.BufferedWriter):
+    """A new file for `model.save`.
+
+    Keras is given an open file, which has no path, because with a path it lets HDF5 write weights of more than 512 MB
+    into a file of another name beside it: kill -9 leaves that there, and where the disk is full HDF5 cannot close it,
+    which ends in a RuntimeError or in a signal.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(_Raw(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666), "w"))
+
+    def __str__(self) -> str:
+        return "model.keras"  # what Keras reads the format from
 
 
 def replace(temporary: Path, target: Path) -> None:

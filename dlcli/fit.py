@@ -238,7 +238,7 @@ class _Training:
         """Nothing is left to train: the model that was the best."""
         model.set_weights(self.keeper.weights)
         if not self.run.model.is_file():
-            rundir.commit(self.run.model, model.save)
+            rundir.keep(self.run.model, model)
         return Fitted(model=model, **point.meta["fitted"])
 
 

@@ -103,7 +103,7 @@ class Keeper(keras.callbacks.Callback):
                 self.weights = weights
         if self.epochs in self.kept:
             target = self.run.checkpoints / f"epoch-{self.epochs * self.passes:05d}.keras"
-            rundir.commit(target, self.model.save)
+            rundir.keep(target, self.model)
         if time.monotonic() - self._written > self.every:
             self.save_best()
         if score is not None:
@@ -130,7 +130,7 @@ class Keeper(keras.callbacks.Callback):
             # not get_weights: on several devices that gives the mean of what differs between them
             newest = [backend.value(variable) for variable in self.model.weights]
             self.model.set_weights(self.weights)
-            rundir.commit(self.run.model, self.model.save)
+            rundir.keep(self.run.model, self.model)
             for variable, array in zip(self.model.weights, newest, strict=True):
                 backend.assign(variable, array)
             self._unsaved = False
@@ -138,9 +138,9 @@ class Keeper(keras.callbacks.Callback):
 
     def finish(self) -> None:
         """The newest state, the best weights and the whole history onto the disk, and the best into the model."""
-        rundir.commit(self.run.last, self.model.save)
+        rundir.keep(self.run.last, self.model)
         self.model.set_weights(self.weights)
-        rundir.commit(self.run.model, self.model.save)
+        rundir.keep(self.run.model, self.model)
         self._rewrite()
 
     def _rewrite(self) -> None:

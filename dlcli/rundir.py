@@ -140,16 +140,29 @@ def commit(target: Path, write: Callable[[Path], Any]) -> Path:
     """Let `write` fill a temporary file beside the target, then put it in place in one step.
 
     fsync before and after the rename: a crash leaves the old file or the new one, never a part.
-    The temporary name keeps the suffix, which Keras reads the format from.
+    Raises: OSError that names the target.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{durable.TEMPORARY}{os.getpid()}-{target.name}")
     try:
         write(temporary)
         durable.replace(temporary, target)
+    except OSError as error:
+        error.filename = str(target)  # not the temporary one, which nobody knows, and a full disk names none
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     return target
+
+
+def keep(target: Path, model) -> Path:
+    """A Keras model as a .keras file, whole or not at all."""
+
+    def write(temporary: Path) -> None:
+        with durable.Stream(temporary) as file:
+            model.save(file)
+
+    return commit(target, write)
 
 
 def _line(value: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ def adapt(work: Work) -> Adapted:
     model = heads.placed(work.origin.make(), work.task, work.best)
     states.freeze(model)
     for target in (work.run.model, work.run.last):
-        rundir.commit(target, model.save)
+        rundir.keep(target, model)
     # written whole: a run that is resumed writes it again
     row = {"epoch": 0, "val_accuracy": work.best.accuracy, "seconds": round(work.seconds, 3)}
     work.run.write_lines("history.jsonl", [row])

@@ -1,0 +1,136 @@
+"""A disk that is really full: a file system in memory of a few hundred kB, mounted by the test."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from dlcli import durable, rundir
+from tests.disk import Failing
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Mounts a file system of so many bytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mounted(size: int) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("mounting is not allowed here")
+        return place
+
+    yield mounted
+    if place.is_mount():
+        subprocess.run(["umount", place], check=True)
+
+
+def made(seed: int) -> keras.Model:
+    """A third of a MB with its optimizer."""
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((64,), name="x")
+    model = keras.Model(inputs, layers.Dense(256, name="wide")(layers.Dense(64, name="narrow")(inputs)))
+    model.compile("adam", "mse")
+    model.train_on_batch(np.zeros((2, 64)), np.zeros((2, 256)))
+    return model
+
+
+@pytest.fixture(scope="module")
+def models():
+    return made(0), made(1)
+
+
+def without_room(target: Path, model: keras.Model) -> None:
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        rundir.keep(target, model)
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == str(target)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_model_that_finds_the_disk_full_leaves_the_old_one_whole(models, disk, tmp_path, monkeypatch, large):
+    """large: as Keras treats models of more than 512 MB, whose weights it does not gather in memory by itself."""
+    old, new = models
+    size = rundir.keep(tmp_path / "model.keras", old).stat().st_size
+    place = disk(2 * size - 4096)  # the last page of the second file has no room
+    target = rundir.keep(place / "model.keras", old)
+    before = target.read_bytes()
+    if large:
+        monkeypatch.setattr("keras.src.saving.saving_lib.is_memory_sufficient", lambda model: False)
+    for room in np.linspace(0.98, 0.0, 8):
+        (place / "ballast").write_bytes(bytes(int((1 - room) * (size - 8192))))
+        without_room(target, new)
+        assert sorted(path.name for path in place.iterdir()) == ["ballast", "model.keras"]
+        assert target.read_bytes() == before
+    (place / "ballast").unlink()
+    disk_of_more = ["mount", "-o", f"remount,size={3 * size}", place]
+    subprocess.run(disk_of_more, check=True)
+    rundir.keep(target, new)
+    assert all(
+        np.array_equal(one, two)
+        for one, two in zip(keras.saving.load_model(target).get_weights(), new.get_weights(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_whichever_call_of_saving_a_model_fails_it_is_the_old_or_the_new(models, tmp_path, monkeypatch, number):
+    old, new = models
+    target = rundir.keep(tmp_path / "model.keras", old)
+    before, calls = target.read_bytes(), []
+    for k in range(1, 200):
+        target.write_bytes(before)
+        shim = Failing(k, number)
+        with monkeypatch.context() as patched:
+            patched.setattr(durable, "os", shim)
+            if not _kept(target, new, number):
+                calls.append(shim.failed)
+        if not shim.failed:
+            break
+        assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
+        if target.read_bytes() != before:  # renamed before what failed: then it is the new one, and whole
+            with zipfile.ZipFile(target) as archive:
+                assert archive.testzip() is None
+            assert calls[-1] in ("open", "fsync")
+    assert {"open", "write", "fsync", "replace"} <= set(calls)
+
+
+def _kept(target: Path, model: keras.Model, number: int) -> bool:
+    try:
+        rundir.keep(target, model)
+    except OSError as error:
+        if error.errno != number:
+            raise
+        return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_training_on_disks_that_are_too_small_says_so_and_goes_on_with_more_room(disk, backend):
+    """benchmarks/full_disk.py with --sizes 8 is the long one."""
+    if backend == "jax":
+        pytest.importorskip("jax")
+    disk(1 << 20)
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/full_disk.py", "--sizes", "3", "--backend", backend],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    found = json.loads(done.stdout)
+    assert found["full"] >= 4
+    assert (found["faults"], found["lost"], found["differing"]) == ([], [], [])
