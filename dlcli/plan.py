@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli import config as configuration
-from dlcli import registry
+from dlcli import console, registry
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data
 from dlcli.errors import SKIPPED, DataError, DlcliError
@@ -136,6 +136,23 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
         task_options=configuration.coerce(task, config.options("task"), "task"),
         arch_options=configuration.coerce(arch, config.options("arch"), "arch"),
     )
+
+
+def spare_none(config: RunConfig, chosen: Plan, data: Data) -> RunConfig:
+    """The same, all of a small training split to be trained on, where the data brings its own test split.
+
+    A handful of validation examples cannot tell which epoch is best, and is missed in training; so it is done with
+    the archives whose published results these tasks are compared with.
+    """
+    few = chosen.task.literal("FEW", 0)
+    brought = data.splits.get("train", ())
+    if not 0 < len(brought) < few or "val" in data.splits or "test" not in data.splits or split_options(config):
+        return config
+    console.note(
+        f"{len(brought)} training examples are too few to set some aside: all are trained on, to the end "
+        f"(--set data.parts=0.8,0.2,0 sets a fifth aside and keeps the best epoch)"
+    )
+    return config.model_copy(update={"set": {**config.set, "data": {**config.options("data"), "parts": "1,0,0"}}})
 
 
 # What an architecture must offer to take in data of a kind.

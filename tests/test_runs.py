@@ -139,6 +139,38 @@ def test_a_language_model_trains_and_writes(tmp_path):
     assert one["texts"] != other["texts"]
 
 
+def _archive(folder: Path, train: int) -> Path:
+    """Two classes of series, up and down, as the UCR archive writes them."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for part, count in (("TRAIN", train), ("TEST", 20)):
+        rows = [[i % 2, *((2 * (i % 2) - 1) * np.arange(8) + rng.normal(size=8)).round(3)] for i in range(count)]
+        lines = ["\t".join(map(str, row)) for row in rows]
+        (folder / f"{folder.name}_{part}.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "sizes"),
+    [
+        (40, (), {"train": 40, "test": 20}),
+        (40, ("--set", "data.parts=0.8,0.2,0"), {"train": 32, "val": 8, "test": 20}),
+        (300, (), {"train": 247, "val": 53, "test": 20}),
+    ],
+)
+def test_a_small_archive_is_not_divided_further(tmp_path, count, options, sizes):
+    """Its config says so: evaluation and a repetition see the same splits."""
+    data = _archive(tmp_path / "Toy", count)
+    options = (*options, "--arch", "lstm", "--set", "arch.units=4", "--epochs", 1)
+    report = json.loads(dlcli("train", data, *options, "--out", tmp_path / "run", "--json"))
+    assert ("val" in report["metrics"]) == ("val" in sizes)
+    assert report["best_epoch"] == report["epochs"]
+    spec = json.loads((tmp_path / "run" / "spec.json").read_text())
+    assert spec["splits"] == sizes
+    again = json.loads(dlcli("evaluate", tmp_path / "run", "--json"))
+    assert again["metrics"]["test"] == report["metrics"]["test"]
+
+
 def test_time_is_a_budget(tmp_path):
     report = json.loads(
         dlcli("train", "digits:300", "--arch", "mlp", "--time", "6s", "--out", tmp_path / "run", "--json")

@@ -111,6 +111,7 @@ def train(
         chosen = plan.choose(settings, entry, opened)
         from dlcli import checking, splits
 
+        settings = plan.spare_none(settings, chosen, opened)
         split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings))
         if chosen.task.literal("LABELS") == "classes":
             splits.check_labels(split)

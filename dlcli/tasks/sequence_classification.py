@@ -25,6 +25,8 @@ class Task(Classification):
     NEEDS = {"series"}
     LABELS = "classes"
     PREFERS = ("inception-time", "resnet-1d", "lstm")
+    # Fewer training series are not divided: a sixth of 300 tells scores apart to 14 points (95 %).
+    FEW = 300
     INPUT = {
         "length": "length",
         "channels": "channels",
