@@ -8,15 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dlcli.errors import LOCKED, DlcliError
+from dlcli.errors import DISK, LOCKED, DlcliError
 
 NAME = "run.lock"
 
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the run directory as long as this lasts. Raises: DlcliError (exit code 8) naming who holds it."""
-    descriptor = os.open(path / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+    """Hold the run directory as long as this lasts.
+
+    Raises: DlcliError naming who holds it (exit code 8), or why nothing can be written there (5).
+    """
+    try:
+        descriptor = os.open(path / NAME, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise DlcliError(
+            f"{path} cannot be written: {error.strerror}.", "copy it to another place, and go on there.", code=DISK
+        ) from None
     try:
         if not _taken(descriptor):
             raise busy(path, descriptor)

@@ -1,5 +1,6 @@
 """A run directory: what it holds, and how each file gets into it without ever being half there."""
 
+import contextlib
 import json
 import math
 import os
@@ -151,7 +152,8 @@ def commit(target: Path, write: Callable[[Path], Any]) -> Path:
         error.filename = str(target)  # not the temporary one, which nobody knows, and a full disk names none
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a file system that is read-only says so, also of what is not there
+            temporary.unlink(missing_ok=True)
     return target
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,8 +13,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from typer.testing import CliRunner
 
 from dlcli import durable, rundir
+from dlcli.cli import app
+from dlcli.errors import DISK, DlcliError
 from tests.disk import Failing
 
 
@@ -113,6 +117,57 @@ def _kept(target: Path, model: keras.Model, number: int) -> bool:
             raise
         return False
     return True
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run that has not been scored."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    arguments = ("digits:200", "--arch", "mlp", "--set", "arch.width=8", "--epochs", "20", "--out", str(run))
+    assert CliRunner().invoke(app, ["train", *arguments]).exit_code == 0
+    (run / "report.json").unlink()
+    return run
+
+
+def everything(run: Path) -> dict:
+    return {path: (path.stat().st_mtime_ns, path.is_file() and path.read_bytes()) for path in run.rglob("*")}
+
+
+@pytest.mark.parametrize("more", [(), ("--epochs", "+10"), ("--learning-rate", "0.1", "--allow-change")])
+def test_a_run_that_cannot_be_written_is_not_resumed(stopped, disk, tmp_path, more):
+    """As root only a file system that is read-only refuses; a copy of the run goes on."""
+    place = disk(20 << 20)
+    run = Path(shutil.copytree(stopped, place / "run"))
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    before = everything(run)
+    error = CliRunner().invoke(app, ["train", "--resume", str(run), *more]).exception
+    assert isinstance(error, DlcliError)
+    assert error.code == DISK
+    assert error.message == f"{run} cannot be written: Read-only file system."
+    assert "copy it" in error.hint
+    assert everything(run) == before
+    copy = shutil.copytree(run, tmp_path / "copy")
+    assert CliRunner().invoke(app, ["train", "--resume", str(copy), *more]).exit_code == 0
+
+
+def test_a_file_that_cannot_be_written_is_named_by_its_own_name(disk):
+    run = rundir.Run(disk(1 << 20))
+    subprocess.run(["mount", "-o", "remount,ro", run.path], check=True)
+    with pytest.raises(OSError, match="Read-only file system") as caught:
+        run.write("report.json", {})
+    assert caught.value.filename == str(run.path / "report.json")
+
+
+def test_a_run_of_somebody_else_is_not_resumed(stopped, tmp_path):
+    """The same by rights, where they say anything."""
+    run = Path(shutil.copytree(stopped, tmp_path / "run"))
+    (run / "run.lock").chmod(0o444)
+    if os.access(run / "run.lock", os.W_OK):
+        pytest.skip("rights do not stop this user")
+    before = everything(run)
+    error = CliRunner().invoke(app, ["train", "--resume", str(run)]).exception
+    assert (error.code, error.message) == (DISK, f"{run} cannot be written: Permission denied.")
+    assert everything(run) == before
 
 
 @pytest.mark.slow
