@@ -188,28 +188,22 @@ class Task(task.Task):
             last = layers.Flatten(name="head_last")(last)
             mean = layers.GlobalAveragePooling1D(name="head_mean")(features)
             features = layers.Concatenate(name="head_features")([last, mean])
-        x = layers.Dense(self.horizon * channels, kernel_initializer=self.small, name="head_forecast")(features)
+        x = layers.Dense(self.horizon * channels, kernel_initializer=_small(), name="head_forecast")(features)
         if self._apart:
             x = ChannelsTogether(len(self.columns), name="head_together")(x)
         else:
             x = layers.Reshape((self.horizon, channels), name="head_reshape")(x)
-        return self.finished(x)
-
-    @property
-    def small(self):
-        """How a last layer starts: near nothing, so that training starts from the linear map."""
-        return keras.initializers.RandomNormal(stddev=1e-3)
-
-    def finished(self, x):
-        """What a network gives (B, F, C) in the units of the stem -> the forecast in those of x and y, with the
-        linear map of the window added. For architectures with a head of their own, whose last layer starts `small`:
-        `task.wrap(task.finished(x))`. On these series a linear map is hard to beat (Zeng et al., 2023)."""
         if self.linear:
             line = layers.Permute((2, 1), name="head_linear_in")(self._window)
             line = layers.Dense(self.horizon, kernel_initializer=_even(self.lookback), name="head_linear")(line)
             line = layers.Permute((2, 1), name="head_linear_out")(line)
             x = layers.Add(name="head_add")([x, line])
-        return InstanceRestore(name="head_restore")([x, *self._instance])
+        return self.restore(x)
+
+    def restore(self, outputs):
+        """A forecast (B, F, C) in the units of the stem -> in those of x and y. For architectures
+        with a head of their own: `task.wrap(task.restore(outputs))`."""
+        return InstanceRestore(name="head_restore")([outputs, *self._instance])
 
     def loss(self):
         return ObservedError(power=2)
@@ -280,6 +274,11 @@ def _count_gaps(data: Data) -> None:
         data.warnings.append(
             f"{gaps} of {total} values are gaps: histories take the last known value there, targets leave them out"
         )
+
+
+def _small():
+    """The network's part starts near nothing, so training starts from the linear map."""
+    return keras.initializers.RandomNormal(stddev=1e-3)
 
 
 def _even(steps: int):

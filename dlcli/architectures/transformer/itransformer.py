@@ -20,5 +20,5 @@ def build(task, *, width: int = 256, depth: int = 2, heads: int = 8, mlp_ratio: 
         x = block(x, name=f"block{i}", heads=heads, mlp_ratio=mlp_ratio, dropout=dropout, depth=depth)
     x = layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
     x = layers.Identity(name="features")(x)  # (B, C, width)
-    x = layers.Dense(task.horizon, kernel_initializer=task.small, name="head_forecast")(x)
-    return task.wrap(task.finished(layers.Permute((2, 1), name="head_steps")(x)))
+    x = layers.Dense(task.horizon, name="head_forecast")(x)
+    return task.wrap(task.restore(layers.Permute((2, 1), name="head_steps")(x)))

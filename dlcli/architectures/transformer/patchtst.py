@@ -32,5 +32,5 @@ def build(
     x = stack(x, depth=depth, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout)
     x = layers.Identity(name="features")(x)  # (B * C, N, width)
     x = layers.Flatten(name="head_flatten")(x)
-    x = layers.Dense(task.horizon, kernel_initializer=task.small, name="head_forecast")(x)
-    return task.wrap(task.finished(ChannelsTogether(channels, name="head_together")(x)))
+    x = layers.Dense(task.horizon, name="head_forecast")(x)
+    return task.wrap(task.restore(ChannelsTogether(channels, name="head_together")(x)))
