@@ -2,16 +2,18 @@
 
     python benchmarks/kill_sweep.py [--case line] [--backend tensorflow] [--kills 200] [--seed 0]
 
-After every kill the newest checkpoint must be whole and no older than the one before it; at the end weights,
-optimizer, random generators, metrics and history must be equal bit for bit. Prints one JSON line; exit code 1 when
+After every kill the newest checkpoint must be whole, no older than the one before it, and at most two steps behind (one
+is not saved yet, one is being saved: a checkpoint is written after every step); at the end weights, optimizer, random generators, metrics and history must be equal bit for bit. Prints one JSON line; exit code 1 when
 something was lost or differs. One process is imported and then forked: a life begins in a fraction of a second.
 The case "line" is the training alone, on arrays in memory, so that nearly every kill hits it; the others are whole
 commands, with their data and their scores.
 """
 
 import argparse
+import importlib
 import json
 import os
+import pkgutil
 import random
 import signal
 import sys
@@ -20,6 +22,14 @@ import time
 from pathlib import Path
 
 TINY = ["--set", "fit.save_every=0"]
+# The training alone, with dropout, batch normalisation and an average of the weights, and with what else is set.
+LINES = {
+    "line": {},
+    "line-accumulate": {"accumulate": 3},
+    "line-plateau": {"schedule": "plateau", "plateau": 1, "learning_rate": 0.01},
+    "line-patience": {"patience": 4, "schedule": "constant", "learning_rate": 0.03},
+    "line-float16": {"precision": "mixed_float16"},
+}
 CASES = {
     "mlp": ["digits:300", "--arch", "mlp", "--set", "arch.width=16"],
     "mlp-float16": ["digits:300", "--arch", "mlp", "--set", "arch.width=16", "--precision", "float16"],
@@ -52,15 +62,15 @@ CASES = {
 
 def command(case: str, folder: Path, epochs: int) -> list[str]:
     """The arguments of `dlcli` for a case."""
-    if case == "line":
-        return ["line", str(epochs)]
+    if case in LINES:
+        return [case, str(epochs)]
     text = folder / "text.txt"
     if not text.exists():
         text.write_text("the sun is up and the moon is down. rain and wind are far. " * 60)
     return ["train", *(str(text) if part == "TEXT" else part for part in CASES[case]), *TINY, "--epochs", str(epochs)]
 
 
-def line(path: Path, epochs: int) -> None:
+def line(path: Path, epochs: int, *, precision: str = "float32", **settings) -> None:
     """A small training with dropout, batch normalisation and an average of the weights."""
     import keras
     import numpy as np
@@ -81,14 +91,15 @@ def line(path: Path, epochs: int) -> None:
         inputs = keras.Input((8,), name="x")
         x = layers.Dense(64, activation="relu", name="hidden")(inputs)
         x = layers.Dropout(0.3, name="dropout")(layers.BatchNormalization(name="norm")(x))
-        return keras.Model(inputs, layers.Dense(1, name="line")(x))
+        return keras.Model(inputs, layers.Dense(1, name="line", dtype="float32")(x))
 
     def data(n, seed):
         x = np.random.default_rng(seed).normal(size=(n, 8)).astype("float32")
         return task.Arrays(x, x[:, :1] * 2 - x[:, 1:2])
 
     path.mkdir(parents=True, exist_ok=True)
-    settings = FitConfig(epochs=epochs, batch_size=16, save_every=0, ema=0.95)
+    keras.config.set_dtype_policy(precision)
+    settings = FitConfig(epochs=epochs, batch_size=16, save_every=0, ema=0.95, **settings)
     options = {"labels": None, "classes": 0, "run": Run(path), "seed": 0}
     fit.train(build, Line(), settings, train=data(256, 0), val=data(64, 1), **options)
 
@@ -105,9 +116,11 @@ def life(arguments: list[str], log: Path) -> int:
     sys.argv = ["dlcli", *arguments]
     from dlcli.cli import main
 
+    _tell_steps(log.with_suffix(".steps"))
     code = 0
     try:
-        line(Path(arguments[-1]), int(arguments[-3])) if arguments[0] == "line" else main()
+        alone = LINES.get(arguments[0])
+        main() if alone is None else line(Path(arguments[-1]), int(arguments[-3]), **alone)
     except SystemExit as error:
         code = error.code or 0
     except BaseException:
@@ -118,6 +131,26 @@ def life(arguments: list[str], log: Path) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _tell_steps(path: Path) -> None:
+    """Let the number of steps that are done stand in a file, which a kill does not take back."""
+    from dlcli.saver import Saver
+
+    honest, file = Saver.on_train_batch_end, os.open(path, os.O_CREAT | os.O_WRONLY)
+
+    def told(self, batch, logs=None):
+        done = self._epoch * len(self.batches) + self._skipped + batch + 1
+        os.pwrite(file, (self.offset + done // self.batches.parts).to_bytes(8), 0)
+        honest(self, batch, logs)
+
+    Saver.on_train_batch_end = told
+
+
+def _reached(log: Path) -> int:
+    """The step that the process which was killed had done; 0 where it had not come to train."""
+    path = log.with_suffix(".steps")
+    return int.from_bytes(path.read_bytes()) if path.exists() else 0
 
 
 def ended(child: int) -> int:
@@ -170,14 +203,14 @@ def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: P
     assert code == 0, (folder / "straight.log").read_text()[-2000:]
     length, want = time.monotonic() - begun, result(straight)
     assert case != "mlp-patience" or want["epochs"] < epochs, "patience has ended nothing"
-    killed, lost, differing, codes, runs, caught = 0, [], [], [], 0, 0
+    killed, lost, differing, codes, runs, caught, behind = 0, [], [], [], 0, 0, 0
     while killed < kills:
         run, log, newest, lives = folder / f"run{runs}", folder / f"run{runs}.log", (-1, -1), 0
         runs += 1
         while True:
             # a run that has begun to train is resumed; before that it is begun again
-            going = case != "line" and (run / "origin.json").exists()
-            if not going and case != "line" and run.exists():
+            going = case not in LINES and (run / "origin.json").exists()
+            if not going and case not in LINES and run.exists():
                 for left in sorted(run.rglob("*"), reverse=True):
                     left.rmdir() if left.is_dir() else left.unlink()
             arguments = (
@@ -198,6 +231,7 @@ def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: P
                     lost.append(f"{run.name} life {lives}: {error}")
                     break
                 now = (point.step, point.phase) if point else (-1, -1)
+                behind = max(behind, _reached(log) - max(now[0], 0))
                 if now < newest:
                     lost.append(f"{run.name} life {lives}: {newest} -> {now}")
                 newest = now
@@ -205,39 +239,55 @@ def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: P
             if code != 0:
                 codes.append(code)
             break
+        if codes or lost:  # every run after it would end so too
+            break
         if code == 0:
             got = result(run)
             differing += [run.name for key in want if got[key] != want[key]][:1]
         elif not lost and killed < kills:
             differing.append(f"{run.name} did not end: {log.read_text()[-500:]}")
+    last = log.read_text()[-2000:]
     log = "".join(path.read_text() for path in folder.glob("run*.log"))
     return {
         "case": case, "backend": backend, "kills": killed, "in_the_middle_of_a_write": caught, "runs": runs,
         "lost": lost, "differing": differing, "exit_codes": codes, "tracebacks": log.count("Traceback"),
-        "steps": want["step"], "epochs": [want["epochs"], epochs], "seconds": round(time.monotonic() - begun),
+        "last_words": last if codes else "", "most_steps_lost": behind, "steps": want["step"], "epochs": [want["epochs"], epochs], "seconds": round(time.monotonic() - begun),
     }  # fmt: skip
 
 
+def whole() -> None:
+    """Import all of dlcli, so that a life is not made of two versions where its files change meanwhile."""
+    import dlcli
+
+    for module in pkgutil.walk_packages(dlcli.__path__, "dlcli."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    found.add_argument("--case", default="line", choices=["line", *CASES])
+    found.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax"])
+    found.add_argument("--kills", type=int, default=200)
+    found.add_argument("--seed", type=int, default=0)
+    found.add_argument("--epochs", type=int, default=40)
+    return found
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--case", default="line", choices=["line", *CASES])
-    parser.add_argument("--backend", default="tensorflow")
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--epochs", type=int, default=40)
-    chosen = parser.parse_args()
+    chosen = parser().parse_args()
     # as dlcli's backend.py sets them, before the one import that all lives share
     os.environ |= {"KERAS_BACKEND": chosen.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_DETERMINISTIC_OPS": "1"}
     import keras  # noqa: F401
 
-    import dlcli.training  # noqa: F401
-
+    whole()
     with tempfile.TemporaryDirectory() as folder:
         # what XLA has compiled once is read by every later life
         os.environ |= {"JAX_COMPILATION_CACHE_DIR": f"{folder}/xla", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
         found = sweep(chosen.case, chosen.backend, chosen.kills, chosen.seed, chosen.epochs, Path(folder))
     print(json.dumps(found), flush=True)
-    sys.exit(1 if found["lost"] or found["differing"] or found["tracebacks"] or found["exit_codes"] else 0)
+    bad = found["lost"] or found["differing"] or found["tracebacks"] or found["exit_codes"]
+    sys.exit(1 if bad or found["most_steps_lost"] > 2 else 0)
 
 
 if __name__ == "__main__":
