@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from dlcli.inspection import geometry
+from dlcli.inspection.judged import levels_of
 from dlcli.inspection.rows import COMPARED
 from dlcli.inspection.view import View
 
@@ -17,7 +18,7 @@ def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, tw
     document["gates"] = [*first["gates"], *(_of_second(gate) for gate in second["gates"])]
     document["compare"] = {"model": second["model"], "hierarchy": second["hierarchy"], "layers": second["layers"]}
     document["tables"].append(_sizes(first, second))
-    if first["hierarchy"] and second["hierarchy"]:
+    if levels_of(first) and levels_of(second):
         document["tables"] += [_levels(first, second), _layer_by_layer(first, second)]
     rows = _same_inputs(one, two) if one and two else None
     if rows is None:
@@ -81,8 +82,8 @@ def _sizes(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 def _levels(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     rows = []
-    for level in first["hierarchy"]["levels"]:
-        if level not in second["hierarchy"]["levels"]:
+    for level in levels_of(first)["levels"]:
+        if level not in levels_of(second)["levels"]:
             continue
         best = [_best(document, level) for document in (first, second)]
         change = best[1][0] - best[0][0]

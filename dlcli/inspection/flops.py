@@ -49,7 +49,7 @@ def flops(layer, inputs, output) -> int | None:
     made = [shape(x) for x in tree.flatten(output) if hasattr(x, "shape")]
     if not given or not made or any(None in sizes[1:] for sizes in [given[0], made[0]]):
         return None
-    if isinstance(layer, (*seen.KNOWN, *WHOLE)) or not isinstance(layer, layers.Layer):
+    if isinstance(layer, (*seen.KNOWN, *WHOLE, layers.CategoryEncoding)) or not isinstance(layer, layers.Layer):
         return _counted(layer, given, made[0])
     return _inside(layer, [x for x in inputs if is_activation(x)], with_layers=True)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcli.inspection import coarse_to_fine
 from dlcli.inspection.hierarchy import LEVELS
 from dlcli.inspection.strip import Strip
 from dlcli.inspection.view import View
@@ -28,6 +29,7 @@ def level(level, number: int) -> dict[str, float]:
 def hierarchy(found: Strip) -> dict[str, Any]:
     measured = found.hierarchy
     return {
+        "kind": "levels",
         "levels": [level.name for level in measured.levels],
         "emergence": {
             level.name: None
@@ -66,6 +68,14 @@ def lost(view: View) -> list[dict[str, Any]]:
 
 def verdict(document: dict[str, Any], view: View) -> str:
     found = document["hierarchy"]
+    drawn = coarse_to_fine.told(document["generator"]) if document["generator"] else ""
+    judge = f" The discriminator: {document['discriminator']['verdict']}" if document["discriminator"] else ""
+    if drawn and found is document["generator"]:
+        return f"{drawn}{judge}"
+    return f"{_levels(found, view)}{f' The decoder: {drawn}' if drawn else ''}{judge}"
+
+
+def _levels(found: dict[str, Any] | None, view: View) -> str:
     if found is None:
         if view.subject.stimuli is None:
             return "No stimuli fit this model's input: its levels were not measured."

@@ -1,6 +1,7 @@
 """Inspect a subject on a budget: from the table of its layers to what each of them has learned."""
 
 import time
+from fnmatch import fnmatch
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 
 from dlcli import __version__, registry
 from dlcli.errors import DlcliError
-from dlcli.inspection import gates, geometry, levels_told, methods, strip, tap, taps, tree
+from dlcli.inspection import gates, geometry, judged, levels_told, methods, strip, tap, taps, tree
 from dlcli.inspection.rows import FEWER, KEPT, DataPass, data_pass
 from dlcli.inspection.subject import Subject, batch_size, batches
 from dlcli.inspection.view import Finding, View
@@ -23,15 +24,29 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
 
     only: patterns of layer names; without any, all layers are measured.
     """
+    document, view = _inspected(subject, budget=budget, only=only, seed=seed)
+    if failed := ", ".join(dict.fromkeys(gate["name"] for gate in document["gates"] if not gate["passed"])):
+        document["verdict"] += f" Failed checks: {failed}."
+    return document, view
+
+
+def _inspected(subject: Subject, *, budget: str, only: list[str], seed: int) -> tuple[dict[str, Any], View | None]:
     begun = time.perf_counter()
     visits = tap.traced(subject.model)
     rows = tree.layers(subject.model, visits)
     document = _static(subject, rows, budget, seed)
     seconds = document["seconds"]
-    if budget == "static":
+    places = [] if budget == "static" else _places(visits, rows, only, rest=subject.judge)
+    judge = None
+    if subject.judge is not None:
+        asked = not only or bool(_matching(taps.chosen(tap.traced(subject.judge.model)), only))
+        judge, _ = _inspected(subject.judge, budget=budget if asked else "static", only=only, seed=seed)
+        judged.add_rows(document, judge)
+    if not places:
+        if judge is not None:
+            judged.add_rest(document, judge)
         seconds["total"] = time.perf_counter() - begun
         return document, None
-    places = _places(visits, rows, only)
     size = batch_size(visits)
     keys = [place.key for place in places]
     apart = {v.key for v in visits if v.key in keys and v.output.shape[0] not in (None, 1)}
@@ -65,6 +80,9 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
     ]
     seconds["lenses"] = time.perf_counter() - started
     _measured(document, view, [finding for finding in findings if finding is not None])
+    if judge is not None:
+        judged.add_rest(document, judge)
+    document["verdict"] = levels_told.verdict(document, view)
     seconds["total"] = time.perf_counter() - begun
     return document, view
 
@@ -99,6 +117,8 @@ def _static(subject: Subject, rows: list[tree.Row], budget: str, seed: int) -> d
         "seconds": {},
         "verdict": "",
         "hierarchy": None,
+        "generator": None,
+        "discriminator": None,
         "gates": [],
         "layers": [_row(row) for row in rows],
         "lost": [],
@@ -142,15 +162,18 @@ def _row(row: tree.Row) -> dict[str, Any]:
     }
 
 
-def _places(visits, rows, only: list[str]) -> list[taps.Place]:
-    from fnmatch import fnmatch
+def _matching(places: list[taps.Place], only: list[str]) -> list[taps.Place]:
+    return [p for p in places if any(fnmatch(p.name, f"*{pattern}") or fnmatch(p.name, pattern) for pattern in only)]
 
+
+def _places(visits, rows, only: list[str], *, rest: Subject | None) -> list[taps.Place]:
+    """rest: a network whose layers may be meant as well; then there may be no place here."""
     places = taps.chosen(visits)
     if only:
         names = [row.path for row in rows]
-        places = [
-            p for p in places if any(fnmatch(p.name, f"*{pattern}") or fnmatch(p.name, pattern) for pattern in only)
-        ]
+        places = _matching(places, only)
+        if not places and rest is not None and _matching(taps.chosen(tap.traced(rest.model)), only):
+            return []
         if not places:
             raise DlcliError(
                 f"no measured layer is called {', '.join(only)}.", f"layers are: {', '.join(names[:8])}, …"
@@ -209,8 +232,8 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
         document["tables"] += finding.tables
         document["methods"] += finding.methods
         document["warnings"] += finding.warnings
-    failed = ", ".join(dict.fromkeys(gate["name"] for gate in document["gates"] if not gate["passed"]))
-    document["verdict"] = levels_told.verdict(document, view) + (f" Failed checks: {failed}." if failed else "")
+        document["generator"] = document["generator"] or finding.generator
+    document["hierarchy"] = document["hierarchy"] or document["generator"]
 
 
 def _times(view: View) -> dict[str, float]:

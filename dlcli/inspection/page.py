@@ -7,6 +7,7 @@ from importlib import resources
 from itertools import groupby
 
 from dlcli.inspection.page_cka import crossed, similarity
+from dlcli.inspection.page_generator import generator_map
 from dlcli.inspection.page_layers import layer_cards, layer_table
 from dlcli.inspection.page_levels import level_map
 from dlcli.inspection.page_markup import Markup, cell, join, name_of, raw, tag
@@ -19,7 +20,7 @@ LIMIT = 5_000_000
 TABLE_ROWS = 500
 
 # What goes, one after another, from a page that is too large even without pictures.
-FIRST_TO_GO = ("document", "cards", "similarity", "compare", "map", "tables", "layers")
+FIRST_TO_GO = ("document", "cards", "similarity", "compare", "map", "generator", "tables", "layers")
 
 LEFT_OUT = "Left out to keep this page small; the document of --json has it."
 
@@ -89,7 +90,8 @@ def _sections(document: dict, kept: set[int], left_out: tuple[str, ...]) -> list
     pictures = join([picture(entry) for entry in document.get("pictures") or []])
     tables = join([_table(entry) for entry in document.get("tables") or []])
     sections = [
-        ("map", "What each layer knows", level_map(document)),
+        ("map", _knowing(document), level_map(document)),
+        ("generator", "What each layer decides", generator_map(document.get("generator"))),
         ("layers", "Layers", layer_table(document)),
         ("cards", "Layer by layer", layer_cards(document, picture)),
         ("similarity", "How alike the layers are", similarity(document.get("cka"))),
@@ -103,6 +105,11 @@ def _sections(document: dict, kept: set[int], left_out: tuple[str, ...]) -> list
         (identity, heading, note if content and identity in left_out else content)
         for identity, heading, content in sections
     ]
+
+
+def _knowing(document: dict) -> str:
+    judged = (document.get("hierarchy") or {}).get("kind", "levels") != "levels"
+    return "What each layer of the discriminator knows" if judged else "What each layer knows"
 
 
 def _header(document: dict) -> Markup:

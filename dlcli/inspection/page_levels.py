@@ -1,5 +1,6 @@
 """The page's map of levels and layers: what each layer knows, as coloured tables to switch between."""
 
+from dlcli.inspection.judged import levels_of
 from dlcli.inspection.page_markup import Markup, join, name_of, tag
 from dlcli.inspection.page_wording import fraction, interval, is_number
 
@@ -43,7 +44,7 @@ def step(value) -> str:
 
 def level_map(document: dict) -> Markup | None:
     """The map with its switch, legend and markers; None when no level was measured."""
-    hierarchy = document.get("hierarchy") or {}
+    hierarchy = levels_of(document) or {}
     # the card of a layer is named by its place among all layers
     layers = [layer | {"card": i} for i, layer in enumerate(document.get("layers") or [], 1) if layer.get("levels")]
     levels = [level for level in hierarchy.get("levels") or [] if any(level in layer["levels"] for layer in layers)]

@@ -8,6 +8,7 @@ from keras import tree
 from dlcli import finished, registry
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
+from dlcli.inspection import adversary
 from dlcli.inspection.subject import Stimuli, Subject, at_random, family_of, matched, series
 from dlcli.reference import Reference
 
@@ -51,7 +52,7 @@ def subject(
         def truth(rows):
             return source.batch(chosen[rows], _draws(rows))[1]
 
-    return Subject(
+    found = Subject(
         model=model,
         title=f"{opened.spec['architecture']} for {opened.spec['task']}",
         source=reference.text,
@@ -75,6 +76,9 @@ def subject(
             _topics(seen) if len(getattr(task, "classes", ())) > 1 else None,
         ),
     )
+    if getattr(model, "discriminator", None) is not None:
+        found.judge = adversary.subject(found, task, examples, chosen if examples is not None else None, seed=seed)
+    return found
 
 
 def _labels(task, examples: Examples, chosen: np.ndarray) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dlcli import console
+from dlcli.inspection import judged
 from dlcli.inspection.folding import fold
 from dlcli.inspection.page_wording import amount
 from dlcli.inspection.tree import Row
@@ -18,15 +19,15 @@ def show(document: dict[str, Any], *, expand: bool = False, plain: bool = False)
     rows = fold([_as_row(layer) for layer in document["layers"]], expand=expand)
     layers = {layer["path"]: layer for layer in document["layers"]}
     _layers(document, rows, layers)
-    if document["hierarchy"]:
-        _strip(document, layers, plain or not _blocks())
+    if found := judged.levels_of(document):
+        _strip(found, layers, plain or not _blocks())
     _rest(document)
 
 
 def levels(document: dict[str, Any]) -> None:
     """The level strip alone, and what it comes to."""
-    if document["hierarchy"]:
-        _strip(document, {layer["path"]: layer for layer in document["layers"]}, not _blocks())
+    if found := judged.levels_of(document):
+        _strip(found, {layer["path"]: layer for layer in document["layers"]}, not _blocks())
     _rest({**document, "tables": [], "warnings": []})
 
 
@@ -170,9 +171,9 @@ def _text(value) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def _strip(document: dict[str, Any], layers: dict[str, Any], plain: bool) -> None:
+def _strip(hierarchy: dict[str, Any], layers: dict[str, Any], plain: bool) -> None:
     """The levels that each layer makes readable. Lines of its own, since no table fits so much into 80 columns."""
-    levels = document["hierarchy"]["levels"]
+    levels = hierarchy["levels"]
     measured = [layer for layer in layers.values() if layer.get("levels")]
     glyphs = _PLAIN if plain else _GLYPHS
     step = 7 if len(levels) <= _ROOMY else 6
@@ -184,7 +185,7 @@ def _strip(document: dict[str, Any], layers: dict[str, Any], plain: bool) -> Non
         cells = "".join(f"{_cell(layer['levels'][level]['learned'], glyphs):>{step}}" for level in levels)
         label = _fitting(layer["label"].replace("–", ""), console.results.width - width - len(cells) - 2, plain)
         console.say(f"{_cut(layer['name'], width, plain):<{width}}{cells}  {label}".rstrip())
-    emergence = [document["hierarchy"]["emergence"][level] for level in levels]
+    emergence = [hierarchy["emergence"][level] for level in levels]
     comes = "".join(f"{'-' if found is None else format(found['value'], '.1f'):>{step}}" for found in emergence)
     console.say(f"{'comes at layer':<{width}}{comes}")
     console.say("")

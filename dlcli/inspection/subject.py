@@ -30,7 +30,8 @@ class Stimuli:
 class Subject:
     """A model with its data: `count` examples that `read` gives as the model takes them, what should come
     out of it (`truth`: for a generator the real pictures), class numbers where there are classes, how ids are
-    spelt where they stand for text (`spell`), and how many of the first examples the user asked for."""
+    spelt where they stand for text (`spell`), how many of the first examples the user asked for, and the network
+    that judges what a generator draws, as a subject of its own (`judge`)."""
 
     model: keras.Model
     title: str
@@ -45,6 +46,7 @@ class Subject:
     labels: np.ndarray | None = None
     classes: list[str] = field(default_factory=list)
     stimuli: Stimuli | None = None
+    judge: "Subject | None" = None
     warnings: list[str] = field(default_factory=list)
 
 

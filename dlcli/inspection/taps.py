@@ -42,6 +42,7 @@ PASSING = (
     layers.UpSampling2D,
     layers.Rescaling,
     layers.Normalization,
+    layers.CategoryEncoding,
     layers.MaxPooling1D,
     layers.MaxPooling2D,
     layers.AveragePooling1D,

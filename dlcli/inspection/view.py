@@ -43,7 +43,7 @@ class View:
 class Finding:
     """own: by place name, column title -> number or short text.  pictures: by place name ("" for the whole
     model), each {"title", "caption", "png" (base64), "alt"}.  tables: {"title", "columns", "rows", "note"}.
-    methods: {"name", "formula", "source"}."""
+    methods: {"name", "formula", "source"}.  generator: what `coarse_to_fine.hierarchy` says of it."""
 
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     pictures: dict[str, list[dict[str, str]]] = field(default_factory=dict)
@@ -51,3 +51,4 @@ class Finding:
     methods: list[dict[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     gates: list[dict[str, Any]] = field(default_factory=list)
+    generator: dict[str, Any] | None = None

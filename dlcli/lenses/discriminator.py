@@ -17,13 +17,15 @@ EXAMPLES = 256
 def look(view: View) -> Finding | None:
     judge, truth = getattr(view.subject.model, "discriminator", None), view.subject.truth
     x = view.examples(EXAMPLES)
-    if judge is None or truth is None or x is None or len(judge.inputs) != 1:
+    if judge is None or truth is None or x is None or len(judge.inputs) > 2:
         return None
     count = min(EXAMPLES, view.subject.count)
     real = np.asarray(truth(np.arange(count)), np.float32)
     parts = [view.subject.model(batch, training=False) for batch in _placed.batches(x, view.batch_size)]
     fake = np.concatenate([ops.convert_to_numpy(part) for part in parts])
-    places, probed, logits = told_apart(judge, real, fake, view.batch_size)
+    # pictures that are judged by their labels too: the generated ones were drawn for the labels of the real ones
+    labels = np.asarray(x["label"]) if len(judge.inputs) == 2 else None
+    places, probed, logits = told_apart(judge, real, fake, view.batch_size, labels)
     margin = logits[: len(real)].mean() - logits[len(real) :].mean()
     right = (np.mean(logits[: len(real)] > 0) + np.mean(logits[len(real) :] <= 0)) / 2
     table = {
@@ -42,19 +44,30 @@ def look(view: View) -> Finding | None:
         "formula": "ridge regression on means and deviations of each feature; margin = mean logit of real - of generated",
         "source": "Alain & Bengio, 2016",
     }
-    return Finding(tables=[table], methods=[method])
+    own = {
+        place.name: {"real/fake": round(float(correct.mean()), 3)}
+        for place, correct in zip(places, probed, strict=True)
+    }
+    return Finding(own=own, tables=[table], methods=[method])
 
 
-def told_apart(judge, real: np.ndarray, fake: np.ndarray, size: int):
-    """Places of the discriminator, whether each picture is told right from each of them (n,), and its logits (n,)."""
+def told_apart(judge, real: np.ndarray, fake: np.ndarray, size: int, classes: np.ndarray | None = None):
+    """Places of the discriminator, whether each picture is told right from each of them (n,), and its logits (n,).
+
+    classes (n,): the labels of real and generated pictures, where the discriminator asks for them.
+    """
     # the last is the answer itself
     places = taps.chosen(tap.traced(judge))[:-1]
     pictures, labels = np.concatenate([real, fake]), np.repeat([1, 0], [len(real), len(fake)])
     rows = {place.key: [] for place in places}
     logits = []
-    for batch in _placed.batches(pictures, size):
+    inputs = pictures if classes is None else [pictures, np.concatenate([classes, classes])]
+    for batch in _placed.batches(inputs, size):
         logits.append(ops.convert_to_numpy(judge(batch, training=False))[:, 0])
         for key, values in seen(judge, batch, list(rows)).items():
             flat = values.reshape(len(values), -1, values.shape[-1]) if values.ndim > 2 else values[:, None]
             rows[key].append(np.concatenate([flat.mean(axis=1), flat.std(axis=1)], axis=1))
-    return places, [Ridge(np.concatenate(rows[p.key])).correct(labels) for p in places], np.concatenate(logits)
+    # a real picture and the one that was drawn for its label are held out together: the label is in both
+    pairs = np.tile(np.arange(len(real)), 2) if classes is not None else None
+    found = [Ridge(np.concatenate(rows[place.key])).correct(labels, pairs) for place in places]
+    return places, found, np.concatenate(logits)

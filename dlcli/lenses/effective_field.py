@@ -9,7 +9,7 @@ from dlcli.inspection.view import Finding, View
 from dlcli.lenses import _drawing, _placed
 
 BUDGET = "deep"
-FAMILIES = ("cnn",)
+FAMILIES = ("cnn", "autoencoder")
 EXAMPLES = 16
 _SIDE = 64
 

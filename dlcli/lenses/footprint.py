@@ -5,15 +5,14 @@ place is disturbed by noise of its own standard deviation, at one location (foot
 everywhere (shares), and the change of the picture is looked at.
 """
 
-import itertools
 from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import ops
 
+from dlcli.inspection import coarse_to_fine
 from dlcli.inspection.gradients import run, seen
-from dlcli.inspection.kendall import kendall
 from dlcli.inspection.taps import Place
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses import _drawing, _placed
@@ -34,11 +33,14 @@ def look(view: View) -> Finding | None:
         return None
     model, keys = view.subject.model, [place.key for place in places]
     values = seen(model, x, keys) | ({_INPUT: noise_of(x)} if _INPUT in keys else {})
-    deviations = {key: many.std(axis=tuple(range(many.ndim - 1)), keepdims=True) for key, many in values.items()}
+    # in the order of the places: the noise comes first, and is not among what layers give
+    deviations = {key: values[key].std(axis=tuple(range(values[key].ndim - 1)), keepdims=True) for key in keys}
     rng = np.random.default_rng([view.seed, 11])
     measured = [local(model, x, key, deviations[key], rng) for key in keys]
     divided = shares(model, x, values, deviations, rng)
-    finding = Finding(methods=[_METHOD])
+    names = [place.name for place in places]
+    order = coarse_to_fine.hierarchy(names, *zip(*measured, strict=True), divided, PARTS)
+    finding = Finding(methods=[_METHOD, coarse_to_fine.METHOD], generator=order)
     rows = []
     for place, (footprint, middle), many in zip(places, measured, divided, strict=True):
         if place.key != _INPUT:
@@ -47,10 +49,9 @@ def look(view: View) -> Finding | None:
     finding.tables.append(
         {
             "title": "What each layer decides",
-            "columns": ["layer", "footprint (px)", "spectrum (cycles/px)", *PARTS],
+            "columns": ["layer", "px", "cycles/px", *PARTS],
             "rows": rows,
-            "note": _verdict([middle for _, middle in measured])
-            + f" Shares of variance (total effects) when all layers are disturbed by {DISTURBED:g} of their deviation.",
+            "note": f"{coarse_to_fine.told(order)} px: side of the square that a change covers; cycles/px: how fine it is. Shares of variance (total effects) when all layers are disturbed by {DISTURBED:g} of their deviation.",
         }
     )
     return finding
@@ -169,16 +170,6 @@ def pictures(model, x, changes: dict[str, Callable]) -> np.ndarray:
 
 def _plus(noise: np.ndarray) -> Callable:
     return lambda values: values + ops.cast(noise.astype(np.float32), values.dtype)
-
-
-def _verdict(centroids: list[float]) -> str:
-    if len(centroids) < 4:
-        rising = all(a < b for a, b in itertools.pairwise(centroids))
-        order = "The spectrum rises from layer to layer" if rising else "The spectrum does not rise from layer to layer"
-        return f"{order}; fewer than 4 layers are too few to test." if len(centroids) > 1 else "One layer: no order."
-    tau, p = kendall(np.array(centroids))
-    said = "From coarse to fine" if p < 0.05 else "No order from coarse to fine"
-    return f"{said}: tau = {tau:.2f}, p = {p:.3f} of the spectrum over depth."
 
 
 _METHOD = {

@@ -18,7 +18,7 @@ from dlcli.inspection.view import Finding, View
 from dlcli.lenses import _drawing, _placed, patches
 
 BUDGET = "deep"
-FAMILIES = ("cnn",)
+FAMILIES = ("cnn", "autoencoder")
 PLACES, UNITS = 6, 3
 EXAMPLES = 512
 STEPS, RATE = 64, 0.05  # steps at 32 x 32 pixels and below; fewer for larger pictures

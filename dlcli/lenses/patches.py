@@ -15,7 +15,7 @@ from dlcli.inspection.window import Window
 from dlcli.lenses import _drawing, _placed
 
 BUDGET = "standard"
-FAMILIES = ("cnn",)
+FAMILIES = ("cnn", "autoencoder")
 UNITS = 4
 EXAMPLES = 256  # all maps of all layers are looked at, which costs more than a forward pass
 # Share of the examples with a stronger answer, and how many patches are taken there.

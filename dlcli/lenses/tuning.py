@@ -7,7 +7,7 @@ from dlcli.inspection.view import Finding, View
 from dlcli.lenses import _drawing, _placed
 
 BUDGET = "standard"
-FAMILIES = ("cnn",)
+FAMILIES = ("cnn", "autoencoder")
 UNITS = 8
 TUNED = 0.1  # orientation index from which a unit counts as tuned, if its answers differ beyond chance
 _SIDE = 40
