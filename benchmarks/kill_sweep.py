@@ -266,7 +266,7 @@ def whole() -> None:
 
 def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    found.add_argument("--case", default="line", choices=["line", *CASES])
+    found.add_argument("--case", default="line", choices=[*LINES, *CASES])
     found.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax"])
     found.add_argument("--kills", type=int, default=200)
     found.add_argument("--seed", type=int, default=0)
