@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from dlcli.inspection.drawing_weights import drawn
 from dlcli.inspection.tap import Tap
 
 
@@ -18,7 +19,7 @@ from dlcli.inspection.tap import Tap
 def untrained(model: keras.Model, x, *, seed: int) -> Iterator[keras.Model]:
     """The model itself with fresh weights; its own come back at the end.
 
-    Weights are drawn by their layer's own initialisers; those that have none keep their values in
+    Weights are drawn as their layer's own initialisers draw, alike on every backend; those that have none keep their values in
     another order. Batch normalisation learns its statistics from the batch x, layer by layer, as a
     network would have them that was run and not trained; with x None it has those of a new network.
     """
@@ -60,12 +61,8 @@ def _fresh(layer, variable, rng: np.random.Generator):
     if initializer is None:
         values = keras.ops.convert_to_numpy(variable)
         return rng.permutation(values.reshape(-1)).reshape(values.shape)
-    config = initializer.get_config()
-    if "seed" in config:
-        config["seed"] = int(rng.integers(2**31))
-    values = type(initializer).from_config(config)(variable.shape, dtype=variable.dtype)
+    values = drawn(initializer, tuple(variable.shape), rng)
     if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):
-        values = np.array(keras.ops.convert_to_numpy(values))
         values[layer.units : 2 * layer.units] = 1  # as Keras builds an LSTM: its gates begin open
     return values
 
