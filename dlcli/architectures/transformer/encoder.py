@@ -1,8 +1,8 @@
 """Transformer encoder (Vaswani et al., 2017) with norms before the blocks, sized for little data.
 
 Attention learns only from much data that neighbours belong together: a convolution before the first block tells it
-(Mohamed et al., 2019, for speech; QANet, Yu et al., 2018, for text). On TREC's validation part it is worth 2.6 points
-(0.833 against 0.807 right, seed 0).
+(Mohamed et al., 2019, for speech; QANet, Yu et al., 2018, for text). On TREC's validation part 0.815 are right with it
+and 0.807 without (992 questions, seed 0); on its test part, with it, 0.886 (0.855 to 0.911).
 """
 
 from keras import layers
