@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from dlcli.inspection import taps, tree
+from dlcli.inspection.gradients import at_layers
 from dlcli.inspection.subject import batch_size, batches
 from dlcli.inspection.tap import Tap, traced
 from dlcli.inspection.twin import untrained
@@ -421,6 +422,22 @@ def test_the_sum_of_a_subclassed_block_is_a_place():
     model = keras.Model(inputs, layers.Dense(2, name="head")(layers.GlobalAveragePooling2D()(x)), name="m")
     found = places_of(model)
     assert {"stem", "block", "head"} <= set(found)
+
+
+# Gradients
+
+
+def test_the_gradient_at_the_features_of_a_linear_head_is_its_weights(rng):
+    """A zero added to a layer's output has the gradient of the output: of one logit, the head's own column, to the bit."""
+    inputs = keras.Input((6,))
+    features = layers.Dense(5, activation="tanh", name="features")(inputs)
+    model = shaken(keras.Model(inputs, layers.Dense(3, name="head")(features), name="m"))
+    x = rng.normal(size=(4, 6)).astype("float32")
+    outputs, slopes = at_layers(model, x, ["m/features"], lambda output, _: keras.ops.sum(output[:, 1]))
+    column = numbers(model.get_layer("head").kernel)[:, 1]
+    assert np.array_equal(slopes["m/features"], np.tile(column, (4, 1)))
+    first = model.get_layer("features")
+    assert outputs["m/features"] == pytest.approx(np.tanh(x @ numbers(first.kernel) + numbers(first.bias)), abs=1e-6)
 
 
 # The untrained twin

@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from dlcli.inspection import measuring
+from dlcli.inspection.probes import Ridge
 from dlcli.inspection.subject import Subject, series
 from dlcli.lenses import gates as gates_lens
 from dlcli.lenses import memory
@@ -144,6 +145,30 @@ def test_a_delay_line_of_five_units_remembers_five_steps(rng):
     np.testing.assert_allclose(curve[:5], 1, atol=1e-6)
     assert curve[5:].max() < 0.02
     assert abs(curve.sum() - 5) < 0.05
+
+
+def test_a_counter_is_read_off_its_state_without_error(rng):
+    """h_t = h_{t-1} + x_t of ones and minus ones: the count is told for certain, and so is what it is a part of."""
+    model = linear_rnn(np.array([[1.0]]), np.array([[1.0]]), steps=40)
+    x = rng.choice([-1.0, 1.0], (20, 40, 1)).astype("float32")
+    (stream,), _ = streams(model, x)
+    count = np.cumsum(x[..., 0], axis=1).reshape(-1, 1)
+    noise = rng.normal(size=count.shape)
+    found = Ridge(stream.h.reshape(-1, 1)).r2(np.concatenate([count, noise], axis=1))
+    assert found[0] == pytest.approx(1, abs=1e-6)
+    assert abs(found[1]) < 0.01
+
+
+def test_an_lstm_that_counts_is_read_off_its_state(rng):
+    """Gates open, tanh in its linear part: the state is 0.001 times the count, and linear in it."""
+    model = rnn_model(layers.LSTM(1, return_sequences=True), steps=40, channels=1)
+    model.layers[-1].set_weights([np.array([[0, 0, 1e-3, 0]]), np.zeros((1, 4)), np.array([30.0, 30, 0, 30])])
+    x = rng.choice([-1.0, 1.0], (20, 40, 1)).astype("float32")
+    (stream,), _ = streams(model, x)
+    count = np.cumsum(x[..., 0], axis=1)
+    assert stream.h[..., 0] == pytest.approx(np.tanh(1e-3 * count), abs=1e-6)
+    assert Ridge(stream.h.reshape(-1, 1)).r2(count.reshape(-1, 1))[0] == pytest.approx(1, abs=1e-5)
+    assert gates_lens.saturation("f", gates_lens.taken(stream)["f"])[:2] == (0.0, 1.0)
 
 
 def test_memory_is_measured_in_steps_of_the_input_behind_a_stride(rng):

@@ -20,7 +20,7 @@ def rng():
 
 
 def latch(units: int = 3):
-    """Characters (B, T) -> an LSTM whose unit 1 is set by "(", cleared by ")", and kept by all others."""
+    """Characters (B, T) -> an LSTM whose unit 1 (0 of one) is set by "(", cleared by ")", and kept by all others."""
     ids = keras.Input((LENGTH,), dtype="int32")
     size = len(ALPHABET) + 1
     one_hot = layers.Embedding(size, size, embeddings_initializer="identity", name="embedding")(ids)
@@ -28,7 +28,7 @@ def latch(units: int = 3):
     model = keras.Model(ids, layers.Dense(size, name="head")(lstm(one_hot)), name="model")
     kernel, recurrent, bias = (np.zeros_like(weight) for weight in lstm.get_weights())
     opened, closed = (1 + ALPHABET.index(sign) for sign in "()")
-    i, f, c, o = (gate * units + 1 for gate in range(4))
+    i, f, c, o = (gate * units + min(1, units - 1) for gate in range(4))
     bias[[i, f, o]] = -10, 10, 10  # nothing comes in, all is kept and shown
     kernel[opened, [i, c]] = 20, 10
     kernel[closed, f] = -20
@@ -116,6 +116,24 @@ def test_a_latch_on_brackets_is_found_with_an_area_of_one(rng):
     assert row[4] >= _concepts.FEWEST
     own = next(row for row in document["layers"] if row["name"] == "lstm")["own"]
     assert own["best cell"] == "inside brackets 1.00"
+
+
+def test_the_forget_gate_of_a_latch_is_open_but_where_it_is_cleared(rng):
+    """One unit that keeps: open at every step but at ")", and shut there; the document says so of the layer."""
+    made = subject(latch(units=1), prose(rng))
+    opened, closed = (1 + ALPHABET.index(sign) for sign in "()")
+    document, _ = measuring.inspect(made, budget="standard", only=[], seed=0)
+    (table,) = (table for table in document["tables"] if table["title"] == "Gates")
+    rows = {row[2]: row for row in table["rows"]}
+    x = made.read(np.arange(made.count))
+    closing = 100 * (x == closed).mean()
+    opening = 100 * (x == opened).mean()
+    assert float(rows["forget"][3].rstrip(" %")) == pytest.approx(closing, abs=0.06)
+    assert float(rows["forget"][4].rstrip(" %")) == pytest.approx(100 - closing, abs=0.06)
+    assert float(rows["input"][4].rstrip(" %")) == pytest.approx(opening, abs=0.06)
+    assert rows["output"][4] == "100.0 %"
+    (cells_,) = (table for table in document["tables"] if table["title"] == "Interpretable cells")
+    assert next(row for row in cells_["rows"] if row[1] == "inside brackets")[2:4] == [0, "1.00"]
 
 
 def language_model(rng, *, blocks=2, probabilities=False):
