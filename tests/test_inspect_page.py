@@ -183,7 +183,7 @@ def test_two_models_side_by_side_are_drawn_layer_by_layer():
     """A square per pair of layers, in rows of those of the first; the colours are the numbers of the document."""
     document = inspected.beside()
     html = page.write(document)
-    section = html[html.index('id="compare"') : html.index('id="tables"')]
+    section = html[html.index('id="compare"') : html.index('id="layers"')]
     drawn = re.findall(
         r'<rect x="[\d.]+" y="([\d.]+)" width="\d+" height="10" class="k(\d+)"><title>(\d+) and (\d+)(?: to (\d+))?:',
         section,

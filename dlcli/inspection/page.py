@@ -12,6 +12,7 @@ from dlcli.inspection.page_layers import layer_cards, layer_table
 from dlcli.inspection.page_levels import level_map
 from dlcli.inspection.page_markup import Markup, cell, join, name_of, raw, tag
 from dlcli.inspection.page_methods import gates, methods
+from dlcli.inspection.page_timeline import timeline_map
 from dlcli.inspection.page_wording import amount, bytes_of, count, number, shape
 from dlcli.rundir import finite
 
@@ -20,7 +21,7 @@ LIMIT = 5_000_000
 TABLE_ROWS = 500
 
 # What goes, one after another, from a page that is too large even without pictures.
-FIRST_TO_GO = ("document", "cards", "similarity", "compare", "map", "generator", "tables", "layers")
+FIRST_TO_GO = ("document", "cards", "similarity", "compare", "map", "timeline", "generator", "tables", "layers")
 
 LEFT_OUT = "Left out to keep this page small; the document of --json has it."
 
@@ -91,11 +92,12 @@ def _sections(document: dict, kept: set[int], left_out: tuple[str, ...]) -> list
     tables = join([_table(entry) for entry in document.get("tables") or []])
     sections = [
         ("map", _knowing(document), level_map(document)),
+        ("compare", "Two models side by side", crossed(document.get("compare"))),
+        ("timeline", "Which level came at which epoch", timeline_map(document.get("timeline"))),
         ("generator", "What each layer decides", generator_map(document.get("generator"))),
         ("layers", "Layers", layer_table(document)),
         ("cards", "Layer by layer", layer_cards(document, picture)),
         ("similarity", "How alike the layers are", similarity(document.get("cka"))),
-        ("compare", "Two models side by side", crossed(document.get("compare"))),
         ("pictures", "Pictures of the whole model", pictures or None),
         ("tables", "Tables", tables or None),
         ("methods", "How this was measured", methods(document, embedded="document" not in left_out)),

@@ -77,6 +77,6 @@ def _table(moments: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "title": "timeline: learned at best in any layer, by epoch",
         "columns": ["epoch", *names, "tau"],
-        "rows": [*rows, ["there at", *first.values(), ""]],
-        "note": "there at: the first kept epoch in which the level has emerged, beyond noise in all layers together.",
+        "rows": [*rows, ["came", *first.values(), ""]],
+        "note": "came: the first kept epoch in which the level has emerged, beyond noise in all layers together.",
     }
