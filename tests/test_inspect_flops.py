@@ -1,5 +1,7 @@
 """Operations counted by formula agree with counting them by hand."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -225,3 +227,39 @@ def test_a_loss_inside_a_layer_does_not_hide_its_cost():
     assert rows(model)["penalised"].flops == 20
     model(np.ones((1, 20), "float32"))
     assert [float(loss) for loss in model.losses] == [20.0]
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("bthd,bshd->bhts", [(5, 2, 4), (7, 2, 4)]),
+        ("bhts,bshd->bthd", [(2, 5, 7), (7, 2, 4)]),
+        ("b...c,bc->b...", [(3, 6, 4), (4,)]),
+    ],
+)
+def test_an_einsum_in_a_graph_counts_what_numpy_says(equation, shapes):
+    """Scores and mixtures of attention written out, and with dots: NumPy's own count."""
+    tensors = [keras.Input(shape) for shape in shapes]
+    model = keras.Model(tensors, keras.ops.einsum(equation, *tensors))
+    path = np.einsum_path(equation, *(np.zeros((1, *shape)) for shape in shapes), optimize=False)[1]
+    naive = float(re.search(r"Naive FLOP count:\s+([\d.e+]+)", path).group(1))
+    total, unknown = tree.total_flops(tree.layers(model, tap.traced(model)))
+    assert unknown == []
+    # NumPy tells four digits
+    assert total == pytest.approx(naive, rel=1e-3)
+
+
+def test_an_einsum_that_sums_nothing_up_multiplies_each_value_once():
+    """(5, 4) values, each times one number."""
+    tensors = [keras.Input((5, 4)), keras.Input((5,))]
+    model = keras.Model(tensors, keras.ops.einsum("btc,bt->btc", *tensors))
+    assert tree.total_flops(tree.layers(model, tap.traced(model))) == (20, [])
+
+
+def test_attention_as_an_operation_counts_as_the_layer_does():
+    """dot_product_attention of 5 steps over 7, 2 heads of 4 and values of 3: scores and mixture."""
+    query, key, value = (keras.Input(shape) for shape in ((5, 2, 4), (7, 2, 4), (7, 2, 3)))
+    model = keras.Model([query, key, value], keras.ops.dot_product_attention(query, key, value))
+    total, unknown = tree.total_flops(tree.layers(model, tap.traced(model)))
+    assert unknown == []
+    assert total == 2 * 5 * 7 * 2 * 4 + 2 * 5 * 7 * 2 * 3

@@ -3,6 +3,7 @@
 What multiplies by weights, or activations by activations:
   convolution      2 · taps · channels in / groups · values out; transposed: the same with values in
   dense            2 · channels in · values out, at every position; einsum: 2 · summed sizes · values out
+  (as a layer, and as an operation of keras.ops, of which dot_product_attention is 4 · T · S · d)
   attention        four projections and 4 · T · S · d for scores and mixture of S steps, seen from T
   LSTM, GRU, RNN   8, 6 and 2 · T (d + h) h; of a cell of somebody's own, T times what one step takes
   ConvLSTM         8 · T · taps · (channels in + filters) · filters · positions out
@@ -218,7 +219,28 @@ def _operation(operation, given: list[tuple], made: tuple) -> int | None:
         return (5 if "Norm" in name else 3) * math.prod(made[1:])
     if name == "Matmul":
         return 2 * math.prod(made[1:]) * given[0][-1]
+    if name == "Einsum":
+        return _einsum(operation.subscripts, given, made)
+    if name == "DotProductAttention" and len(given) > 2:
+        query, key, value = given[:3]  # (B, T, heads, d), (B, S, heads, d)
+        return 2 * query[1] * key[1] * query[2] * (query[3] + value[3])
     return None
+
+
+def _einsum(subscripts: str, given: list[tuple], made: tuple) -> int | None:
+    """2 for each product that is summed up, 1 for each that is not; None for a sum over more than two tensors, whose
+    order nobody knows."""
+    left, arrow, out = subscripts.replace(" ", "").partition("->")
+    operands = left.split(",")
+    if not arrow or len(operands) != len(given) or len(operands) > 2:
+        return None
+    sizes: dict[str, int] = {}
+    for letters, shape_ in zip(operands, given, strict=True):
+        before, _, after = letters.partition("...")  # what the dots stand for is in the output as well
+        sizes |= dict(zip(before, shape_, strict=False)) | dict(zip(after[::-1], shape_[::-1], strict=False))
+    summed = [size for letter, size in sizes.items() if letter not in out]
+    values = math.prod(made[1:])
+    return 2 * values * math.prod(summed) if summed else values * (len(operands) - 1)
 
 
 def _tuple(value, count: int) -> tuple:
