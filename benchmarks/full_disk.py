@@ -21,7 +21,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-from kill_sweep import ended, life, result
+from kill_sweep import ended, life, result, whole
 
 # Weights are most of what is written, so that the disk is full in the middle of them.
 COMMAND = ["train", "digits:300", "--arch", "mlp", "--set", "arch.width=192", "--batch-size", "64", "--epochs", "12"]
@@ -135,8 +135,7 @@ def main() -> None:
     os.environ |= {"KERAS_BACKEND": chosen.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_DETERMINISTIC_OPS": "1"}
     import keras  # noqa: F401
 
-    import dlcli.training  # noqa: F401
-
+    whole()
     with tempfile.TemporaryDirectory() as folder:
         found = sweep(chosen.sizes, chosen.seed, Path(folder))
     print(json.dumps({"backend": chosen.backend, **found}), flush=True)
