@@ -108,6 +108,23 @@ def test_the_exit_code_says_whether_all_checks_passed(budget, inspected):
         assert gate["subject"] == "data" or gate["subject"] in result.stderr
 
 
+def test_the_methods_say_how_every_number_was_computed(inspected):
+    """A formula for each gate, for each column that lenses add, for what seeds do; none is there twice."""
+    _, document = inspected["standard"]
+    names = [method["name"] for method in document["methods"]]
+    assert len(set(names)) == len(names)
+    for gate in document["gates"]:
+        assert f"{gate['name']} gate" in names
+    for part in ("seeds", "stimuli", "untrained twin", "hierarchy index", "milliseconds", "names of layers", "control"):
+        assert part in names
+    own = {title for layer in document["layers"] for title in layer.get("own", {})}
+    assert own <= set(names)
+    formulas = {method["name"]: method["formula"] for method in document["methods"]}
+    assert f"{document['stimuli'] // len(document['hierarchy']['levels'])} of each level" in formulas["stimuli"]
+    assert {"dlcli", "keras", "backend", "numpy"} <= set(document["versions"])
+    assert "stimuli" not in [method["name"] for method in inspected["fast"][1]["methods"]]
+
+
 def test_few_examples_fail_a_check(run):
     """From 40 examples of ten classes little can be said, and the command says that."""
     result = dlcli("inspect-layers", run, "--budget", "fast", "--samples", 40, "--json")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcli.inspection import geometry
+from dlcli.inspection import geometry, methods
 from dlcli.inspection.judged import levels_of
 from dlcli.inspection.rows import COMPARED
 from dlcli.inspection.view import View
@@ -17,6 +17,7 @@ def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, tw
     document["warnings"] = [*first["warnings"], *(f"the second model: {text}" for text in second["warnings"])]
     document["gates"] = [*first["gates"], *(_of_second(gate) for gate in second["gates"])]
     document["compare"] = {"model": second["model"], "hierarchy": second["hierarchy"], "layers": second["layers"]}
+    document["methods"] = [*first["methods"], methods.COMPARED]
     document["tables"].append(_sizes(first, second))
     if levels_of(first) and levels_of(second):
         document["tables"] += [_levels(first, second), _layer_by_layer(first, second)]

@@ -16,6 +16,8 @@ from dlcli.inspection.view import Finding, View
 from dlcli.inspection.watch import Watch, timed
 
 SCHEMA_VERSION = 1
+# Timed passes of a network that is not heavy, beyond one that warms up.
+REPEATS = 3
 BUDGETS = ("static", "fast", "standard", "deep")
 
 
@@ -199,7 +201,7 @@ def _data(subject: Subject, watch, places, visits, size: int, seed: int, seconds
 def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> None:
     """Put what was measured into the rows of the layers and the parts of the document."""
     rows = {row["path"]: row for row in document["layers"]}
-    times = _times(view)
+    times = _times(view, repeats=1 if document["model"]["flops"] > strip.HEAVY else REPEATS)
     for number, place in enumerate(view.places):
         row = rows[place.name]
         row["measured"] = True
@@ -226,6 +228,7 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
         document["stimuli"] = sum(len(level.y) for level in view.strip.levels)
         document["hierarchy"] = levels_told.hierarchy(view.strip)
         document["lost"] = levels_told.lost(view)
+    document["methods"].append(methods.SEEDS)
     document["gates"] = gates.checked(view) + [gate for finding in findings for gate in finding.gates]
     for finding in findings:
         document["pictures"] += finding.pictures.get("", [])
@@ -236,6 +239,6 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
     document["hierarchy"] = document["hierarchy"] or document["generator"]
 
 
-def _times(view: View) -> dict[str, float]:
+def _times(view: View, *, repeats: int) -> dict[str, float]:
     x = view.examples(1)
-    return {} if x is None else timed(view.subject.model, x)
+    return {} if x is None else timed(view.subject.model, x, repeats=repeats)

@@ -1,5 +1,13 @@
 """How each number is computed, as the methods box of a report says it."""
 
+from dlcli.inspection import gates, hierarchy, probes, rows, strip
+
+SEEDS = {
+    "name": "seeds",
+    "formula": "every draw is NumPy's PCG64, seeded with --seed and a number of its own (examples 3, twins 7, stimuli by "
+    "level): the same seed gives the same document, on TensorFlow and on JAX, to 1e-4",
+    "source": "",
+}
 STATIC = (
     {
         "name": "FLOPs",
@@ -49,7 +57,30 @@ FAST = (
         "formula": "never above 1e-6 of the layer's maximum; |correlation| > 0.99 with an earlier unit",
         "source": "",
     },
-    {"name": "milliseconds", "formula": "eager, of one call for one example, the second of two", "source": ""},
+    {
+        "name": "95 % interval of a probe",
+        "formula": "Wilson's, of the share of held-out examples that are told right",
+        "source": "Wilson, 1927",
+    },
+    {
+        "name": "examples",
+        "formula": f"units by sums over all examples; probes and geometry of the first {rows.KEPT} ({rows.FEWER} of a network "
+        f"of more than {strip.HEAVY:g} FLOP) of a random sample, similarities of {rows.COMPARED}; strength of a ridge: the "
+        f"best of {len(probes.STRENGTHS)} by leave-one-out error, {probes.STRENGTHS[0]:g} to {probes.STRENGTHS[-1]:g} times "
+        "the mean eigenvalue",
+        "source": "",
+    },
+    {
+        "name": "samples gate",
+        "formula": f"at least {gates.FEW} examples, and {gates.FEW_OF_A_CLASS} of the rarest class",
+        "source": "",
+    },
+    {
+        "name": "milliseconds",
+        "formula": f"eager, of a call for one example: the median of 3 after one that warms up (of 1 above {strip.HEAVY:g} FLOP); "
+        "a compiled network has no time per layer, and is quicker",
+        "source": "",
+    },
 )
 STANDARD = (
     {
@@ -80,12 +111,53 @@ STANDARD = (
     },
     {
         "name": "untrained twin",
-        "formula": "the same network, weights drawn anew by each layer's own initialiser, batch statistics learned from the stimuli; for levels that emerge also a second one with new batch statistics; layer by layer the one that can be read better counts",
+        "formula": "the same network, weights drawn anew from the distribution of each layer's own initialiser, batch statistics learned from the stimuli; for levels that emerge also a second one with new batch statistics; layer by layer the one that can be read better counts",
+        "source": "",
+    },
+    {
+        "name": "names of layers",
+        "formula": f"the level of the largest G from {hierarchy.NAMED} on, with the larger side of its 95 % interval over "
+        f"{hierarchy.DRAWS} bootstrap draws of the stimuli (those that err together together); two names where 0 lies in "
+        "the interval of their difference; 'refines' a level that emerged before and is known here",
+        "source": "",
+    },
+    {
+        "name": "control",
+        "formula": "A for labels drawn at random for each kind of nuisance; reported, and no part of b",
+        "source": "Hewitt & Liang, 2019",
+    },
+    {
+        "name": "lost",
+        "formula": "A of the best layer less A of the last, from 0.2 on",
+        "source": "",
+    },
+    {
+        "name": "stimuli",
+        "formula": f"{strip.STIMULI} of each level ({strip.FEWER} for a network of more than {strip.HEAVY:g} FLOP), pictures with "
+        "the brightness and contrast of the data; p below 0.05 is called a measurable hierarchy",
+        "source": "",
+    },
+    {
+        "name": "leak gate",
+        "formula": f"A of the bare input at most {gates.LEAK:g}; not asked of {', '.join(sorted(gates.OPEN))}, which it holds",
         "source": "",
     },
     {
         "name": "distance gate",
-        "formula": "Mahalanobis distance in the data's first principal components, against the 99th percentile of the data",
+        "formula": "Mahalanobis distance in the data's first principal components (of one half), median over stimuli and then "
+        f"over layers; at most {gates.FAR:g} times the 99th percentile of the other half of the data",
         "source": "",
     },
 )
+COMPARED = {
+    "name": "gained, kept, lost",
+    "formula": "gained or lost: each model's D lies outside the other's 95 % interval; kept: both intervals leave 0 out; "
+    "CKA between models on the same examples, or the same stimuli",
+    "source": "",
+}
+TIMELINE = {
+    "name": "timeline",
+    "formula": "D of the best layer with the weights of every kept epoch, against the same stimuli and the same twins; a level "
+    "has come where sum of G > 0.1",
+    "source": "",
+}

@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcli import finished
 from dlcli.errors import DlcliError
-from dlcli.inspection import strip
+from dlcli.inspection import methods, strip
 from dlcli.inspection.view import View
 from dlcli.rundir import Run
 
@@ -35,7 +35,12 @@ def added(document: dict[str, Any], view: View, run: Run) -> dict[str, Any]:
             moments.append(_moment(epoch, found, view))
     finally:
         model.set_weights(own)
-    return {**document, "timeline": moments, "tables": [*document["tables"], _table(moments)]}
+    return {
+        **document,
+        "timeline": moments,
+        "tables": [*document["tables"], _table(moments)],
+        "methods": [*document["methods"], methods.TIMELINE],
+    }
 
 
 def _checkpoints(run: Run) -> list[tuple[int, Path]]:
