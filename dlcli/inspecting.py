@@ -16,12 +16,23 @@ from dlcli.rundir import Run
 
 
 def one(
-    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels, asked
+    reference: Reference,
+    found: Materials,
+    *,
+    budget: str,
+    samples: int,
+    only: list[str],
+    seed: int,
+    pixels,
+    asked,
+    family=None,
 ) -> dict:
     """The document of one model."""
     # what a layer is can be told of weights that are no numbers; what it does cannot
     finite = budget != "static"
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked, finite=finite)
+    opened = subject(
+        reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked, finite=finite, family=family
+    )
     return measuring.inspect(opened, budget=budget, only=only, seed=seed)[0]
 
 
@@ -37,11 +48,12 @@ def compared(
     seed: int,
     pixels,
     asked,
+    family: str | None = None,
 ) -> dict:
     """The document of the first model, with the second beside it."""
     results = [
         measuring.inspect(
-            subject(one, material, samples=samples, seed=seed, pixels=pixels, asked=asked),
+            subject(one, material, samples=samples, seed=seed, pixels=pixels, asked=asked, family=family),
             budget=budget,
             only=only,
             seed=seed,
@@ -53,10 +65,19 @@ def compared(
 
 
 def over_time(
-    reference: Reference, found: Materials, *, budget: str, samples: int, only: list[str], seed: int, pixels, asked
+    reference: Reference,
+    found: Materials,
+    *,
+    budget: str,
+    samples: int,
+    only: list[str],
+    seed: int,
+    pixels,
+    asked,
+    family=None,
 ) -> dict:
     """The document of a run, with its levels over the epochs that it kept."""
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked)
+    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked, family=family)
     document, view = measuring.inspect(opened, budget=budget, only=only, seed=seed)
     return timeline.added(document, view, found.run)
 
@@ -88,15 +109,19 @@ def subject(
     pixels: str | None,
     asked: list[int],
     finite: bool = True,
+    family: str | None = None,
 ) -> Subject:
     """The model of a reference, with the data that was gathered for it.
 
-    asked: numbers of examples that come first.  finite: its weights must be numbers.
+    asked: numbers of examples that come first.  finite: its weights must be numbers.  family: in place of its own.
     """
     drawn = {"part": found.part, "samples": samples, "seed": seed, "asked": asked, "finite": finite}
     if reference.kind in KNOWN:
-        return runs.subject(reference, found.config, found.data, **drawn)
-    return foreign.subject(reference, found.data, pixels=pixels, **drawn)
+        opened = runs.subject(reference, found.config, found.data, **drawn)
+    else:
+        opened = foreign.subject(reference, found.data, pixels=pixels, **drawn)
+    opened.family = family or opened.family
+    return opened
 
 
 def write_page(file: Path, document: dict[str, Any]) -> None:

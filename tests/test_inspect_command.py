@@ -8,6 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import inspected as inspected_documents
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -252,6 +253,37 @@ def test_data_in_another_format_than_the_runs(run, tmp_path):
     assert json.loads(found.stdout)["samples"] == 80
 
 
+def test_another_family_looks_with_its_own_lenses(run, inspected):
+    """--family: the columns of convolutions go, levels and probes stay what they are."""
+    _, before = inspected["standard"]
+    found = json.loads(dlcli("inspect-layers", run, "--family", "rnn", "--json").stdout)
+    assert (before["model"]["family"], found["model"]["family"]) == ("cnn", "rnn")
+    own = [{title for layer in one["layers"] for title in layer.get("own", {})} for one in (before, found)]
+    assert "tuned" in own[0]
+    assert "tuned" not in own[1]
+    assert found["hierarchy"] == before["hierarchy"]
+
+
+def test_an_autoencoder_that_nobody_here_made_may_be_said_to_be_one(tmp_path):
+    """A file of convolutions is taken for a CNN; --family autoencoder reads its decoder from coarse to fine."""
+    keras.utils.set_random_seed(0)
+    parts = [
+        keras.Input((16, 16, 1)),
+        keras.layers.Conv2D(4, 3, strides=2, padding="same", activation="relu", name="down"),
+        keras.layers.Flatten(name="flat"),
+        keras.layers.Dense(6, name="code"),
+        keras.layers.Dense(8 * 8 * 4, name="spread"),
+        keras.layers.Reshape((8, 8, 4), name="maps"),
+        keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same", name="up"),
+    ]
+    keras.Sequential(parts, name="ae").save(tmp_path / "ae.keras")
+    command = ("inspect-layers", tmp_path / "ae.keras", "--data", "digits:200", "--split", "all", "--json")
+    plain, said = (json.loads(dlcli(*command, *more).stdout) for more in ((), ("--family", "autoencoder")))
+    assert (plain["model"]["family"], plain["generator"]) == ("cnn", None)
+    assert [layer["name"] for layer in said["generator"]["layers"]] == ["code", "spread"]
+    assert next(row["own"]["active"] for row in said["layers"] if row["name"] == "code").endswith("/6")
+
+
 # Mistakes
 
 
@@ -317,7 +349,17 @@ def test_help_is_light():
     """Neither Keras nor NumPy is needed to say what the options are."""
     answer = without_keras("inspect-layers", "--help", blocked=("numpy", "keras", "tensorflow", "jax"))
     assert answer.returncode == 0
-    for option in ("--budget", "--layer", "--html", "--json", "--ascii", "--split", "--compare", "--timeline"):
+    for option in (
+        "--budget",
+        "--layer",
+        "--html",
+        "--json",
+        "--ascii",
+        "--split",
+        "--compare",
+        "--timeline",
+        "--family",
+    ):
         assert option in answer.stdout
 
 

@@ -189,6 +189,12 @@ def test_heads_are_in_the_document_of_a_model(rng):
     first, second = (dict(zip(table["columns"], line, strict=True)) for line in table["rows"])
     assert (first["role"], first["induction"]) == ("induct", "1.00")
     assert (second["role"], second["duplicate"]) == ("self", "0.50")
+    near, far = sorted(float(line["distance (tokens)"]) for line in (first, second))
+    low, middle, high = map(float, row["own"]["quartiles"].split())
+    # of two heads the quartiles lie a quarter of the way in; all are told to a tenth
+    assert middle == pytest.approx((near + far) / 2, abs=0.11)
+    assert (low, high) == pytest.approx((near + (far - near) / 4, far - (far - near) / 4), abs=0.11)
+    assert low < high
     (picture,) = row["pictures"]
     assert len(picture["png"]) < 60_000
     drawn = Image.open(io.BytesIO(base64.b64decode(picture["png"])))

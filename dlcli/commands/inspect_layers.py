@@ -18,6 +18,18 @@ class Budget(StrEnum):
     deep = "deep"
 
 
+class Family(StrEnum):
+    """Whose lenses look at a model."""
+
+    auto = "auto"
+    cnn = "cnn"
+    rnn = "rnn"
+    transformer = "transformer"
+    gan = "gan"
+    autoencoder = "autoencoder"
+    dense = "dense"
+
+
 def inspect_layers(
     model: Annotated[str, typer.Argument(help=MODEL)],
     data: Annotated[
@@ -31,6 +43,9 @@ def inspect_layers(
             help="static: no data. fast: one pass. standard: levels, against an untrained twin. deep: also what is used."
         ),
     ] = Budget.standard,
+    family: Annotated[
+        Family, typer.Option(help="Whose columns and pictures; auto: those of the architecture, or of its layers.")
+    ] = Family.auto,
     samples: Annotated[int, typer.Option(min=32, help="Examples of the data to look at.")] = 2000,
     layer: Annotated[
         Optional[list[str]], typer.Option(metavar="GLOB", help="Measure only layers of this name.")
@@ -106,7 +121,7 @@ def inspect_layers(
     from dlcli.inspection.show import show
 
     options = {"budget": budget.value, "samples": samples, "only": layer or [], "seed": seed, "pixels": pixels}
-    options["asked"] = example or []
+    options |= {"asked": example or [], "family": None if family is Family.auto else family.value}
     if timeline:
         document = inspecting.over_time(opened, found, **options)
     elif other is not None:

@@ -40,7 +40,11 @@ def look(view: View) -> Finding | None:
         roles = _heads.roles(scores)
         rows += _rows(short(key), roles, scores)
         if key in names:
-            finding.own[names[key]] = {"heads": said(roles), "distance": round(float(scores["distance"].mean()), 1)}
+            finding.own[names[key]] = {
+                "heads": said(roles),
+                "distance": round(float(scores["distance"].mean()), 1),
+                "quartiles": quartiles(scores["distance"]),
+            }
             finding.pictures[names[key]] = [_picture(short(key), roles, picture)]
     columns = [*_TITLES.values(), "entropy", f"distance ({next(iter(maps.values()))[2]})"]
     finding.tables.append(
@@ -57,7 +61,7 @@ def look(view: View) -> Finding | None:
             "name": "head roles",
             "formula": "mean attention to the token before, itself, the first, the same token elsewhere, the token behind "
             "an occurrence of the same token (induction); a head's role is the largest above 0.4; entropy in nats; "
-            "distance sum of A |t - s|",
+            "distance sum of A |t - s|, its mean and its quartiles over the heads of a layer",
             "source": "Clark et al., 2019; Olsson et al., 2022",
         }
     )
@@ -103,6 +107,12 @@ def repeated(view: View, x) -> np.ndarray | None:
     length = min(x[0].shape[1] // 2, len(ids))
     rows = [np.resize(rng.permutation(ids)[:length], x[0].shape[1]) for _ in range(len(x[0]))]
     return np.stack(rows).astype(x[0].dtype)
+
+
+def quartiles(distances: np.ndarray) -> str:
+    """Of the heads of a layer: a mean would hide near ones beside far ones."""
+    low, middle, high = np.quantile(distances, [0.25, 0.5, 0.75])
+    return f"{low:.1f} {middle:.1f} {high:.1f}"
 
 
 def said(roles: list[str]) -> str:
