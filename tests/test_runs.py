@@ -172,11 +172,11 @@ def test_a_small_archive_is_not_divided_further(tmp_path, count, options, sizes)
 
 
 def test_time_is_a_budget(tmp_path):
-    report = json.loads(
-        dlcli("train", "digits:300", "--arch", "mlp", "--time", "6s", "--out", tmp_path / "run", "--json")
-    )
-    assert report["seconds"]["training"] < 12
-    assert report["epochs"] >= 1
+    """Of hours that the epochs would take; how well it is met depends on what else the machine does."""
+    options = ("--epochs", 1_000_000, "--time", "6s", "--out", tmp_path / "run", "--json")
+    report = json.loads(dlcli("train", "digits:300", "--arch", "mlp", *options))
+    assert report["seconds"]["training"] < 120
+    assert 1 <= report["epochs"] < 1_000_000
 
 
 def test_a_run_that_diverges_stops_with_its_own_code(tmp_path):
