@@ -249,10 +249,11 @@ def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: P
             differing.append(f"{run.name} did not end: {log.read_text()[-500:]}")
     last = log.read_text()[-2000:]
     log = "".join(path.read_text() for path in folder.glob("run*.log"))
+    at = log.find("Traceback")
     return {
         "case": case, "backend": backend, "kills": killed, "in_the_middle_of_a_write": caught, "runs": runs,
         "lost": lost, "differing": differing, "exit_codes": codes, "tracebacks": log.count("Traceback"),
-        "last_words": last if codes else "", "most_steps_lost": behind, "steps": want["step"], "epochs": [want["epochs"], epochs], "seconds": round(time.monotonic() - begun),
+        "last_words": last if codes else log[max(0, at - 300) : at + 1700] if at >= 0 else "", "most_steps_lost": behind, "steps": want["step"], "epochs": [want["epochs"], epochs], "seconds": round(time.monotonic() - begun),
     }  # fmt: skip
 
 
