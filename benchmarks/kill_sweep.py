@@ -280,6 +280,7 @@ def main() -> None:
     chosen = parser().parse_args()
     # as dlcli's backend.py sets them, before the one import that all lives share
     os.environ |= {"KERAS_BACKEND": chosen.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_DETERMINISTIC_OPS": "1"}
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # a plug-in for a GPU that is not there prints a traceback
     import keras  # noqa: F401
 
     whole()
