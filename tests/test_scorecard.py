@@ -2,11 +2,23 @@
 
 import ast
 import csv
+import importlib.util
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
+# What exact resume is asked of (goal T3), and the cases of benchmarks/kill_sweep.py that have it.
+SETTINGS = {
+    "dropout": r"line.*|mlp.*",
+    "augmentation": r"resnet",
+    "average": r"line.*|resnet|gpt",
+    "plateau": r".*-plateau",
+    "early stopping": r".*-patience",
+    "accumulation": r".*-accumulate",
+}
 CASES = {"a": 16, "b": 15, "c": 24, "d": 17, "e": 17, "f": 13, "g": 5, "h": 7}
 
 
@@ -39,3 +51,61 @@ def test_every_row_has_a_result_and_a_test_that_exists(section):
         for named in row["test"].split():
             file, _, name = named.partition("::")
             assert name.partition("[")[0] in named_in(TESTS.parent / file), named
+
+
+def kills() -> list[dict]:
+    """The lines that benchmarks/kill_sweep.py printed, appended as they are."""
+    return [json.loads(line) for line in (TESTS / "scorecard" / "kill_sweep.jsonl").read_text().splitlines()]
+
+
+def goals() -> dict[str, dict]:
+    return {row["goal"]: row for row in rows("goals")}
+
+
+def test_every_goal_stands_there_once_with_a_result():
+    assert [row["goal"] for row in rows("goals")] == [f"T{number}" for number in range(1, 14)]
+    for row in rows("goals"):
+        assert list(row) == ["goal", "target", "result", "command"], row
+        assert all(value and value.strip() for value in row.values()), row
+
+
+@pytest.mark.parametrize("goal", [f"T{number}" for number in range(1, 14)])
+def test_what_a_goal_names_exists_and_knows_its_arguments(goal, monkeypatch):
+    monkeypatch.syspath_prepend(TESTS.parent / "benchmarks")
+    for command in goals()[goal]["command"].split(" ; "):
+        first, *arguments = command.split()
+        if first.startswith("tests/"):
+            for named in (first, *arguments):
+                file, _, name = named.partition("::")
+                assert name in named_in(TESTS.parent / file), named
+            continue
+        spec = importlib.util.spec_from_file_location(Path(first).stem, TESTS.parent / first)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.parser().parse_args(arguments)
+
+
+def test_no_kill_that_was_kept_has_lost_anything():
+    for line in kills():
+        assert not any(line[name] for name in ("lost", "differing", "exit_codes", "tracebacks")), line
+        assert line.get("most_steps_lost", 0) <= 2, line
+
+
+def test_goals_of_kills_say_what_the_kept_lines_say():
+    """A line that is appended to kill_sweep.jsonl changes what the rows T1, T3 and T4 must say."""
+    found = kills()
+    assert f"0 lost in {sum(line['kills'] for line in found)} kills of kill_sweep.jsonl" in goals()["T1"]["result"]
+    shown, missing = 0, []
+    for setting, cases in SETTINGS.items():
+        for backend in ("tensorflow", "jax"):
+            of = [line for line in found if line["backend"] == backend and re.fullmatch(cases, line["case"])]
+            if sum(line["kills"] for line in of) >= 30:
+                shown += 1
+            else:
+                missing.append(f"{setting} on {backend}")
+    pairs = f"{shown} of {2 * len(SETTINGS)} pairs of setting and backend in kill_sweep.jsonl"
+    expected = f"{pairs}; not yet: {', '.join(missing)}" if missing else pairs
+    assert goals()["T3"]["result"] == expected
+    counted = [line for line in found if "most_steps_lost" in line]
+    most, of = max(line["most_steps_lost"] for line in counted), sum(line["kills"] for line in counted)
+    assert goals()["T4"]["result"] == f"at most {most} steps in {of} kills of kill_sweep.jsonl, saved after every step"
