@@ -1,11 +1,13 @@
 """A disk that is really full: a file system in memory of a few hundred kB, mounted by the test."""
 
 import errno
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -107,6 +109,23 @@ def test_whichever_call_of_saving_a_model_fails_it_is_the_old_or_the_new(models,
                 assert archive.testzip() is None
             assert calls[-1] in ("open", "fsync")
     assert {"open", "write", "fsync", "replace"} <= set(calls)
+
+
+def test_whoever_reads_a_model_while_it_is_written_reads_a_whole_one(models, tmp_path):
+    """As evaluate does beside a training."""
+    target = rundir.keep(tmp_path / "model.keras", models[0])
+    writing = threading.Thread(target=lambda: [rundir.keep(target, models[i % 2]) for i in range(20)])
+    writing.start()
+    seen, reads = set(), 0
+    while writing.is_alive():
+        data = target.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            assert archive.testzip() is None
+        seen.add(data)
+        reads += 1
+    writing.join()
+    assert len(seen) > 3
+    assert reads > len(seen)
 
 
 def _kept(target: Path, model: keras.Model, number: int) -> bool:

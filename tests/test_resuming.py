@@ -62,6 +62,38 @@ def test_changes_are_listed_and_refused(finished, tmp_path):
     assert "--allow-change" in error.hint
 
 
+def test_allowed_changes_are_said_written_down_and_trained_with(finished, tmp_path):
+    """Other data, another rate and another batch size; what was written down is then what the run is compared with."""
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    point = savepoints.newest(run / "checkpoints")
+    (run / "report.json").unlink()
+    shutil.rmtree(run / "checkpoints" / point.name)
+    before = savepoints.newest(run / "checkpoints")
+    assert not before.finished
+    changes = ("digits:190", "--learning-rate", "0.5", "--batch-size", "32")
+    error = dlcli("train", "--resume", run, *changes[1:], code=MISMATCH)
+    assert "set.fit.batch_size: 128 -> 32" in error.message
+    refused = dlcli("train", changes[0], "--resume", run, code=MISMATCH)
+    assert "data train.examples: " in refused.message
+    assert "data train.contents: " in refused.message
+    assert json.loads((run / "config.json").read_text())["set"]["fit"]["learning_rate"] == 0.001
+    told = dlcli("train", changes[0], "--resume", run, *changes[1:], "--allow-change").stderr
+    for change in ("data train.examples: ", "set.fit.learning_rate: 0.001 -> 0.5", "set.fit.batch_size: 128 -> 32"):
+        assert f"changed: {change}" in " ".join(told.split())
+    noted = [
+        change for change in json.loads((run / "course.json").read_text())["changes"] if change["what"] == "config"
+    ]
+    assert noted[0]["changed"]["set.fit.batch_size"] == [128, 32]
+    assert "data train.examples" in noted[0]["changed"]
+    config = json.loads((run / "config.json").read_text())
+    assert config["set"]["fit"]["learning_rate"] == 0.5
+    after = savepoints.newest(run / "checkpoints")
+    assert after.finished
+    assert after.meta["learning_rate"] == 0.5
+    assert after.digests["model"] != before.digests["model"]
+    assert "already complete" in dlcli("train", "--resume", run).stdout
+
+
 def test_more_epochs_extend_a_finished_run_and_say_the_new_rate(finished, tmp_path):
     """From another folder than it was made in, moved: the history goes on without a double line."""
     run = Path(shutil.copytree(finished, tmp_path / "moved"))
@@ -305,4 +337,5 @@ def test_twenty_random_kills_lose_nothing(backend):
     assert found["kills"] == 20
     assert not found["lost"]
     assert not found["differing"]
+    assert found["most_steps_lost"] <= 2  # saved after every step: one between two saves, and one
     assert found["tracebacks"] == 0
