@@ -10,7 +10,6 @@ Prints one JSON line; exit code 1 when something was lost or ended in another wa
 
 import argparse
 import json
-import os
 import random
 import re
 import subprocess
@@ -21,7 +20,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-from kill_sweep import ended, life, result, whole
+from kill_sweep import begin, ended, life, result
 
 # Weights are most of what is written, so that the disk is full in the middle of them.
 COMMAND = ["train", "digits:300", "--arch", "mlp", "--set", "arch.width=192", "--batch-size", "64", "--epochs", "12"]
@@ -132,11 +131,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     chosen = parser().parse_args()
-    os.environ |= {"KERAS_BACKEND": chosen.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_DETERMINISTIC_OPS": "1"}
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # a plug-in for a GPU that is not there prints a traceback
-    import keras  # noqa: F401
-
-    whole()
+    begin(chosen.backend)
     with tempfile.TemporaryDirectory() as folder:
         found = sweep(chosen.sizes, chosen.seed, Path(folder))
     print(json.dumps({"backend": chosen.backend, **found}), flush=True)

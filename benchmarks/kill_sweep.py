@@ -247,18 +247,28 @@ def sweep(case: str, backend: str, kills: int, seed: int, epochs: int, folder: P
             differing += [run.name for key in want if got[key] != want[key]][:1]
         elif not lost and killed < kills:
             differing.append(f"{run.name} did not end: {log.read_text()[-500:]}")
-    last = log.read_text()[-2000:]
-    log = "".join(path.read_text() for path in folder.glob("run*.log"))
-    at = log.find("Traceback")
+    said = "".join(path.read_text() for path in folder.glob("run*.log"))
     return {
         "case": case, "backend": backend, "kills": killed, "in_the_middle_of_a_write": caught, "runs": runs,
-        "lost": lost, "differing": differing, "exit_codes": codes, "tracebacks": log.count("Traceback"),
-        "last_words": last if codes else log[max(0, at - 300) : at + 1700] if at >= 0 else "", "most_steps_lost": behind, "steps": want["step"], "epochs": [want["epochs"], epochs], "seconds": round(time.monotonic() - begun),
+        "lost": lost, "differing": differing, "exit_codes": codes, "tracebacks": said.count("Traceback"),
+        "last_words": _words(said, log.read_text() if codes else ""), "most_steps_lost": behind,
+        "steps": want["step"], "epochs": [want["epochs"], epochs], "seconds": round(time.monotonic() - begun),
     }  # fmt: skip
 
 
-def whole() -> None:
-    """Import all of dlcli, so that a life is not made of two versions where its files change meanwhile."""
+def _words(said: str, last: str) -> str:
+    """The end of what the life that ended badly said, or what stands around the first traceback of any."""
+    at = said.find("Traceback")
+    return last[-2000:] or ("" if at < 0 else said[max(0, at - 300) : at + 1700])
+
+
+def begin(backend: str) -> None:
+    """Import Keras and all of dlcli, so that a life begins at once and is not made of two versions of its files."""
+    # as dlcli's backend.py sets them, before the one import that all lives share
+    os.environ |= {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_DETERMINISTIC_OPS": "1"}
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # a plug-in for a GPU that is not there prints a traceback
+    import keras  # noqa: F401
+
     import dlcli
 
     for module in pkgutil.walk_packages(dlcli.__path__, "dlcli."):
@@ -278,12 +288,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     chosen = parser().parse_args()
-    # as dlcli's backend.py sets them, before the one import that all lives share
-    os.environ |= {"KERAS_BACKEND": chosen.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_DETERMINISTIC_OPS": "1"}
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # a plug-in for a GPU that is not there prints a traceback
-    import keras  # noqa: F401
-
-    whole()
+    begin(chosen.backend)
     with tempfile.TemporaryDirectory() as folder:
         # what XLA has compiled once is read by every later life
         os.environ |= {"JAX_COMPILATION_CACHE_DIR": f"{folder}/xla", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}

@@ -1,5 +1,7 @@
 """Inspect a model as a command: open it, measure, show, and keep what was found."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,112 +17,67 @@ from dlcli.reference import Reference
 from dlcli.rundir import Run
 
 
-def one(
-    reference: Reference,
-    found: Materials,
-    *,
-    budget: str,
-    samples: int,
-    only: list[str],
-    seed: int,
-    pixels,
-    asked,
-    family=None,
-) -> dict:
+@dataclass(frozen=True)
+class Request:
+    """What is to be measured, and on how much.
+
+    only: patterns of the names of layers; empty for all.  pixels: the scale of a foreign model's pictures.
+    examples: numbers of those that come first.  family: whose lenses look, in place of its own.
+    """
+
+    budget: str = "standard"
+    samples: int = 2000
+    only: Sequence[str] = ()
+    seed: int = 0
+    pixels: str | None = None
+    examples: Sequence[int] = ()
+    family: str | None = None
+
+
+def one(reference: Reference, found: Materials, request: Request) -> dict:
     """The document of one model."""
-    # what a layer is can be told of weights that are no numbers; what it does cannot
-    finite = budget != "static"
-    opened = subject(
-        reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked, finite=finite, family=family
-    )
-    return measuring.inspect(opened, budget=budget, only=only, seed=seed)[0]
+    return _measured(reference, found, request)[0]
 
 
 def compared(
-    reference: Reference,
-    other: Reference,
-    found: Materials,
-    found_other: Materials,
-    *,
-    budget: str,
-    samples: int,
-    only: list[str],
-    seed: int,
-    pixels,
-    asked,
-    family: str | None = None,
+    reference: Reference, other: Reference, found: Materials, found_other: Materials, request: Request
 ) -> dict:
     """The document of the first model, with the second beside it."""
-    results = [
-        measuring.inspect(
-            subject(one, material, samples=samples, seed=seed, pixels=pixels, asked=asked, family=family),
-            budget=budget,
-            only=only,
-            seed=seed,
-        )
-        for one, material in ((reference, found), (other, found_other))
-    ]
-    (first, one), (second, two) = results
-    return comparison.compared(first, second, one, two)
+    first, view = _measured(reference, found, request)
+    second, view_other = _measured(other, found_other, request)
+    return comparison.compared(first, second, view, view_other)
 
 
-def over_time(
-    reference: Reference,
-    found: Materials,
-    *,
-    budget: str,
-    samples: int,
-    only: list[str],
-    seed: int,
-    pixels,
-    asked,
-    family=None,
-) -> dict:
+def over_time(reference: Reference, found: Materials, request: Request) -> dict:
     """The document of a run, with its levels over the epochs that it kept."""
-    opened = subject(reference, found, samples=samples, seed=seed, pixels=pixels, asked=asked, family=family)
-    document, view = measuring.inspect(opened, budget=budget, only=only, seed=seed)
+    document, view = _measured(reference, found, request)
     return timeline.added(document, view, found.run)
+
+
+def _measured(reference: Reference, found: Materials, request: Request) -> tuple:
+    opened = _subject(reference, found, request)
+    return measuring.inspect(opened, budget=request.budget, only=list(request.only), seed=request.seed)
 
 
 def after_training(run: Run, config: RunConfig, data: Data) -> None:
     """What each layer of a run that has just ended has learned, on the terminal and in its folder."""
     part = next(name for name in ("val", "train") if name in data.splits)
     found = Materials(run=run, config=config, data=data, part=part)
-    document = one(
-        Reference(text=str(run.path), kind="run", path=run.path),
-        found,
-        budget="standard",
-        samples=2000,
-        only=[],
-        seed=config.seed,
-        pixels=None,
-        asked=[],
-    )
+    document = one(Reference(text=str(run.path), kind="run", path=run.path), found, Request(seed=config.seed))
     keep(run.path, document)
     levels(document)
 
 
-def subject(
-    reference: Reference,
-    found: Materials,
-    *,
-    samples: int,
-    seed: int,
-    pixels: str | None,
-    asked: list[int],
-    finite: bool = True,
-    family: str | None = None,
-) -> Subject:
-    """The model of a reference, with the data that was gathered for it.
-
-    asked: numbers of examples that come first.  finite: its weights must be numbers.  family: in place of its own.
-    """
-    drawn = {"part": found.part, "samples": samples, "seed": seed, "asked": asked, "finite": finite}
+def _subject(reference: Reference, found: Materials, request: Request) -> Subject:
+    """The model of a reference, with the data that was gathered for it."""
+    drawn = {"part": found.part, "samples": request.samples, "seed": request.seed, "asked": list(request.examples)}
+    # what a layer is can be told of weights that are no numbers; what it does cannot
+    drawn["finite"] = request.budget != "static"
     if reference.kind in KNOWN:
         opened = runs.subject(reference, found.config, found.data, **drawn)
     else:
-        opened = foreign.subject(reference, found.data, pixels=pixels, **drawn)
-    opened.family = family or opened.family
+        opened = foreign.subject(reference, found.data, pixels=request.pixels, **drawn)
+    opened.family = request.family or opened.family
     return opened
 
 

@@ -2,11 +2,9 @@
 
 import errno
 import io
-import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -20,6 +18,7 @@ from typer.testing import CliRunner
 from dlcli import durable, rundir
 from dlcli.cli import app
 from dlcli.errors import DISK, DlcliError
+from tests.conftest import benchmark
 from tests.disk import Failing
 
 
@@ -196,15 +195,6 @@ def test_training_on_disks_that_are_too_small_says_so_and_goes_on_with_more_room
     if backend == "jax":
         pytest.importorskip("jax")
     disk(1 << 20)
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "benchmarks/full_disk.py", "--sizes", "3", "--backend", backend],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    found = json.loads(done.stdout)
+    found = benchmark("full_disk", "--sizes", "3", "--backend", backend)
     assert found["full"] >= 4
     assert (found["faults"], found["lost"], found["differing"]) == ([], [], [])

@@ -17,6 +17,7 @@ from dlcli.cli import app
 from dlcli.config import FitConfig
 from dlcli.errors import DISK, LOCKED, MISMATCH, DlcliError
 from tests import tiny
+from tests.conftest import benchmark
 
 SMALL = ("--arch", "mlp", "--set", "arch.width=8", "--epochs", "40")
 
@@ -324,16 +325,7 @@ def test_twenty_random_kills_lose_nothing(backend):
     """benchmarks/kill_sweep.py with --kills 200 is the long one."""
     if backend == "jax":
         pytest.importorskip("jax")
-    root = Path(__file__).parents[1]
-    done = subprocess.run(
-        [sys.executable, "benchmarks/kill_sweep.py", "--kills", "20", "--epochs", "6", "--backend", backend],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root)},
-    )
-    found = json.loads(done.stdout)
+    found = benchmark("kill_sweep", "--kills", "20", "--epochs", "6", "--backend", backend)
     assert found["kills"] == 20
     assert not found["lost"]
     assert not found["differing"]

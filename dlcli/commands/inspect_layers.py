@@ -120,14 +120,21 @@ def inspect_layers(
     from dlcli import inspecting
     from dlcli.inspection.show import show
 
-    options = {"budget": budget.value, "samples": samples, "only": layer or [], "seed": seed, "pixels": pixels}
-    options |= {"asked": example or [], "family": None if family is Family.auto else family.value}
+    request = inspecting.Request(
+        budget=budget.value,
+        samples=samples,
+        only=layer or (),
+        seed=seed,
+        pixels=pixels,
+        examples=example or (),
+        family=None if family is Family.auto else family.value,
+    )
     if timeline:
-        document = inspecting.over_time(opened, found, **options)
+        document = inspecting.over_time(opened, found, request)
     elif other is not None:
-        document = inspecting.compared(opened, other, found, found_other, **options)
+        document = inspecting.compared(opened, other, found, found_other, request)
     else:
-        document = inspecting.one(opened, found, **options)
+        document = inspecting.one(opened, found, request)
     show(document, expand=expand, plain=ascii)
     if html is not None:
         inspecting.write_page(html, document)
