@@ -23,8 +23,12 @@ class Classification(task.Task):
 
     classes: list[str]
 
+    def pooled(self, features):
+        """One vector per example, whatever the rank of its features."""
+        return task.pooled(features)
+
     def head(self, features):
-        x = layers.Dense(len(self.classes), name="head_logits")(task.pooled(features))
+        x = layers.Dense(len(self.classes), name="head_logits")(self.pooled(features))
         return layers.Activation("softmax", dtype="float32", name="head_softmax")(x)
 
     def loss(self):

@@ -40,6 +40,25 @@ class MaskedMaxPooling1D(layers.MaxPooling1D):
 
 
 @keras.saving.register_keras_serializable("dlcli")
+class LargestOverTime(layers.Layer):
+    """Each feature's largest value over the steps that are not masked: (B, T, C) -> (B, C); 0 where all are."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, x, mask=None):
+        if mask is None:
+            return ops.max(x, axis=1)
+        # -1e4 and not the lowest number: it must survive float16
+        largest = ops.max(ops.where(mask[..., None], x, ops.cast(-1e4, x.dtype)), axis=1)
+        return ops.where(ops.any(mask, axis=1)[:, None], largest, ops.zeros_like(largest))
+
+    def compute_mask(self, x, mask=None):
+        return None
+
+
+@keras.saving.register_keras_serializable("dlcli")
 class PatchEmbedding(layers.Conv1D):
     """Cut a series into (overlapping) patches and see each through one linear map: (B, T, C) -> (B, N, filters).
 

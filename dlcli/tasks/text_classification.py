@@ -11,6 +11,7 @@ from dlcli import task, text
 from dlcli.classification import Classification, in_order
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
+from dlcli.layers import LargestOverTime
 
 
 @dataclass(kw_only=True)
@@ -88,6 +89,13 @@ class Task(Classification):
     def stem(self, inputs, width: int | None):
         # mask: padding is neither attended to nor in the mean
         return layers.Embedding(self.tokens.size, width or 128, mask_zero=True, name="stem_embedding")(inputs)
+
+    def pooled(self, features):
+        """The mean over the words and, of every feature, the largest (Howard & Ruder, 2018, ULMFiT): one word may decide."""
+        if len(features.shape) != 3:
+            return super().pooled(features)
+        mean, largest = task.pooled(features), LargestOverTime(name="head_largest")(features)
+        return layers.Concatenate(name="head_both")([mean, largest])
 
     def describe(self) -> str:
         known = f"{len(self.vocabulary):,}".replace(",", " ")

@@ -9,7 +9,7 @@ from keras import layers
 from threadpoolctl import threadpool_limits
 
 from dlcli.inspection import probes
-from dlcli.task import Task
+from dlcli.task import Task, pooled
 from dlcli.transfer import logistic
 from dlcli.transfer.features import LAST, Rows
 from dlcli.transfer.logistic import Solution
@@ -84,4 +84,5 @@ def shortened(model: keras.Model, task: Task, place: str) -> keras.Model:
         whole = model.get_layer(inner)
         before = model.layers[model.layers.index(whole) - 1].output  # `whole.input` would be the body's own
         x = keras.Model(whole.inputs, whole.get_layer(name).output, name=inner)(before)
-    return keras.Model(model.inputs, task.head(layers.Identity(name="features")(x)), name="model")
+    x = pooled(layers.Identity(name="features")(x))  # a probe reads the mean, whatever else the task's head reads
+    return keras.Model(model.inputs, task.head(x), name="model")

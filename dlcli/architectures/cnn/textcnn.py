@@ -4,10 +4,9 @@ With random vectors the paper reports 0.912 accuracy on TREC, a repetition (sent
 here 0.894 (0.864 to 0.918), seed 0.
 """
 
-import keras
-from keras import layers, ops
+from keras import layers
 
-from dlcli.layers import MaskedConv1D
+from dlcli.layers import LargestOverTime, MaskedConv1D
 
 OFFERS = {"tokens"}
 TINY = {"width": 8, "filters": 4}
@@ -33,20 +32,3 @@ def build(
         found.append(LargestOverTime(name=f"conv{words}_largest")(y))
     x = layers.Concatenate(name="maps")(found) if len(found) > 1 else found[0]
     return task.model(layers.Dropout(dropout, name="maps_dropout")(x))
-
-
-@keras.saving.register_keras_serializable("dlcli")
-class LargestOverTime(layers.Layer):
-    """Each feature's largest value over the steps that are not masked: (B, T, C) -> (B, C); C >= 0."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.supports_masking = True
-
-    def call(self, x, mask=None):
-        if mask is not None:
-            x = x * ops.cast(mask[..., None], x.dtype)
-        return ops.max(x, axis=1)
-
-    def compute_mask(self, x, mask=None):
-        return None
