@@ -177,6 +177,14 @@ def test_what_a_judge_is_told_is_read_off_and_tells_nothing_of_real_and_generate
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_patches_of_real_pictures_are_shown_for_the_judge(kind, inspected):
+    """With its labels beside the pictures too."""
+    _, document = inspected[kind]
+    row = next(row for row in document["layers"] if row["name"] == "discriminator_stage1_down")
+    assert {"patches across answers", "where a unit answers"} <= {entry["title"] for entry in row["pictures"]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_page_of_a_gan_has_both_maps(kind, inspected, runs):
     """What the layers of the generator decide, and what those of the discriminator know."""
     text = (runs / f"{kind}.html").read_text(encoding="utf-8")

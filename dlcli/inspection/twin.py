@@ -19,9 +19,9 @@ from dlcli.inspection.tap import Tap
 def untrained(model: keras.Model, x, *, seed: int) -> Iterator[keras.Model]:
     """The model itself with fresh weights; its own come back at the end.
 
-    Weights are drawn as their layer's own initialisers draw, alike on every backend; those that have none keep their values in
-    another order. Batch normalisation learns its statistics from the batch x, layer by layer, as a
-    network would have them that was run and not trained; with x None it has those of a new network.
+    Weights are drawn as their layer's own initialisers draw, alike on every backend; those that have none keep their
+    values in another order. Batch normalisation learns its statistics from the batch x, layer by layer, as a network
+    would have them that was run and not trained; with x None it has those of a new network.
     """
     kept = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.variables]
     try:

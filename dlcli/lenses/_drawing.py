@@ -4,6 +4,7 @@ import base64
 import io
 
 import numpy as np
+from keras import tree
 from PIL import Image
 
 LARGEST = 60_000  # bytes of one picture
@@ -96,3 +97,9 @@ def scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def drawable(x) -> bool:
     """Whether x is a batch of pictures with one or three channels."""
     return len(getattr(x, "shape", ())) == 4 and x.shape[-1] in (1, 3)
+
+
+def pictures_in(x) -> np.ndarray | None:
+    """The one batch of pictures among what goes into a model; None where there is none, or more than one."""
+    found = [leaf for leaf in tree.flatten(x) if drawable(leaf)]
+    return found[0] if len(found) == 1 else None

@@ -29,15 +29,16 @@ def look(view: View) -> Finding | None:
     finding = Finding()
     if filters := _filters(view):
         finding.pictures.update(filters)
-    if not _drawing.drawable(x) or len(x) < 32 or view.data is None:
+    pictures = _drawing.pictures_in(x)
+    if pictures is None or len(pictures) < 32 or view.data is None:
         return finding if finding.pictures else None
     places = _placed.maps(view)
     chosen = {place.key: strongest_kind(view, place.key) for place in places}
     windows = _placed.windows(view)
     answers = answered(view.subject.model, x, chosen, view.batch_size, windows)
-    seen_as = _drawing.visible(x)
+    seen_as = _drawing.visible(pictures)
     first = {key: some[:1] for key, some in chosen.items()}
-    maps = seen(view.subject.model, x[:OVERLAID], list(first), first)
+    maps = seen(view.subject.model, next(_placed.batches(x, OVERLAID)), list(first), first)
     for place in places:
         height, spots = answers[place.key]
         rows = [
@@ -50,7 +51,7 @@ def look(view: View) -> Finding | None:
                 "patches across answers",
                 _drawing.sheet(rows, _SIDE),
                 caption=f"One row for each of the units {names}. From left to right: 2 patches each at the strongest "
-                f"answers, the quantiles 99 %, 95 % and 75 %, and 1 at the median of {len(x)} examples.",
+                f"answers, the quantiles 99 %, 95 % and 75 %, and 1 at the median of {len(pictures)} examples.",
                 alt=f"Parts of pictures that units {names} of {place.name} answer to, from strong to middling",
             )
         )
@@ -98,11 +99,12 @@ def answered(
     heights = {key: [] for key in chosen}
     spots = {key: [] for key in chosen}
     for batch in _placed.batches(x, size):
+        shown = _drawing.pictures_in(batch).shape[1:3]
         for key, values in seen(model, batch, list(chosen), chosen).items():
             flat = values.reshape(len(values), -1, values.shape[-1])
             row, column = np.divmod(flat.argmax(axis=1), values.shape[2])
             heights[key].append(flat.max(axis=1))
-            field, sides = windows.get(key) or (None, None), zip(values.shape[1:3], batch.shape[1:3], strict=True)
+            field, sides = windows.get(key) or (None, None), zip(values.shape[1:3], shown, strict=True)
             middles = [_middle(at, *side, one) for at, side, one in zip((row, column), sides, field, strict=True)]
             spots[key].append(np.stack(middles, axis=-1))
     return {key: (np.concatenate(heights[key]), np.concatenate(spots[key])) for key in chosen}
