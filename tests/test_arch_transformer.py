@@ -75,11 +75,11 @@ def test_gpt_never_sees_what_comes_later():
 
 
 def test_gpt_has_as_many_parameters_as_the_formula_says():
-    """Embedding V d, positions T d, blocks 12 d^2 + 13 d each, last norm 2 d, head (d + 1) V."""
+    """Embedding V d, convolution over k (k d + 1) d, positions T d, blocks 12 d^2 + 13 d each, last norm 2 d, head (d + 1) V."""
     task = language(context=12)
     V, d, T, L = task.tokens.size, 16, 12, 3
-    model = gpt.build(task, width=d, depth=L, heads=4)
-    assert model.count_params() == V * d + T * d + L * (12 * d**2 + 13 * d) + 2 * d + (d + 1) * V
+    model = gpt.build(task, width=d, depth=L, heads=4, neighbours=4)
+    assert model.count_params() == V * d + (4 * d + 1) * d + T * d + L * (12 * d**2 + 13 * d) + 2 * d + (d + 1) * V
 
 
 def test_a_hundred_blocks_do_not_grow():
