@@ -131,8 +131,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     chosen = parser().parse_args()
-    begin(chosen.backend)
     with tempfile.TemporaryDirectory() as folder:
+        begin(chosen.backend, folder)
         found = sweep(chosen.sizes, chosen.seed, Path(folder))
     print(json.dumps({"backend": chosen.backend, **found}), flush=True)
     sys.exit(1 if found["faults"] or found["lost"] or found["differing"] else 0)

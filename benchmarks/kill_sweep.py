@@ -262,11 +262,15 @@ def _words(said: str, last: str) -> str:
     return last[-2000:] or ("" if at < 0 else said[max(0, at - 300) : at + 1700])
 
 
-def begin(backend: str) -> None:
-    """Import Keras and all of dlcli, so that a life begins at once and is not made of two versions of its files."""
+def begin(backend: str, folder: str) -> None:
+    """Import Keras and all of dlcli, so that a life begins at once and is not made of two versions of its files.
+
+    folder: what XLA has compiled once is kept there, and read by every later life.
+    """
     # as dlcli's backend.py sets them, before the one import that all lives share
     os.environ |= {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_DETERMINISTIC_OPS": "1"}
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # a plug-in for a GPU that is not there prints a traceback
+    os.environ |= {"JAX_COMPILATION_CACHE_DIR": f"{folder}/xla", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     import keras  # noqa: F401
 
     import dlcli
@@ -288,10 +292,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     chosen = parser().parse_args()
-    begin(chosen.backend)
     with tempfile.TemporaryDirectory() as folder:
-        # what XLA has compiled once is read by every later life
-        os.environ |= {"JAX_COMPILATION_CACHE_DIR": f"{folder}/xla", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        begin(chosen.backend, folder)
         found = sweep(chosen.case, chosen.backend, chosen.kills, chosen.seed, chosen.epochs, Path(folder))
     print(json.dumps(found), flush=True)
     bad = found["lost"] or found["differing"] or found["tracebacks"] or found["exit_codes"]

@@ -24,6 +24,13 @@ def optimizer(fit: FitConfig, steps: int) -> keras.Optimizer:
         "adam": {"beta_1": fit.beta_1, "beta_2": fit.beta_2},
         "lion": {"beta_1": fit.beta_1, "beta_2": fit.beta_2},
         "sgd": {"momentum": fit.beta_1, "nesterov": True},
+        # matrices between features; tables of vectors and the head go by AdamW (Jordan et al., 2024; Liu et al., 2025)
+        "muon": {
+            "adam_beta_1": fit.beta_1,
+            "adam_beta_2": fit.beta_2,
+            "adam_weight_decay": fit.weight_decay,
+            "exclude_layers": ["(^|/)stem_", "positions", "(^|/)head_"],
+        },
     }
     made = kinds[fit.optimizer](
         learning_rate=schedule(fit, steps),
