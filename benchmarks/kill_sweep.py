@@ -30,6 +30,7 @@ LINES = {
     "line-plateau": {"schedule": "plateau", "plateau": 1, "learning_rate": 0.01},
     "line-patience": {"patience": 4, "schedule": "constant", "learning_rate": 0.03},
     "line-float16": {"precision": "mixed_float16"},
+    "line-augment": {"augment": ("crop", "flip")},
 }
 CASES = {
     "mlp": ["digits:300", "--arch", "mlp", "--set", "arch.width=16"],
@@ -71,12 +72,16 @@ def command(case: str, folder: Path, epochs: int) -> list[str]:
     return ["train", *(str(text) if part == "TEXT" else part for part in CASES[case]), *TINY, "--epochs", str(epochs)]
 
 
-def line(path: Path, epochs: int, *, precision: str = "float32", **settings) -> None:
-    """A small training with dropout, batch normalisation and an average of the weights."""
+def line(path: Path, epochs: int, *, precision: str = "float32", augment: tuple[str, ...] = (), **settings) -> None:
+    """A small training with dropout, batch normalisation and an average of the weights.
+
+    augment: random changes of the rows, as pictures of 2 x 4, within the model (dlcli.augment.KINDS).
+    """
     import keras
     import numpy as np
     from keras import layers
 
+    from dlcli import augment as augmentation
     from dlcli import fit, task
     from dlcli.config import FitConfig
     from dlcli.rundir import Run
@@ -89,8 +94,10 @@ def line(path: Path, epochs: int, *, precision: str = "float32", **settings) -> 
             return [keras.metrics.MeanAbsoluteError(name="mae")]
 
     def build():
-        inputs = keras.Input((8,), name="x")
-        x = layers.Dense(64, activation="relu", name="hidden")(inputs)
+        inputs = x = keras.Input((8,), name="x")
+        if augment:
+            x = layers.Flatten()(augmentation.layered(layers.Reshape((2, 4, 1))(x), augment))
+        x = layers.Dense(64, activation="relu", name="hidden")(x)
         x = layers.Dropout(0.3, name="dropout")(layers.BatchNormalization(name="norm")(x))
         return keras.Model(inputs, layers.Dense(1, name="line", dtype="float32")(x))
 

@@ -13,7 +13,7 @@ TESTS = Path(__file__).parent
 # What exact resume is asked of (goal T3), and the cases of benchmarks/kill_sweep.py that have it.
 SETTINGS = {
     "dropout": r"line.*|mlp.*",
-    "augmentation": r"resnet",
+    "augmentation": r"resnet|line-augment",
     "average": r"line.*|resnet|gpt",
     "plateau": r".*-plateau",
     "early stopping": r".*-patience",
