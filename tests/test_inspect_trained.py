@@ -72,7 +72,6 @@ def test_training_makes_the_hierarchy(seed, monkeypatch):
     model.compile(keras.optimizers.Adam(2e-3), among_those_asked)
     model.fit(x, y, batch_size=64, epochs=4, verbose=0)
     after = hierarchy(model, seed)
-    print(seed, before.get("tau"), before.get("p"), before["order"], after["tau"], after["p"], after["order"])
     assert before["said"] == "no measurable hierarchy"
     assert after["tau"] > 0.7
     assert after["p"] < 0.05
