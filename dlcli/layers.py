@@ -33,10 +33,7 @@ class MaskedMaxPooling1D(layers.MaxPooling1D):
         self.supports_masking = True
 
     def call(self, inputs, mask=None):
-        if mask is not None:
-            # -1e4 and not the lowest number: it must survive float16
-            inputs = ops.where(mask[..., None], inputs, ops.cast(-1e4, inputs.dtype))
-        return super().call(inputs)
+        return super().call(_low_masked(inputs, mask))
 
 
 @keras.saving.register_keras_serializable("dlcli")
@@ -48,10 +45,9 @@ class LargestOverTime(layers.Layer):
         self.supports_masking = True
 
     def call(self, x, mask=None):
+        largest = ops.max(_low_masked(x, mask), axis=1)
         if mask is None:
-            return ops.max(x, axis=1)
-        # -1e4 and not the lowest number: it must survive float16
-        largest = ops.max(ops.where(mask[..., None], x, ops.cast(-1e4, x.dtype)), axis=1)
+            return largest
         return ops.where(ops.any(mask, axis=1)[:, None], largest, ops.zeros_like(largest))
 
     def compute_mask(self, x, mask=None):
@@ -203,3 +199,8 @@ class ZeroChannels(layers.Layer):
 
 def _zero_masked(x, mask):
     return x if mask is None else x * ops.cast(mask[..., None], x.dtype)
+
+
+def _low_masked(x, mask):
+    # -1e4 and not the lowest number: it must survive float16
+    return x if mask is None else ops.where(mask[..., None], x, ops.cast(-1e4, x.dtype))
