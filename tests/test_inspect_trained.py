@@ -1,22 +1,15 @@
 """A network that was trained on every level has a hierarchy; the same network before it was trained has none."""
 
-from types import SimpleNamespace
-
 import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
-from dlcli.inspection import measuring
-from dlcli.inspection.subject import Stimuli, Subject
 from dlcli.stimuli import pictures
+from tests.test_inspect_known import bare, drawn, inspected, subject  # noqa: F401 - a fixture
 
 SIDE = 32
 OTHER = -1.0  # of a class of another level than the one that is asked
-
-
-def feed(level):
-    return lambda rows: np.asarray(level.x[rows], "float32") / 255, None
 
 
 def asked(levels) -> tuple[np.ndarray, np.ndarray]:
@@ -46,32 +39,18 @@ def network(seed: int, classes: int) -> keras.Model:
     return keras.Model(inputs, layers.Dense(classes)(layers.Flatten()(x)))
 
 
-def hierarchy(model: keras.Model, seed: int) -> dict:
-    found = Subject(
-        model=model,
-        title="hand-made",
-        source="tests",
-        family="cnn",
-        read=None,
-        count=0,
-        labels=None,
-        stimuli=Stimuli(entry="pictures", make={"height": SIDE, "width": SIDE, "channels": 3}, feed=feed),
-    )
-    return measuring.inspect(found, budget="standard", only=[], seed=seed)[0]["hierarchy"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
-def test_training_makes_the_hierarchy(seed, monkeypatch):
+def test_training_makes_the_hierarchy(seed, bare):  # noqa: F811
     """The stimuli that measure are drawn by another seed than those that were learned from."""
-    monkeypatch.setattr(measuring, "registry", SimpleNamespace(entries=lambda _: {}))
     levels = pictures.levels(SIDE, SIDE, 3, n=2000, seed=1000 + seed)
     x, y = asked(levels)
     model = network(seed, y.shape[1])
-    before = hierarchy(model, seed)
+    found = subject(model, stimuli=drawn(model))
+    before = inspected(found, "standard", seed=seed)["hierarchy"]
     model.compile(keras.optimizers.Adam(2e-3), among_those_asked)
     model.fit(x, y, batch_size=64, epochs=4, verbose=0)
-    after = hierarchy(model, seed)
+    after = inspected(found, "standard", seed=seed)["hierarchy"]
     assert before["said"] == "no measurable hierarchy"
     assert after["tau"] > 0.7
     assert after["p"] < 0.05
