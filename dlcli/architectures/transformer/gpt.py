@@ -3,7 +3,7 @@
 Short runs of characters are most of what a small text teaches, and attention is slow to learn which neighbour is which:
 a causal convolution before the first block tells it (as in Primer, So et al., 2021, who convolve within attention).
 After 500 steps of 12 windows of 64 characters of tinyshakespeare the validation part is at 2.000 nats with it and at
-2.232 without (seed 0).
+2.232 without, after 2 000 steps at 1.725 and 1.735 (seed 0): it is faster, and hardly better in the end.
 """
 
 from keras import layers
