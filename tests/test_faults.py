@@ -262,6 +262,14 @@ def test_two_processes_do_not_share_a_run(tmp_path):
         assert json.loads((tmp_path / locking.NAME).read_text())["pid"] == os.getpid()
 
 
+@pytest.fixture(autouse=True)
+def interrupts_are_heard():
+    """A shell that starts the tests in the background has them ignore Ctrl-C, and what is ignored stays so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def send(monkeypatch):
     """Sends this process a signal, and waits until the thread that listens has heard it: on a busy machine the epoch
