@@ -1,6 +1,8 @@
 """Who may import whom: one direction, and nothing heavy in the light half."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,19 @@ def test_only_fit_compiles_and_fits(path):
 def test_files_stay_small(path):
     """One idea per file."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_keras_starts_without_what_it_only_wraps(backend):
+    """A third of the start; and who wants them afterwards has them."""
+    pytest.importorskip(backend)
+    program = (
+        "import sys\nfrom dlcli import backend\n"
+        f"backend.load({backend!r})\n"
+        "print(*sorted({'sklearn', 'jax', 'keras', 'tensorflow'} & set(sys.modules)))\n"
+        "import sklearn, keras\n"
+        "print(keras.backend.backend(), keras.ops.convert_to_numpy(keras.ops.ones(1) + 1)[0])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    started = {"tensorflow": "keras tensorflow", "jax": "jax keras"}[backend]
+    assert said.stdout.splitlines() == [started, f"{backend} 2.0"], said.stderr
