@@ -287,7 +287,7 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
         (IMAGES, bytes([0, 0, 8, 3]) + struct.pack(">3I", 1, 2, 2) + b"abc", "holds fewer"),
         (IMAGES, bytes([0, 0, 8, 3]) + struct.pack(">3I", 1, 2, 2) + b"abcde", "holds more"),
         (IMAGES, bytes([0, 0, 8, 1]) + struct.pack(">I", 4) + b"abcd", "no images of bytes"),
-        (IMAGES, bytes([0, 0, 8, 3]) + struct.pack(">3I", 0, 2, 2), "no images of bytes"),
+        (IMAGES, bytes([0, 0, 8, 3]) + struct.pack(">3I", 0, 2, 2), "holds nothing: its header"),
         (IMAGES + ".gz", gzip.compress(b"\0" * 4000, mtime=0)[:-9], "begins with|could not be read"),
         (LABELS, bytes([0, 0, 8, 1]) + struct.pack(">I", 3) + b"abc", "3 labels for 8 images"),
         (LABELS, bytes([0, 0, 13, 1]) + struct.pack(">If", 1, 0.5), "no labels"),

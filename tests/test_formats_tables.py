@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 from conftest import shared
 from PIL import Image
+from typer.testing import CliRunner
 
+from dlcli.cli import app
 from dlcli.errors import DataError, DlcliError
 from dlcli.formats import aeon_ts, m4, table, ucr
 
@@ -111,6 +113,27 @@ def test_decimal_commas_are_numbers(tmp_path):
     assert columns(data) == {"x": "numeric"}
     assert data.splits["all"].x["x"][3] == "3.5"
     assert any("decimal commas" in warning for warning in data.warnings)
+
+
+def test_a_column_called_like_a_pattern_is_that_column_alone(tmp_path):
+    """polars' `select` takes * for all columns: found by a search."""
+    path = write(tmp_path / "a.csv", "*,x1,x2,label\n" + rows(20, lambda i: f"{i}.5,{i}.25,{-i}.5,{'ab'[i % 2]}"))
+    data = table.open(path, target="label")
+    assert columns(data) == {"*": "numeric", "x1": "numeric", "x2": "numeric"}
+    assert data.splits["all"].x.rows()[3][:3] == ("3.5", "3.25", "-3.5")
+    assert list(columns(table.open(path, target="label", drop="*"))) == ["x1", "x2"]
+    arguments = ["train", str(path), "--target", "label", "--epochs", "1", "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(app, arguments, catch_exceptions=False).exit_code == 0
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_column_called_like_a_regular_expression_is_refused(tmp_path, suffix):
+    frame = pl.DataFrame({"^x.*$": ["1.5"] * 4, "x1": ["2.5"] * 4, "label": ["a", "b"] * 2})
+    {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[suffix](
+        tmp_path / f"a.{suffix}"
+    )
+    with pytest.raises(DataError, match=r"a column called '\^x\.\*\$', which stands for many columns"):
+        table.open(tmp_path / f"a.{suffix}", target="label")
 
 
 def test_parquet_and_json_lines_give_the_same_table(tmp_path):

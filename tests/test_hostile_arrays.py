@@ -109,6 +109,14 @@ def test_arrays_larger_than_memory_are_refused_with_both_numbers(tmp_path, monke
         idx.open(path)
 
 
+def test_an_idx_file_of_nothing_is_refused(tmp_path):
+    """Beside a side of 0 the others may be as large as they like: found by a search."""
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(struct.pack(">HBBIII", 0, 8, 3, 2**32 - 1, 2**32 - 3, 0))
+    with pytest.raises(DataError, match=r"holds nothing: its header says \(4294967295, 4294967293, 0\)"):
+        idx.open(path)
+
+
 def test_a_member_with_two_names_is_refused(tmp_path):
     """The second one, in front of its bytes, is no UTF-8: found by a search."""
     file = io.BytesIO()

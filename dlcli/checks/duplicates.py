@@ -56,8 +56,4 @@ def _contents(subject: Subject, name: str) -> list:
     part = subject.parts[name]
     if subject.data.kind != "table":
         return splits.contents(subject.data.kind, part)
-    return (
-        part.x.select(list(subject.columns)).hash_rows(seed=0).to_list()
-        if subject.columns
-        else list(np.arange(len(part)))
-    )
+    return part.x[list(subject.columns)].hash_rows(seed=0).to_list() if subject.columns else list(np.arange(len(part)))

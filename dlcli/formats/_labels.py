@@ -68,7 +68,7 @@ def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabe
         extra = [column for column in frame.columns if column not in columns]
         if extra:
             warnings.append(f"columns only in the {name} file are not used: {some(extra)}")
-        kept[name] = frame.select(columns)
+        kept[name] = frame[columns]  # `select` would take names like * for patterns
     return {"all": kept[main]} if len(kept) == 1 and main == "train" else kept
 
 
@@ -149,7 +149,7 @@ def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: 
     for name in features:
         if frame.height < 20 or count < 2 or frame[name].n_unique() != count:
             continue
-        if frame.select([name, target]).n_unique() == count:
+        if frame[[name, target]].n_unique() == count:
             telling.append(repr(name))
     if telling:
         which = f"column {telling[0]} tells" if len(telling) == 1 else f"{len(telling)} columns tell"

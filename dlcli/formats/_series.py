@@ -41,7 +41,7 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
     lower = {name.lower(): name for name in frame.columns}
     if {"year", "month", "day"} <= set(lower):
         names = [lower[part] for part in ("year", "month", "day", "hour") if part in lower]
-        moments = _assembled(frame.select(names))
+        moments = _assembled(frame[names])
         if moments is not None:
             return Clock(moments, names)
     for name, kind in kinds.items():
@@ -135,7 +135,7 @@ def _key(frame, kinds, clock: Clock, channels) -> str | None:
         if kind == "numeric" and len(channels) < 2:
             continue
         count = frame[column].n_unique()
-        if 2 <= count <= frame.height // 3 and timed.select([column, "__time"]).n_unique() == frame.height:
+        if 2 <= count <= frame.height // 3 and timed[[column, "__time"]].n_unique() == frame.height:
             return column
     return None
 

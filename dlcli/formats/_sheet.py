@@ -40,10 +40,13 @@ def read(
     if header not in ("auto", "yes", "no"):
         raise DataError(f"data.header={header!r} is not known.", "it is auto, yes or no.")
     if path.suffix.lower() == ".parquet":
-        return Sheet(_parquet.read(path), True)
+        frame = _parquet.read(path)
+        _check_names(path, frame.columns)
+        return Sheet(frame, True)
     encoding, warnings = _encoding.find(path, encoding)
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         frame, lost = _json_lines.read(path, encoding, unreadable=unreadable)
+        _check_names(path, frame.columns)
         return Sheet(frame, True, warnings + lost)
     rows = _delimited.read(path, encoding, delimiter=delimiter, unreadable=unreadable)
     sheet = _named(path, rows.frame, rows.first, header)
@@ -87,6 +90,12 @@ def _check_names(path: Path, names: list[str]) -> None:
         raise DataError(
             f"{path} has a column whose name has {len(long[0]):,} characters: {_short(long[0])}.",
             f"names have at most {LONGEST_NAME:,}; if there is no header line: --set data.header=no.",
+        )
+    # polars takes it for a regular expression wherever it can, in methods of the column itself too
+    patterns = [name for name in names if name.startswith("^") and name.endswith("$")]
+    if patterns:
+        raise DataError(
+            f"{path} has a column called {patterns[0]!r}, which stands for many columns.", "rename it: no ^ in front."
         )
 
 

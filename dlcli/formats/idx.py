@@ -69,6 +69,8 @@ def read(path: Path) -> np.ndarray:
     try:
         with gzip.open(path) if packed else path.open("rb") as file:
             dtype, shape = _header(file, path)
+            if 0 in shape:
+                raise DataError(f"{path.name} holds nothing: its header says {shape}.")
             size = math.prod(shape) * dtype.itemsize
             if size > min(MAX_BYTES, max(stored * MAX_RATIO, RATIO_FROM) if packed else stored):
                 raise DataError(f"{path.name} says it holds {size:,} bytes, but is a file of {stored:,}.")
@@ -137,7 +139,7 @@ def _labels_of(images: Path) -> Path | None:
 
 def _pixels(path: Path) -> np.ndarray:
     pixels = read(path)
-    if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or 0 in pixels.shape:
+    if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4):
         raise DataError(f"{path.name} holds {pixels.dtype} of shape {pixels.shape}: no images of bytes.")
     if pixels.ndim == 4 and pixels.shape[3] not in (1, 3):
         raise DataError(f"{path.name} has {pixels.shape[3]} channels; 1 or 3 are possible.")

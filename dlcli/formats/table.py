@@ -96,7 +96,7 @@ def _without(frame, drop: str, path: Path):
     for name in names:
         if name not in frame.columns:
             raise _no_column(path, name, frame.columns)
-    return frame.drop(names)
+    return frame[[name for name in frame.columns if name not in names]]
 
 
 def _kinds(sheets: dict, warnings: list[str]) -> dict[str, str]:
