@@ -3,6 +3,7 @@
 import keras
 
 from dlcli.config import FitConfig
+from dlcli.muon import Muon
 
 
 def optimizer(fit: FitConfig, steps: int) -> keras.Optimizer:
@@ -15,7 +16,7 @@ def optimizer(fit: FitConfig, steps: int) -> keras.Optimizer:
         "adam": keras.optimizers.Adam,
         "sgd": keras.optimizers.SGD,
         "lion": keras.optimizers.Lion,
-        "muon": keras.optimizers.Muon,
+        "muon": Muon,
         "rmsprop": keras.optimizers.RMSprop,
         "adadelta": keras.optimizers.Adadelta,
     }

@@ -46,3 +46,32 @@ def test_freezing_layers_changes_nothing_for_the_others():
     assert [less[f"body{i}/kernel"] for i in range(3)] == [0, 0, 0]
     for i in range(3, 8):
         assert less[f"body{i}/kernel"] == pytest.approx(found[f"body{i}/kernel"], rel=1e-3)
+
+
+def test_muon_turns_attention_and_convolutions_as_the_matrices_they_are():
+    """A step is a matrix of equal singular values, 0.2 sqrt(longer side) of the rate each (Liu et al., 2025): Newton
+    and Schulz's iteration leaves them between 0.7 and 1.2. What is no matrix goes by the rate, as AdamW's first step."""
+    inputs = x = keras.Input((6, 8, 16))
+    x = layers.Conv2D(32, 3, name="conv")(x)
+    x = layers.DepthwiseConv2D(2, name="thin")(x)
+    x = layers.Reshape((-1, 32))(x)
+    x = layers.MultiHeadAttention(4, 8, name="attention")(x, x)
+    model = keras.Model(inputs, layers.Dense(3, name="head_logits")(x))
+    fit = FitConfig(
+        optimizer="muon", learning_rate=0.01, weight_decay=0, schedule="constant", warmup=0, clip_norm=None
+    )  # fmt: skip
+    sides = {"conv/kernel": (144, 32), "attention/attention_output/kernel": (32, 32)}
+    sides |= {f"attention/{name}/kernel": (32, 32) for name in ("query", "key", "value")}
+    rng = np.random.default_rng(0)
+    gradients = {weight.path: rng.normal(size=weight.shape) for weight in model.weights}
+    for path, side in sides.items():  # singular values from 0.2 to 1
+        u, _, v = np.linalg.svd(gradients[path].reshape(side), full_matrices=False)
+        gradients[path] = ((u * np.linspace(0.2, 1, len(v))) @ v).reshape(gradients[path].shape)
+    before = [weight.numpy() for weight in model.weights]
+    optimizer(fit, 10).apply([gradients[weight.path].astype("float32") for weight in model.weights], model.weights)
+    moved = {weight.path: old - weight.numpy() for weight, old in zip(model.weights, before, strict=True)}
+    for path, side in sides.items():
+        values = np.linalg.svd(moved[path].reshape(side), compute_uv=False) / (0.01 * 0.2 * max(side) ** 0.5)
+        assert 0.65 < values.min() and values.max() < 1.25, (path, values)
+    for path in ("thin/kernel", "head_logits/kernel", "attention/value/bias", "conv/bias"):
+        assert np.abs(moved[path]) == pytest.approx(0.01, rel=0.01), path
