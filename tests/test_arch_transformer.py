@@ -34,8 +34,12 @@ def batch(task: language_modeling.Task) -> tuple:
 
 @pytest.mark.parametrize(
     ("arch", "options"),
-    [(encoder, {"width": 16, "depth": 2, "heads": 2}), (textcnn, {"width": 16, "filters": 5})],
-    ids=["encoder", "textcnn"],
+    [
+        (encoder, {"width": 16, "depth": 2, "heads": 2}),
+        (gpt, {"width": 16, "depth": 2, "heads": 2}),
+        (textcnn, {"width": 16, "filters": 5}),
+    ],
+    ids=["encoder", "gpt", "textcnn"],
 )
 def test_padding_changes_nothing(arch, options):
     """The same text in a longer model with the same weights has the same probabilities."""

@@ -13,6 +13,7 @@ after those 2 000 steps (1.604 at half the rate) against 1.725 with AdamW at 1e-
 from keras import layers
 
 from dlcli.architectures.transformer._block import stack
+from dlcli.layers import MaskedConv1D
 
 OFFERS = {"tokens", "causal"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
@@ -45,6 +46,6 @@ def build(
     neighbours: positions, itself the last, that the convolution before the blocks looks at; 1 is none."""
     x = task.embed(width)  # (B, T, width)
     if neighbours > 1:
-        y = layers.Conv1D(width, neighbours, padding="causal", activation="relu", name="local_conv")(x)
+        y = MaskedConv1D(width, neighbours, padding="causal", activation="relu", name="local_conv")(x)
         x = layers.Add(name="local_add")([x, y])
     return task.model(stack(x, depth=depth, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout, causal=True))
