@@ -84,7 +84,7 @@ def load(backend: str) -> None:
 def _unseen(*names: str) -> Iterator[None]:
     """Let an import find no such packages: what TensorFlow and Keras wrap, in parts that nothing here uses.
 
-    A third of their start went into these two. Who imports them afterwards finds them.
+    More than a quarter of their start went into these two. Who imports them afterwards finds them.
     """
     absent = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))

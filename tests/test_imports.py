@@ -91,7 +91,7 @@ def test_files_stay_small(path):
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_keras_starts_without_what_it_only_wraps(backend):
-    """A third of the start; and who wants them afterwards has them."""
+    """More than a quarter of the start; and who wants them afterwards has them."""
     pytest.importorskip(backend)
     program = (
         "import sys\nfrom dlcli import backend\n"

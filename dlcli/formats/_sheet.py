@@ -95,7 +95,8 @@ def _check_names(path: Path, names: list[str]) -> None:
     patterns = [name for name in names if name.startswith("^") and name.endswith("$")]
     if patterns:
         raise DataError(
-            f"{path} has a column called {patterns[0]!r}, which stands for many columns.", "rename it: no ^ in front."
+            f"{path} has a column called {_short(patterns[0])!r}, which stands for many columns.",
+            "rename it: no ^ in front.",
         )
 
 
