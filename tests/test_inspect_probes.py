@@ -34,6 +34,21 @@ def test_held_out_predictions_are_those_of_a_refit_without_the_fold(d):
         np.testing.assert_allclose(predictions[folds == fold], refit.predict(scored(x)[folds == fold]), atol=1e-9)
 
 
+@pytest.mark.parametrize("d", [5, 60])
+def test_other_rows_are_told_as_by_a_ridge_of_scikit_learn(d):
+    """For d < n and d > n, a column that does not vary among them, and numbers of classes that are not 0, 1, 2."""
+    rng = np.random.default_rng(4)
+    x, asked = rng.normal(size=(40, d)) * 3 + 1, rng.normal(size=(200, d)) * 3 + 1
+    x[:, 2] = 5.0
+    labels = 7 * (x[:, 0] > 1) + 2 * (x[:, 1] > 1)
+    ridge, live = Ridge(x), np.arange(d) != 2
+    targets = np.eye(10)[labels][:, [0, 2, 7, 9]]
+    strength = ridge.strengths[ridge._errors(targets).sum(axis=1).argmin()]
+    refit = SklearnRidge(alpha=strength).fit(scored(x[:, live]), targets)
+    expected = refit.predict(((asked - x.mean(axis=0)) / x.std(axis=0).clip(1e-9))[:, live])
+    np.testing.assert_array_equal(ridge.predict(labels, asked), np.array([0, 2, 7, 9])[expected.argmax(axis=1)])
+
+
 @pytest.mark.parametrize("d", [4, 50])
 def test_the_strength_is_chosen_by_true_leave_one_out_error(d):
     """The leverage formula equals forty refits, each without one example."""

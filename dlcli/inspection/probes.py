@@ -20,7 +20,9 @@ class Ridge:
     """
 
     def __init__(self, x: np.ndarray):
-        z = _scored(np.asarray(x, "float64"))
+        x = np.asarray(x, "float64")
+        self._live, self._mean, self._spread = _live(x)
+        self._z = z = self._scored(x)
         n, d = z.shape
         if d < n:
             values, vectors = np.linalg.eigh(z.T @ z)
@@ -54,6 +56,15 @@ class Ridge:
         # equal but for rounding is equal: else the order of additions would decide, which a backend is free in
         return predictions.round(6).argmax(axis=1) == codes
 
+    def predict(self, labels: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The class (m,) of each row of x (m, d), which were not fitted to, by what was fitted to labels (n,)."""
+        classes, codes = np.unique(labels, return_inverse=True)
+        targets = np.eye(len(classes))[codes]
+        strength = self.strengths[self._errors(targets).sum(axis=1).argmin()]
+        directions = self._z.T @ (self.basis / (self.values + strength))  # (d, rank)
+        found = self._scored(np.asarray(x, "float64")) @ (directions @ (self.basis.T @ targets)) + targets.mean(axis=0)
+        return classes[found.round(6).argmax(axis=1)]
+
     def r2(self, targets: np.ndarray) -> np.ndarray:
         """Share of the variance of held-out targets that is predicted.  targets (n, k) -> (k,), at most 1.
 
@@ -81,6 +92,10 @@ class Ridge:
             hat = shrunk[rows] @ self.basis[rows].T + 1 / len(targets)
             predictions[rows] = targets[rows] - np.linalg.solve(np.eye(len(rows)) - hat, residuals[rows])
         return predictions
+
+    def _scored(self, x: np.ndarray) -> np.ndarray:
+        """Columns that vary in what was fitted to, with mean 0 and deviation 1 there."""
+        return (x[:, self._live] - self._mean) / self._spread
 
     def _errors(self, targets: np.ndarray) -> np.ndarray:
         """Leave-one-out squared error of every strength, by leverage.  targets (n, k) -> (strengths, k)."""
@@ -145,8 +160,8 @@ def guessed(types: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return (others.argmax(axis=1) == labels) & (others.max(axis=1) > 0)
 
 
-def _scored(x: np.ndarray) -> np.ndarray:
-    """Each column with mean 0 and standard deviation 1; columns that do not vary are gone."""
+def _live(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which columns vary, bool (d,), and the means and deviations of those."""
     if not np.isfinite(x).all():
         raise DlcliError(
             f"{int((~np.isfinite(x)).sum())} of {x.size} values of a layer are not finite.",
@@ -154,7 +169,7 @@ def _scored(x: np.ndarray) -> np.ndarray:
         )
     spread = x.std(axis=0)
     live = spread > ROUNDING * np.abs(x).max(axis=0)
-    return (x[:, live] - x[:, live].mean(axis=0)) / spread[live]
+    return live, x[:, live].mean(axis=0), spread[live]
 
 
 def _folds(codes: np.ndarray, groups: np.ndarray | None = None) -> np.ndarray:

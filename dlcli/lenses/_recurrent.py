@@ -19,7 +19,8 @@ class Stream:
 
     key: of the visit (of the Bidirectional, where it is inside one).  direction: "", or "forward" and
     "backward".  x (B, T, C), h (B, T, units): float32.  before: the state that each step began with.
-    mask: bool (B, T), the steps that the cell took.  backwards: step 0 is the sequence's last.
+    first: the initial states.  mask: bool (B, T), the steps that the cell took.  backwards: step 0 is the
+    sequence's last.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Stream:
     x: np.ndarray
     h: np.ndarray
     before: np.ndarray
+    first: list[np.ndarray]
     mask: np.ndarray
     backwards: bool
 
@@ -100,14 +102,15 @@ def _stream(visit: Visit, layer, direction: str) -> Stream:
     mask = np.ones(x.shape[:2], bool) if mask is None else ops.convert_to_numpy(mask).astype(bool)
     if layer.go_backwards:  # Keras returns the states in the order of the cell
         x, mask = x[:, ::-1], mask[:, ::-1]
-    first = _numbers(states[0]) if states else np.zeros_like(h[:, 0])
+    first = [_numbers(state) for state in states] or [np.zeros_like(h[:, 0]) for _ in layer.state_size]
     return Stream(
         key=visit.key,
         direction=direction,
         cell=layer.cell,
         x=x,
         h=h,
-        before=_before(h, mask, first),
+        before=_before(h, mask, first[0]),
+        first=first,
         mask=mask,
         backwards=bool(layer.go_backwards),
     )

@@ -1,0 +1,114 @@
+"""Whether a recurrent layer forgets or magnifies what was: its largest Lyapunov exponent on the user's data."""
+
+import numpy as np
+from keras import layers, ops
+
+from dlcli.inspection.gradients import gradients
+from dlcli.inspection.view import Finding, View
+from dlcli.lenses._places import reported, short
+from dlcli.lenses._recurrent import Stream, examples, streams
+
+BUDGET = "standard"
+FAMILIES = ("rnn", "autoencoder", "transformer")
+EXAMPLES, STEPS = 16, 256
+# Steps that are gone back over before the direction is made a unit again: within float32, whatever the exponent.
+_STRIDE = 8
+
+
+def look(view: View) -> Finding | None:
+    if not any(isinstance(visit.layer, layers.RNN | layers.Bidirectional) for visit in view.visits):
+        return None
+    x = examples(view, EXAMPLES)
+    if x is None:
+        return None
+    found, _ = streams(view.subject.model, x)  # what is left out is told by the lens of gates
+    names, rows, finding = reported(view), [], Finding()
+    for number, stream in enumerate(found):
+        each = exponents(stream, np.random.default_rng([view.seed, 17, number]))
+        each = each[~np.isnan(each)]
+        if not len(each):
+            continue
+        said = _said(each)
+        rows.append([short(stream.key), stream.direction, *said, len(each)])
+        if stream.key in names and stream.direction != "backward":
+            finding.own[names[stream.key]] = {"lyapunov": said[0]}
+    if not rows:
+        return None
+    finding.tables.append(
+        {
+            "title": "Stability",
+            "columns": ["layer", "direction", "exponent", "±", "lasts", "sequences"],
+            "rows": rows,
+            "note": "Per step: below 0 a small change of the state dies out, to a third after so many steps as it lasts; "
+            "above 0 it grows, and the state depends on all that was (chaos).",
+        }
+    )
+    finding.methods.append(
+        {
+            "name": "Lyapunov exponent",
+            "formula": "mean log growth, per step, of a random direction that is taken back through the Jacobians of all "
+            "states of the layer, in the middle half of the steps of each sequence of the data; ± 1.96 standard errors",
+            "source": "Benettin, Galgani, Giorgilli & Strelcyn, 1980; of networks: Engelken, Wolf & Abbott, 2023",
+        }
+    )
+    return finding
+
+
+def exponents(stream: Stream, rng: np.random.Generator) -> np.ndarray:
+    """The largest exponent (B,) of each sequence in nats per step; -inf where nothing lasts, NaN for fewer than 8 steps.
+
+    A direction is multiplied by the transposed Jacobian of step after step, from the last to the first: products
+    of Jacobians and of their transposes grow alike.  The last quarter of the steps only turns it to where growth
+    is largest, and in the first quarter the states still come from where they began: neither is counted.
+    """
+    x, mask = stream.x[:, :STEPS], stream.mask[:, :STEPS]
+    stride = int(np.clip(x.shape[1] // 8, 1, _STRIDE))
+    starts = list(range(0, x.shape[1] - stride + 1, stride))
+    pieces = [(x[:, at : at + stride], mask[:, at : at + stride]) for at in starts]
+    rnn = layers.RNN(stream.cell, return_state=True)
+
+    def after(states, piece):
+        values, taken = piece
+        return rnn(values, initial_state=states, mask=ops.convert_to_tensor(taken), training=False)[1:]
+
+    before = [stream.first]
+    for piece in pieces[:-1]:
+        before.append([ops.convert_to_numpy(state) for state in after(before[-1], piece)])
+    direction = [rng.standard_normal(state.shape) for state in stream.first]
+    length = mask[:, : starts[-1] + stride].sum(axis=1)
+    left, growth, counted = length.copy(), np.zeros(len(x)), np.zeros(len(x))
+    for states, piece in zip(reversed(before), reversed(pieces), strict=True):
+        direction = _unit(direction)
+
+        def along(*given, direction=direction, piece=piece):
+            made = after(list(given), piece)
+            return sum(ops.sum(a * ops.cast(d, a.dtype)) for a, d in zip(made, direction, strict=True))
+
+        _, direction = gradients(along, states)
+        steps = piece[1].sum(axis=1)
+        inside = (left <= 0.75 * length) & (left - steps >= 0.25 * length) & (steps > 0)
+        with np.errstate(divide="ignore"):
+            growth += np.where(inside, np.log(_size(direction)), 0.0)
+        counted += np.where(inside, steps, 0)
+        left = left - steps
+    return np.where((length >= 8) & (counted > 0), growth / np.maximum(counted, 1), np.nan)
+
+
+def _size(direction: list[np.ndarray]) -> np.ndarray:
+    """Length (B,) of a direction in all states."""
+    return np.sqrt(sum((np.asarray(part, np.float64) ** 2).sum(axis=1) for part in direction))
+
+
+def _unit(direction: list[np.ndarray]) -> list[np.ndarray]:
+    size = _size(direction)
+    safe = np.where(size > 0, size, 1.0)[:, None]
+    return [(np.asarray(part, np.float64) / safe).astype(np.float32) for part in direction]
+
+
+def _said(each: np.ndarray) -> list:
+    """Exponent, its error and the steps after which a change has fallen to 1/e."""
+    if not np.isfinite(each).all():
+        return ["-inf", "–", "0"]
+    mean = float(each.mean())
+    error = f"{1.96 * each.std(ddof=1) / np.sqrt(len(each)):.3f}" if len(each) > 1 else "–"
+    return [round(mean, 3), error, f"{-1 / mean:.1f}" if mean < 0 else "–"]
