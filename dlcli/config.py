@@ -51,6 +51,7 @@ class FitConfig(BaseModel):
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     keep: int = Field(0, ge=0, description="checkpoints kept on the way, for inspect-layers --timeline")
     patience: int | None = Field(None, ge=1, description="epochs without a better score before stopping")
+    patience_steps: int = Field(0, ge=0, description="optimiser steps that patience lasts at least")
     save_every: float = Field(
         60.0, ge=0, description="seconds between checkpoints, all that a kill costs; 0: every batch"
     )
@@ -233,6 +234,8 @@ def fit_config(arch: Entry, options: dict[str, Any], task: Entry | None = None) 
         own = {**own, "steps": None, **of_task}
     if "epochs" in options:
         own.pop("steps", None)  # who names the epochs means them
+    if "patience" in options:
+        own.pop("patience_steps", None)
     optional = {name for name, field in FitConfig.model_fields.items() if type(None) in get_args(field.annotation)}
     given = {name: _plain(value) if name in optional else value for name, value in options.items()}
     return checked(FitConfig, {**own, **given}, "fit")

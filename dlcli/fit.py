@@ -134,7 +134,9 @@ class _Training:
             self.task,
             self.run,
             passes=course.per_epoch,
-            patience=settings.patience,
+            # of a small split an epoch is a few steps, after which no score has to be better
+            patience=settings.patience
+            and max(settings.patience, math.ceil(settings.patience_steps / len(self.batches))),
             plateau=settings.plateau if settings.schedule == "plateau" else None,
             least=settings.final,
             kept={round((i + 1) * self.epochs / settings.keep) for i in range(settings.keep)},

@@ -92,6 +92,15 @@ def test_the_best_epoch_is_restored_when_later_ones_are_worse(tmp_path):
     assert kept == pytest.approx(min(losses), rel=1e-3)
 
 
+@pytest.mark.parametrize(("steps", "waits"), [(0, 2), (30, 2), (160, 10)])
+def test_patience_lasts_as_many_steps_as_were_asked_for(tmp_path, steps, waits):
+    """An epoch of 16 steps: 160 of them are ten epochs, which a patience of two does not cut short."""
+    settings = {"optimizer": "sgd", "learning_rate": 0.9, "clip_norm": None, "schedule": "constant", "epochs": 60}
+    done = trained(tmp_path, patience=2, patience_steps=steps, **settings)
+    assert (done.epochs - done.best_epoch) // 2 == waits  # two passes over the data make an epoch
+    assert done.epochs < 60
+
+
 @pytest.mark.parametrize(
     ("logs", "best"),
     [
