@@ -9,6 +9,7 @@ import numpy as np
 
 from dlcli import sequences
 from dlcli.data import Examples, Span
+from dlcli.scaling import Scale
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,7 @@ class Windows:
 
     x, y: all spans' rows one after another (N, C), without and with gaps, and F rows of gaps
     behind each. span, at (n,): a window's span, and the row where its target begins.
-    offset: the row where a span begins.  scales: mean, spread and seasonal difference of the
-    columns, one row for each span.
+    offset: the row where a span begins.  scales: of the columns, one for each span.
     """
 
     x: np.ndarray
@@ -26,21 +26,17 @@ class Windows:
     span: np.ndarray
     at: np.ndarray
     offset: np.ndarray
-    scales: tuple[list, list, list]
+    scales: list[Scale]
     lookback: int
     horizon: int
 
     @classmethod
     def cut(cls, task, spans: list[Span]) -> "Windows":
         xs, ys, numbers, begins, offsets, offset = [], [], [], [], [], 0
-        scales = ([], [], [])
+        scales = [task.scale(span) for span in spans]
         history_only = [i for i, name in enumerate(task.columns) if name not in task.targets]
-        for number, span in enumerate(spans):
-            mean, spread = task.scale(span)
-            seasonal = task.seasonal.get(span.name, np.full(len(mean), np.nan))
-            for kept, values in zip(scales, (mean, spread, seasonal), strict=True):
-                kept.append(values)
-            rows = ((np.asarray(span.values, np.float64) - mean) / spread).astype(np.float32)
+        for number, (span, scale) in enumerate(zip(spans, scales, strict=True)):
+            rows = scale.inside(span.values).astype(np.float32)
             rows[~np.isfinite(rows)] = np.nan
             after = np.full((task.horizon, rows.shape[1]), np.nan, np.float32)
             ys.append(np.concatenate([rows, after]))

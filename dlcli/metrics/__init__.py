@@ -3,7 +3,7 @@
 from dlcli.metrics.anomaly import anomaly
 from dlcli.metrics.classification import classification
 from dlcli.metrics.cloze import cloze
-from dlcli.metrics.forecast import forecast, seasonal_scale
+from dlcli.metrics.forecast import MANY_SERIES, forecast, seasonal_scale
 from dlcli.metrics.generation import (
     density_coverage,
     frechet,
@@ -18,6 +18,7 @@ from dlcli.metrics.reconstruction import reconstruction, ssim
 from dlcli.metrics.regression import regression
 
 __all__ = [
+    "MANY_SERIES",
     "anomaly",
     "bootstrap",
     "classification",

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
 from dlcli.layers import ChannelsApart, ChannelsTogether, InstanceRestore, InstanceStandardize
 from dlcli.observed import ObservedError, observed_mae
+from dlcli.scaling import Scale, multiplicative
 from dlcli.windows import Sample, Windows, default_lookback, season_of, starts, time_at
 
 
@@ -21,7 +22,9 @@ class Task(task.Task):
     """Windows (L, C) of the past -> the next F steps of all C columns ("M" of the literature).
 
     Every column of every series is standardised by its training rows (a series that training did
-    not have: by its own history). x and y are in those units; MSE and MAE too, as published.
+    not have: by its own history). x and y are in those units; MSE and MAE too, as published. Many series without
+    negative values, whose changes are more alike in proportion than in size, are read and forecast on a logarithmic
+    scale; their scores are of the values themselves.
     Windows are one step apart, and their targets lie wholly inside a span's rows, so no target is
     shared between splits; histories may reach before the span. Gaps in a history take the last
     known value; gaps in a target count nowhere, nor do columns that are not in `targets`. Where a
@@ -52,11 +55,15 @@ class Task(task.Task):
     independent: bool
     linear: bool
     patch: int
-    # By the series' names: the mean and spread of each column in training, and the mean absolute
-    # difference between values one season apart there (the denominator of MASE; 0: none), original units.
+    logarithmic: bool = False
+    # By the series' names, of each column in training: what `scaling.Scale` holds; seasonal differences 0 where there
+    # are none. level, deviation and unit only on a logarithmic scale.
     mean: dict[str, list[float]]
     spread: dict[str, list[float]]
     seasonal: dict[str, list[float]]
+    level: dict[str, list[float]] = field(default_factory=dict)
+    deviation: dict[str, list[float]] = field(default_factory=dict)
+    unit: dict[str, list[float]] = field(default_factory=dict)
     windows: int
     per_pass: int = 16_384
 
@@ -73,14 +80,16 @@ class Task(task.Task):
         independent: bool = True,
         linear: bool = True,
         patch: int | None = None,
+        log: bool | None = None,
         per_pass: int = 16_384,
     ) -> "Task":
         """horizon: steps to forecast (default: the test rows of an archive, else 24).  lookback:
         steps of history that the model sees.  season: steps after which the series repeats.
         instance_norm: revin, last or none.  independent: every column by itself, through the same
         weights.  linear: what the network gives is added to a linear map of the window.  patch:
-        steps between the patches that it reads.  per_pass: training windows that one pass takes at most,
-        evenly from all series: neighbours are nearly the same."""
+        steps between the patches that it reads.  log: on a logarithmic scale (default: many series, none
+        with negative values, whose changes are more alike so).  per_pass: training windows that one pass takes
+        at most, evenly from all series: neighbours are nearly the same."""
         if instance_norm not in ("revin", "last", "none"):
             raise DataError(f"instance_norm is {instance_norm!r}.", "it must be revin, last or none.")
         if not len(train):
@@ -98,13 +107,19 @@ class Task(task.Task):
         lookback = lookback or default_lookback(int(np.median(rows)), horizon)
         season = season or data.about.get("season") or season_of(train.x[0])
         _count_gaps(data)
-        mean, spread, seasonal = {}, {}, {}
-        for span in train.x:
-            known = span.values[: span.stop]
-            mean[span.name], spread[span.name] = sequences.statistics([known])
+        known = [span.values[: span.stop] for span in train.x]
+        if log is None:
+            # of one table all columns count alike in the scores that are published, by the size of their errors
+            log = len(known) >= metrics.MANY_SERIES and multiplicative(known, season)
+        elif log and any((values < 0).any() for values in known):
+            raise DataError("log is set, and there are values below 0.", "leave it out: --set task.log=false.")
+        kept: dict[str, dict[str, list[float]]] = {name: {} for name in _SCALE}
+        for span, values in zip(train.x, known, strict=True):
             # Where the archive says what is test, "in-sample" is all that it gives to learn from (M4).
-            sample = span.values if "horizon" in data.about else known
-            seasonal[span.name] = np.nan_to_num(metrics.seasonal_scale(sample, season)).tolist()
+            sample = span.values if "horizon" in data.about else values
+            scale = Scale.of(values, seasonal=np.nan_to_num(metrics.seasonal_scale(sample, season)), logarithmic=log)
+            for name in _SCALE if log else _SCALE[:3]:
+                kept[name][span.name] = getattr(scale, name).tolist()
         columns = list(data.about.get("columns") or [f"column{i}" for i in range(widths.pop())])
         return cls(
             columns=columns,
@@ -116,9 +131,8 @@ class Task(task.Task):
             independent=independent,
             linear=linear,
             patch=patch or sequences.default_patch(lookback, 42),
-            mean=mean,
-            spread=spread,
-            seasonal=seasonal,
+            logarithmic=log,
+            **kept,
             windows=sum(len(starts(span, lookback, horizon)) for span in train.x),
             per_pass=per_pass,
         )
@@ -142,12 +156,13 @@ class Task(task.Task):
             return Sample(self._scored, self.per_pass)
         return self._scored
 
-    def scale(self, span: Span) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and spread (C,) of a series' columns, original units."""
-        if span.name in self.mean:
-            return np.array(self.mean[span.name]), np.array(self.spread[span.name])
-        mean, spread = sequences.statistics([span.values[: max(span.start, 1)]])
-        return np.array(mean), np.array(spread)
+    def scale(self, span: Span) -> Scale:
+        """Of a series' columns."""
+        if span.name not in self.mean:
+            nothing = np.full(len(self.columns), np.nan)
+            return Scale.of(span.values[: max(span.start, 1)], seasonal=nothing, logarithmic=self.logarithmic)
+        own = {name: np.array(getattr(self, name)[span.name]) for name in _SCALE[: None if self.logarithmic else 3]}
+        return Scale(**({"level": own["mean"], "deviation": own["spread"]} | own))
 
     def asked(self, examples: Examples) -> task.Source:
         """The last window of each series: what comes after its rows is to be forecast."""
@@ -223,20 +238,21 @@ class Task(task.Task):
         # A batch has no place for them: the series of the windows are those of the source made last.
         windows = self._scored
         assert len(windows) == len(measures["p"]), "report() scores what source() made last"
-        mean, spread, seasonal = (np.array(part)[windows.span] for part in windows.scales)
+        scale = Scale.each(windows.scales, windows.span)
         return metrics.forecast(
-            measures["y"],
-            measures["p"],
-            mean=mean,
-            std=spread,
-            mase_scale=seasonal,
+            scale.scored(measures["y"]),
+            scale.scored(measures["p"]),
+            mean=scale.level[:, 0],
+            std=scale.deviation[:, 0],
+            mase_scale=scale.seasonal[:, 0],
             season=self.season,
             series=windows.span,
             channels=self.columns,
         )
 
     def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
-        errors = np.square(measures["y"].astype(np.float64) - measures["p"])
+        scale = Scale.each(self._scored.scales, self._scored.span)
+        errors = np.square(scale.scored(measures["y"]).astype(np.float64) - scale.scored(measures["p"]))
         errors = errors.reshape(len(errors), -1)
         # windows may have gaps: so weighted, the mean is that of all known values
         return "mse", np.nansum(errors, axis=1) / np.isfinite(errors).sum(axis=1).mean()
@@ -249,9 +265,8 @@ class Task(task.Task):
         for number, span in enumerate(examples.x):
             if number not in last:
                 continue
-            mean, spread = self.scale(span)
             first = source.at[last[number]] - source.offset[number]
-            forecast = outputs["p"][last[number]] * spread + mean
+            forecast = source.scales[number].outside(outputs["p"][last[number]])
             for step, values in enumerate(forecast):
                 row = {"series": span.name} if len(examples.x) > 1 else {}
                 row["time"] = time_at(span, int(first) + step)
@@ -263,7 +278,12 @@ class Task(task.Task):
         return (
             f"{many}{len(self.columns)} columns, {self.windows} windows, "
             f"{self.lookback} steps of history -> {self.horizon} ahead, season {self.season}"
+            f"{', logarithmic scale' if self.logarithmic else ''}"
         )
+
+
+# What is kept of a series' scale; the last three where it is logarithmic.
+_SCALE = ("mean", "spread", "seasonal", "level", "deviation", "unit")
 
 
 def _count_gaps(data: Data) -> None:
