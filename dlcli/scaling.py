@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlcli import sequences
+from dlcli.metrics import seasonal_scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,30 @@ class Scale:
         if self.unit is None:
             return standardised
         return (self.outside(standardised) - self.level) / self.deviation
+
+
+# What a task keeps of each series' scale; the last three where it is logarithmic.
+_KEPT = ("mean", "spread", "seasonal", "level", "deviation", "unit")
+
+
+def kept(names: Sequence[str], known, samples, *, season: int, logarithmic: bool) -> dict[str, dict[str, list[float]]]:
+    """Fields of `Scale`, each by the names of series, JSON-able: seasonal differences are 0 where there are none.
+
+    known: rows (T, C) that each series is standardised by.  samples: those that its seasonal differences are of.
+    """
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in _KEPT}
+    for series, values, sample in zip(names, known, samples, strict=True):
+        seasonal = np.nan_to_num(seasonal_scale(sample, season))
+        scale = Scale.of(values, seasonal=seasonal, logarithmic=logarithmic)
+        for name in _KEPT if logarithmic else _KEPT[:3]:
+            found[name][series] = getattr(scale, name).tolist()
+    return found
+
+
+def restored(task, series: str) -> Scale:
+    """The scale of a series from what the task has kept."""
+    own = {name: np.array(getattr(task, name)[series]) for name in _KEPT if series in getattr(task, name)}
+    return Scale(**({"level": own["mean"], "deviation": own["spread"]} | own))
 
 
 def least(known: np.ndarray) -> np.ndarray:

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from keras import layers
 
-from dlcli import metrics, sequences, task
+from dlcli import metrics, scaling, sequences, task
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
 from dlcli.layers import ChannelsApart, ChannelsTogether, InstanceRestore, InstanceStandardize
 from dlcli.observed import ObservedError, observed_mae
-from dlcli.scaling import Scale, multiplicative
+from dlcli.scaling import Scale
 from dlcli.windows import Sample, Windows, default_lookback, season_of, starts, time_at
 
 
@@ -110,16 +110,12 @@ class Task(task.Task):
         known = [span.values[: span.stop] for span in train.x]
         if log is None:
             # of one table all columns count alike in the scores that are published, by the size of their errors
-            log = len(known) >= metrics.MANY_SERIES and multiplicative(known, season)
+            log = len(known) >= metrics.MANY_SERIES and scaling.multiplicative(known, season)
         elif log and any((values < 0).any() for values in known):
             raise DataError("log is set, and there are values below 0.", "leave it out: --set task.log=false.")
-        kept: dict[str, dict[str, list[float]]] = {name: {} for name in _SCALE}
-        for span, values in zip(train.x, known, strict=True):
-            # Where the archive says what is test, "in-sample" is all that it gives to learn from (M4).
-            sample = span.values if "horizon" in data.about else values
-            scale = Scale.of(values, seasonal=np.nan_to_num(metrics.seasonal_scale(sample, season)), logarithmic=log)
-            for name in _SCALE if log else _SCALE[:3]:
-                kept[name][span.name] = getattr(scale, name).tolist()
+        # Where the archive says what is test, "in-sample" is all that it gives to learn from (M4).
+        samples = [span.values for span in train.x] if "horizon" in data.about else known
+        kept = scaling.kept([span.name for span in train.x], known, samples, season=season, logarithmic=log)
         columns = list(data.about.get("columns") or [f"column{i}" for i in range(widths.pop())])
         return cls(
             columns=columns,
@@ -161,8 +157,7 @@ class Task(task.Task):
         if span.name not in self.mean:
             nothing = np.full(len(self.columns), np.nan)
             return Scale.of(span.values[: max(span.start, 1)], seasonal=nothing, logarithmic=self.logarithmic)
-        own = {name: np.array(getattr(self, name)[span.name]) for name in _SCALE[: None if self.logarithmic else 3]}
-        return Scale(**({"level": own["mean"], "deviation": own["spread"]} | own))
+        return scaling.restored(self, span.name)
 
     def asked(self, examples: Examples) -> task.Source:
         """The last window of each series: what comes after its rows is to be forecast."""
@@ -280,10 +275,6 @@ class Task(task.Task):
             f"{self.lookback} steps of history -> {self.horizon} ahead, season {self.season}"
             f"{', logarithmic scale' if self.logarithmic else ''}"
         )
-
-
-# What is kept of a series' scale; the last three where it is logarithmic.
-_SCALE = ("mean", "spread", "seasonal", "level", "deviation", "unit")
 
 
 def _count_gaps(data: Data) -> None:
