@@ -6,11 +6,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dlcli.inspection.view import View
+from dlcli.stimuli._level import CATEGORY
 
 # Above this the bare input gives the label away.
 LEAK = 0.10
-# Levels that a linear reader may read off pixels: colour is there already; so is the identity of a token.
-OPEN = {"colour", "step", "character", "word"}
+# Levels that a linear reader may read off pixels: colour is there already; so is the identity of a token, and the
+# user's classes are what they are.
+OPEN = {"colour", "step", "character", "word", CATEGORY}
 # Examples in all, and of each class, below which numbers are noise.
 FEW, FEW_OF_A_CLASS = 100, 5
 # Stimuli that lie so many times farther out than the data: a full grating is unlike any photograph, and
@@ -28,7 +30,9 @@ def checked(view: View) -> list[dict[str, Any]]:
         if view.strip is not None:
             with threadpool_limits(1):
                 reaches = {place.key: Reach(view.data.kept[place.key]) for place in view.places}
-                found += [gate for name in view.strip.rows if (gate := _distance(view, reaches, name))]
+                found += [
+                    gate for name in view.strip.rows if name != CATEGORY and (gate := _distance(view, reaches, name))
+                ]
     return found
 
 

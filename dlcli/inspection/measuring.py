@@ -9,11 +9,12 @@ import numpy as np
 
 from dlcli import __version__, registry
 from dlcli.errors import DlcliError
-from dlcli.inspection import gates, geometry, judged, levels_told, methods, strip, tap, taps, tree
+from dlcli.inspection import gates, geometry, judged, levels_told, methods, own_level, strip, tap, taps, tree
 from dlcli.inspection.rows import FEWER, KEPT, DataPass, data_pass
 from dlcli.inspection.subject import Subject, batch_size, batches
 from dlcli.inspection.view import Finding, View
 from dlcli.inspection.watch import Watch, timed
+from dlcli.stimuli._level import CATEGORY
 
 SCHEMA_VERSION = 1
 # Timed passes of a network that is not heavy, beyond one that warms up.
@@ -34,6 +35,8 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
 
 def _inspected(subject: Subject, *, budget: str, only: list[str], seed: int) -> tuple[dict[str, Any], View | None]:
     begun = time.perf_counter()
+    if budget != "static":
+        subject.stimuli = own_level.with_own(subject)
     visits = tap.traced(subject.model)
     rows = tree.layers(subject.model, visits)
     document = _static(subject, rows, budget, seed)
@@ -225,7 +228,7 @@ def _measured(document: dict[str, Any], view: View, findings: list[Finding]) -> 
         }
     if view.strip is not None and view.strip.levels:
         document["methods"] += methods.STANDARD
-        document["stimuli"] = sum(len(level.y) for level in view.strip.levels)
+        document["stimuli"] = sum(len(level.y) for level in view.strip.levels if level.name != CATEGORY)
         document["hierarchy"] = levels_told.hierarchy(view.strip)
         document["lost"] = levels_told.lost(view)
     document["methods"].append(methods.SEEDS)

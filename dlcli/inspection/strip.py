@@ -14,7 +14,7 @@ from dlcli.inspection.rows import raw
 from dlcli.inspection.subject import Stimuli, batches
 from dlcli.inspection.twin import untrained
 from dlcli.inspection.watch import Watch
-from dlcli.stimuli._level import Level
+from dlcli.stimuli._level import CATEGORY, Level
 from dlcli.store import each
 
 # Stimuli of each level: as many as intervals ask for, and fewer where a network takes so much work for
@@ -74,7 +74,8 @@ def strip(
 
 
 def _levels(stimuli: Stimuli, n: int, seed: int) -> list[Level]:
-    return registry.find("stimuli", stimuli.entry).load().levels(n=n, seed=seed, **stimuli.make)
+    found = registry.find("stimuli", stimuli.entry).load().levels(n=n, seed=seed, **stimuli.make)
+    return found if stimuli.own is None else [*found, stimuli.own]
 
 
 def _mixed(reads):
@@ -95,7 +96,7 @@ def _counts(level: Level, fed, rows, twins, keys: list[str], seed: int, known: d
         trained, controlled = zip(*each(read, keys, parallel=True), strict=True)
         known[level.name] = {
             "trained": np.stack(trained),
-            "input": _correct(Ridge(_input(fed, len(level.y))), level),
+            "input": _correct(Ridge(_input(fed, len(level.y), whole=level.name == CATEGORY)), level),
             "nuisance": None if level.group is not None else guessed(level.control, level.y),
             "control": np.stack(controlled),
             "control_labels": control,
@@ -127,11 +128,14 @@ def _correct(ridge: Ridge, level: Level) -> np.ndarray:
     return ridge.correct(level.y) if level.group is None else ridge.correct(level.y, level.group)
 
 
-def _input(fed, n: int) -> np.ndarray:
+def _input(fed, n: int, *, whole: bool) -> np.ndarray:
     """The bare input as rows, read as layers are read: which token stands at the position, the values
-    of a step, or a series' mean, deviation and last step; of pictures every pixel, which is stricter."""
+    of a step, or a series' mean, deviation and last step; of pictures every pixel, which is stricter, as all
+    steps of a series are where it is to be taken whole."""
     read, at = fed
     x = read(np.arange(n))
+    if whole:
+        return raw(x, n)
     values = np.asarray(keras.tree.flatten(x)[0])
     if "int" in str(values.dtype) and values.ndim == 2 and at is not None:
         return _one_hot(values[np.arange(n), at])

@@ -19,11 +19,13 @@ Read = Callable[[np.ndarray], Any]  # rows -> the model's input for these exampl
 @dataclass(frozen=True, kw_only=True)
 class Stimuli:
     """Which stimuli fit a model. entry: of the registry of stimuli.  make: the arguments of its
-    `levels` besides n and seed.  feed: a level -> (Read, positions (n,) in the model's input or None)."""
+    `levels` besides n and seed.  feed: a level -> (Read, positions (n,) in the model's input or None).
+    own: a level of the user's examples above them; its x are their numbers."""
 
     entry: str
     make: dict[str, Any]
     feed: Callable[[Level], tuple[Read, np.ndarray | None]]
+    own: Level | None = None
 
 
 @dataclass(kw_only=True)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# The level of the user's own classes, above those of stimuli.
+CATEGORY = "category"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Level:

@@ -1,0 +1,41 @@
+"""The user's own classes as the highest level, above all stimuli: what is in the picture, what kind of series it is."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dlcli.inspection.probes import control_types
+from dlcli.inspection.rows import raw
+from dlcli.inspection.subject import Stimuli, Subject
+from dlcli.stimuli._level import CATEGORY, Level
+
+# Examples that it is read from; fewer of all, or of a class, would tell nothing.
+MOST, LEAST, LEAST_OF_A_CLASS = 768, 100, 5
+# Texts have one already: the topic, read where no word gives it away.
+_ENTRIES = ("pictures", "series")
+
+
+def with_own(subject: Subject) -> Stimuli | None:
+    """The subject's stimuli, with its classes as one more level where there are enough examples of them.
+
+    Pixels may tell classes, and so may an untrained twin: only what the layers know beyond these counts, as for
+    any level.
+    """
+    stimuli, labels = subject.stimuli, subject.labels
+    if stimuli is None or stimuli.entry not in _ENTRIES or labels is None or subject.read is None:
+        return stimuli
+    classes, counts = np.unique(labels[:MOST], return_counts=True)
+    chosen = np.flatnonzero(np.isin(labels[:MOST], classes[counts >= LEAST_OF_A_CLASS]))
+    if len(chosen) < LEAST or len(np.unique(labels[chosen])) < 2:
+        return stimuli
+    classes, codes = np.unique(labels[chosen], return_inverse=True)
+    names = tuple(subject.classes[number] if subject.classes else str(number) for number in classes)
+    control = control_types(raw(subject.read(chosen), len(chosen)))
+    own = Level(name=CATEGORY, x=chosen, y=codes, names=names, control=control)
+
+    def feed(level: Level):
+        if level.name == CATEGORY:
+            return lambda rows: subject.read(level.x[rows]), None
+        return stimuli.feed(level)
+
+    return replace(stimuli, feed=feed, own=own)
