@@ -1,0 +1,89 @@
+"""The user's own classes as a level: gained where a network works them out, and nowhere else."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from dlcli.inspection import measuring, own_level
+from dlcli.inspection.subject import Subject, series
+
+STEPS = 48
+MOTIF = np.array([1, -1, 1, 1, -1, -1, 1, -1], np.float32)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def examples(rng, n):
+    """Noise with a motif somewhere, or with the same values in another order: a linear reader sees no difference."""
+    x, y = rng.normal(0, 0.3, (n, STEPS, 1)).astype("float32"), np.arange(n) % 2
+    for row, label in zip(x, y, strict=True):
+        at = rng.integers(0, STEPS - len(MOTIF))
+        row[at : at + len(MOTIF), 0] += 2 * (MOTIF if label else rng.permutation(MOTIF))
+    return x, y
+
+
+def detector():
+    """A matched filter among two that are not, its largest answer, and whether that is large."""
+    inputs = keras.Input((STEPS, 1))
+    x = layers.Conv1D(3, len(MOTIF), activation="relu", name="filters")(inputs)
+    x = layers.GlobalMaxPooling1D(name="largest")(x)
+    model = keras.Model(inputs, layers.Dense(2, name="answer")(x))
+    others = [np.roll(np.eye(1, len(MOTIF))[0], 3), np.ones(len(MOTIF)) / 8]
+    kernel = np.stack([MOTIF, *others], axis=1)[:, None]
+    model.get_layer("filters").set_weights([kernel.astype("float32"), np.float32([-10, 0, 0])])
+    model.get_layer("answer").set_weights([np.float32([[-1, 1], [0, 0], [0, 0]]), np.float32([2, -2])])
+    return model
+
+
+def inspected(x, y, **more):
+    subject = Subject(model=detector(), title="t", source="t", family="cnn", read=lambda rows: x[rows], count=len(x))
+    subject.labels, subject.classes = y, [f"class {i}" for i in range(int(y.max()) + 1)]
+    subject.stimuli = series((STEPS, 1), subject.read, len(x))
+    for name, value in more.items():
+        setattr(subject, name, value)
+    return measuring.inspect(subject, budget="standard", only=[], seed=0)[0]
+
+
+def test_classes_that_a_network_works_out_are_its_highest_level(rng):
+    """Not in the series, hardly in random filters, and nearly all of it behind the matched one."""
+    document = inspected(*examples(rng, 400))
+    assert document["hierarchy"]["levels"][-1] == "category"
+    rows = {row["name"]: row["levels"]["category"] for row in document["layers"] if row.get("levels")}
+    assert rows["answer"]["input"] < 0.3
+    assert rows["answer"]["trained"] > 0.9
+    assert rows["answer"]["learned"] > 0.5
+    assert document["hierarchy"]["emergence"]["category"] is not None
+    # the examples are no stimuli, and give nothing away by being themselves
+    assert document["stimuli"] == 400 * (len(document["hierarchy"]["levels"]) - 1)
+    assert "category" not in {gate["subject"] for gate in document["gates"]}
+
+
+def test_labels_without_any_meaning_are_not_learned(rng):
+    x, y = examples(rng, 400)
+    document = inspected(x, rng.permutation(y))
+    assert document["hierarchy"]["emergence"]["category"] is None
+
+
+@pytest.mark.parametrize(("n", "labels"), [(90, None), (400, "one"), (400, "none")])
+def test_too_few_examples_or_classes_make_no_level(rng, n, labels):
+    x, y = examples(rng, n)
+    subject = Subject(model=detector(), title="t", source="t", family="cnn", read=lambda rows: x[rows], count=n)
+    subject.labels = {None: y, "one": np.zeros(n, int), "none": None}[labels]
+    subject.stimuli = series((STEPS, 1), subject.read, n)
+    assert own_level.with_own(subject) is subject.stimuli
+
+
+def test_rare_classes_are_left_out(rng):
+    """Four of a kind tell nothing: they are no class of the level, and the others keep their names."""
+    x, y = examples(rng, 200)
+    y[:4] = 2
+    subject = Subject(model=detector(), title="t", source="t", family="cnn", read=lambda rows: x[rows], count=200)
+    subject.labels, subject.classes = y, ["no", "yes", "rare"]
+    subject.stimuli = series((STEPS, 1), subject.read, 200)
+    level = own_level.with_own(subject).own
+    assert level.names == ("no", "yes")
+    np.testing.assert_array_equal(level.x, np.arange(4, 200))
