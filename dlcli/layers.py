@@ -148,6 +148,26 @@ class InstanceRestore(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("dlcli")
+class SeasonalRepeat(layers.Layer):
+    """The last season of a window, over and over: (B, T, C) -> (B, horizon, C). A season of 1: the last value."""
+
+    def __init__(self, season, horizon, **kwargs):
+        super().__init__(**kwargs)
+        self.season = season
+        self.horizon = horizon
+
+    def call(self, inputs):
+        times = -(-self.horizon // self.season)
+        return ops.tile(inputs[:, -self.season :], (1, times, 1))[:, : self.horizon]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.horizon, input_shape[2])
+
+    def get_config(self):
+        return {**super().get_config(), "season": self.season, "horizon": self.horizon}
+
+
+@keras.saving.register_keras_serializable("dlcli")
 class ChannelsApart(layers.Layer):
     """Make every channel a series of its own: (B, T, C) -> (B * C, T, 1)."""
 

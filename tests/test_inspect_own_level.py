@@ -1,4 +1,4 @@
-"""The user's own classes as a level: gained where a network works them out, and nowhere else."""
+"""The user's own classes beside the levels: gained where a network works them out, and nowhere else."""
 
 import keras
 import numpy as np

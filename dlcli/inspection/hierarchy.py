@@ -33,7 +33,10 @@ LEVELS, LAYERS, SIGNIFICANT = 4, 4, 0.05  # of 4 levels only the perfect order i
 
 @dataclass(frozen=True, kw_only=True)
 class LevelCounts:
-    """Held-out correctness of one level.  Rows are layers (L, n), columns stimuli; control is None if not measured."""
+    """Held-out correctness of one level.  Rows are layers (L, n), columns stimuli; control is None if not measured.
+
+    ranked: whether it has a place in the order; not so for labels that lower levels may tell as well.
+    """
 
     name: str
     trained: np.ndarray
@@ -44,6 +47,7 @@ class LevelCounts:
     control: np.ndarray | None = None
     control_labels: np.ndarray | None = None
     group: np.ndarray | None = None  # (n,): stimuli of one group are drawn together, for they err together
+    ranked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,7 @@ class Level:
 @dataclass(frozen=True, kw_only=True)
 class Hierarchy:
     """levels in the given order; labels: a name per layer; order: names by emergence; tau and p None where fewer
-    than 4 levels emerged."""
+    than 4 levels emerged.  Labels, order and tau are of the ranked levels."""
 
     levels: tuple[Level, ...]
     labels: tuple[str, ...]
@@ -93,17 +97,18 @@ def measure(levels: list[LevelCounts], depths: np.ndarray, *, seed: int = 0) -> 
     """Levels from low to high, the depth of each layer (L,) rising -> what each layer adds, and whether in that order."""
     depths = np.asarray(depths, "float64")
     found = [_level(counts, depths, np.random.default_rng([seed, i])) for i, counts in enumerate(levels)]
-    measured = [level for level, _ in found]
-    emerged = [level for level in measured if level.emergence]
+    ranked = [one for one, counts in zip(found, levels, strict=True) if counts.ranked]
+    names, draws = [level for level, _ in ranked], [drawn for _, drawn in ranked]
+    emerged = [level for level in names if level.emergence]
     tau = p = None
     # a network in which next to nothing emerges has no order, however many levels it was asked for
-    said = "too few to test" if len(measured) < LEVELS or len(depths) < LAYERS else "no measurable hierarchy"
+    said = "too few to test" if len(names) < LEVELS or len(depths) < LAYERS else "no measurable hierarchy"
     if len(emerged) >= LEVELS and len(depths) >= LAYERS:
         tau, p = kendall(np.array([level.emergence.value for level in emerged]))
         said = f"tau = {tau:.2f}, p = {p:.3f}" if p < SIGNIFICANT else "no measurable hierarchy"
     return Hierarchy(
-        levels=tuple(measured),
-        labels=tuple(_label(measured, [draws for _, draws in found], layer) for layer in range(len(depths))),
+        levels=tuple(level for level, _ in found),
+        labels=tuple(_label(names, draws, layer) for layer in range(len(depths))),
         tau=tau,
         p=p,
         order=tuple(level.name for level in sorted(emerged, key=lambda level: level.emergence.value)),

@@ -8,6 +8,7 @@ from dlcli.inspection import coarse_to_fine
 from dlcli.inspection.hierarchy import LEVELS
 from dlcli.inspection.strip import Strip
 from dlcli.inspection.view import View
+from dlcli.stimuli._level import CATEGORY
 
 
 def level(level, number: int) -> dict[str, float]:
@@ -84,7 +85,9 @@ def _levels(found: dict[str, Any] | None, view: View) -> str:
         return "Levels were not measured: that takes --budget standard."
     said, order = found["said"], " > ".join(found["order"])
     absent = [name for name, emerged in found["emergence"].items() if emerged is None]
-    never = f" Not learned beyond the input and an untrained twin: {', '.join(absent)}." if absent else ""
+    classes = found["emergence"].get(CATEGORY)
+    at = f" The classes are worked out around layer {classes['value']:.1f}." if classes else ""
+    never = f"{at} Not learned beyond the input and an untrained twin: {', '.join(absent)}." if absent else at
     if said.startswith("tau"):
         return f"A measurable hierarchy ({said}): {order}.{never}"
     learned = f" Learned, in order of depth: {order}." if order else ""
@@ -92,7 +95,7 @@ def _levels(found: dict[str, Any] | None, view: View) -> str:
         return f"Too few levels or layers to test for a hierarchy.{learned}{never}"
     if found["tau"] is None:
         emerged = len(found["order"])
-        few = f"{emerged or 'none'} of {len(found['levels'])} levels emerged, and an order takes {LEVELS}"
+        few = f"{emerged or 'none'} of {len(set(found['levels']) - {CATEGORY})} levels emerged, and an order takes {LEVELS}"
         return f"No measurable hierarchy: {few}.{learned}{never}"
     return (
         f"No measurable hierarchy (tau = {found['tau']:.2f}, p = {found['p']:.3f}); in order of depth: {order}.{never}"

@@ -110,6 +110,12 @@ STANDARD = (
         "source": "",
     },
     {
+        "name": "category",
+        "formula": "the user's own classes, read as a level is: A of at most 768 examples, b with all of the bare input; without a "
+        "place in the order, since lower levels may tell them",
+        "source": "",
+    },
+    {
         "name": "untrained twin",
         "formula": "the same network, weights drawn anew from the distribution of each layer's own initialiser, batch statistics learned from the stimuli; for levels that emerge also a second one with new batch statistics; layer by layer the one that can be read better counts",
         "source": "",

@@ -1,4 +1,4 @@
-"""The user's own classes as the highest level, above all stimuli: what is in the picture, what kind of series it is."""
+"""The user's own classes as a level beside those of stimuli: what is in the picture, what kind of series it is."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def with_own(subject: Subject) -> Stimuli | None:
     """The subject's stimuli, with its classes as one more level where there are enough examples of them.
 
     Pixels may tell classes, and so may an untrained twin: only what the layers know beyond these counts, as for
-    any level.
+    any level. Lower levels may tell them too (a fox by its colour), so classes have no place in the order.
     """
     stimuli, labels = subject.stimuli, subject.labels
     if stimuli is None or stimuli.entry not in _ENTRIES or labels is None or subject.read is None:

@@ -115,6 +115,7 @@ def _counts(level: Level, fed, rows, twins, keys: list[str], seed: int, known: d
         untrained=np.stack(untrained)[best, np.arange(len(keys))],
         labels=level.y,
         group=level.group,
+        ranked=level.name != CATEGORY,
         **known[level.name],
     )
 

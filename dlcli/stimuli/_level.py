@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The level of the user's own classes, above those of stimuli.
+# The level of the user's own classes, beside those of stimuli: nobody has made sure that lower levels do not tell them.
 CATEGORY = "category"
 
 

@@ -3,7 +3,7 @@
 from keras import layers
 
 from dlcli.architectures.transformer._block import stack
-from dlcli.layers import ChannelsApart, ChannelsTogether, PatchEmbedding
+from dlcli.layers import ChannelsApart, ChannelsTogether, PatchEmbedding, SeasonalRepeat
 
 OFFERS = {"forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
@@ -22,15 +22,22 @@ def build(
     patch: int = 16,
     stride: int = 8,
     dropout: float = 0.3,
+    skip: bool = True,
 ):
     """The defaults are the paper's for small data (ETTh1), with norms before the blocks and not
     after.  patch, stride: steps in a patch, and between two."""
     x = task.embed()  # (B, L, C)
     channels = x.shape[-1]
-    x = ChannelsApart(name="apart")(x)  # (B * C, L, 1)
+    x = apart = ChannelsApart(name="apart")(x)  # (B * C, L, 1)
     x = PatchEmbedding(width, min(patch, x.shape[1]), strides=stride, fill="repeat", name="patches")(x)
     x = stack(x, depth=depth, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout)
     x = layers.Identity(name="features")(x)  # (B * C, N, width)
     x = layers.Flatten(name="head_flatten")(x)
+    share = layers.Dense(task.horizon, activation="sigmoid", name="head_share")(x)
     x = layers.Dense(task.horizon, name="head_forecast")(x)
+    if skip:
+        season = task.season if task.season <= apart.shape[1] else 1
+        before = SeasonalRepeat(season, task.horizon, name="head_before")(apart)
+        before = layers.Flatten(name="head_season")(before)
+        x = layers.Add(name="head_add")([x, layers.Multiply(name="head_part")([share, before])])
     return task.wrap(task.restore(ChannelsTogether(channels, name="head_together")(x)))
