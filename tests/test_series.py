@@ -18,6 +18,7 @@ from dlcli.formats import m4
 from dlcli.layers import (
     ChannelsApart,
     ChannelsTogether,
+    SeasonalRepeat,
     InstanceRestore,
     InstanceStandardize,
     MaskedConv1D,
@@ -107,6 +108,17 @@ def test_instance_normalisation_is_undone(rng, mode):
     if mode == "last":
         assert np.allclose(inside, x - x[:, -1:])
     assert np.allclose(InstanceRestore()([inside, level, spread]), x, atol=1e-3)
+
+
+@pytest.mark.parametrize(("season", "horizon"), [(1, 5), (4, 3), (4, 11), (12, 12)])
+def test_the_last_season_is_repeated(rng, season, horizon):
+    """As NumPy repeats it, for every channel, horizons that hold no whole number of seasons too."""
+    x = rng.normal(size=(3, 12, 2)).astype(np.float32)
+    layer = SeasonalRepeat(season, horizon)
+    expected = [[np.resize(row[-season:, channel], horizon) for channel in range(2)] for row in x]
+    np.testing.assert_array_equal(np.array(layer(x)), np.swapaxes(expected, 1, 2))
+    assert layer.compute_output_shape(x.shape) == (3, horizon, 2)
+    assert SeasonalRepeat.from_config(layer.get_config()).season == season
 
 
 def test_channels_apart_and_together(rng):

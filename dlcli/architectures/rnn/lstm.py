@@ -8,6 +8,8 @@ OFFERS = {"tokens", "series", "forecast", "causal"}
 TINY = {"units": 8, "depth": 1}
 SCALE = {"depth": "depth", "width": "units"}
 # jit: on a CPU XLA was slow to start on the loop over steps and no faster after it; on a GPU it forgoes cuDNN.
+# 3e-3: of a third of the training parts of Adiac, FaceAll and OSULeaf (UCR) 0.51, 0.93 and 0.86 were right then, and 0.34,
+# 0.90 and 0.82 with 1e-3.
 FIT = {
     "epochs": 20,
     "steps": 1500,
