@@ -18,12 +18,12 @@ from dlcli.formats import m4
 from dlcli.layers import (
     ChannelsApart,
     ChannelsTogether,
-    SeasonalRepeat,
     InstanceRestore,
     InstanceStandardize,
     MaskedConv1D,
     MaskedMaxPooling1D,
     PatchEmbedding,
+    SeasonalRepeat,
 )
 from dlcli.observed import observed_mae
 from dlcli.tasks import forecasting, sequence_classification

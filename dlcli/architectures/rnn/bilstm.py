@@ -12,7 +12,7 @@ FIT = {
     "epochs": 20,
     "steps": 1500,
     "batch_size": 32,
-    "learning_rate": 1e-3,
+    "learning_rate": 3e-3,
     "patience": 5,
     "patience_steps": 400,
     "jit": False,
