@@ -8,15 +8,7 @@ OFFERS = {"tokens", "series", "forecast", "causal"}
 TINY = {"units": 8, "depth": 1}
 SCALE = {"depth": "depth", "width": "units"}
 # jit: on a CPU XLA was slow to start on the loop over steps and no faster after it; on a GPU it forgoes cuDNN.
-FIT = {
-    "epochs": 20,
-    "steps": 1500,
-    "batch_size": 32,
-    "learning_rate": 3e-3,
-    "patience": 5,
-    "patience_steps": 400,
-    "jit": False,
-}
+FIT = {"steps": 1500, "batch_size": 32, "learning_rate": 3e-3, "patience": 5, "patience_steps": 400, "jit": False}
 
 
 def build(task, *, units: int = 64, depth: int = 2, dropout: float = 0.1):

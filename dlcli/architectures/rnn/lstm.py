@@ -10,15 +10,7 @@ SCALE = {"depth": "depth", "width": "units"}
 # jit: on a CPU XLA was slow to start on the loop over steps and no faster after it; on a GPU it forgoes cuDNN.
 # 3e-3: of a third of the training parts of Adiac, FaceAll and OSULeaf (UCR) 0.51, 0.93 and 0.86 were right then, and 0.34,
 # 0.90 and 0.82 with 1e-3.
-FIT = {
-    "epochs": 20,
-    "steps": 1500,
-    "batch_size": 32,
-    "learning_rate": 3e-3,
-    "patience": 5,
-    "patience_steps": 400,
-    "jit": False,
-}
+FIT = {"steps": 1500, "batch_size": 32, "learning_rate": 3e-3, "patience": 5, "patience_steps": 400, "jit": False}
 
 
 def build(task, *, units: int = 64, depth: int = 2, dropout: float = 0.1):
