@@ -86,9 +86,11 @@ def restored(task, series: str) -> Scale:
 
 
 def least(known: np.ndarray) -> np.ndarray:
-    """The smallest positive value (C,) of each column (T, C); 1 where there is none."""
-    positive = np.where(np.isfinite(known) & (known > 0), known, np.inf).min(axis=0, initial=np.inf)
-    return np.where(np.isfinite(positive), positive, 1.0)
+    """The smallest positive value (C,) of each column (T, C), but no billionth of the largest; 1 where there is none."""
+    positive = np.where(np.isfinite(known) & (known > 0), np.asarray(known, np.float64), np.nan)
+    there = np.isfinite(positive)
+    low, high = positive.min(axis=0, where=there, initial=np.inf), positive.max(axis=0, where=there, initial=0.0)
+    return np.where(there.any(axis=0), np.maximum(low, 1e-9 * high), 1.0)
 
 
 def multiplicative(many: Sequence[np.ndarray], season: int) -> bool:

@@ -42,6 +42,8 @@ def test_values_come_back_and_large_ones_are_seen_by_their_logarithm(rng):
     steps = np.diff(scale.inside(values)[3:, 0])
     assert steps[0] == pytest.approx(steps[1], rel=1e-4)
     np.testing.assert_array_equal(least(values), [1, 5])
+    # nothing is infinite because one value is next to nothing
+    np.testing.assert_allclose(least(np.array([[1e-300, 0, np.nan], [1e8, 0, -1]])), [0.1, 1, 1])
     np.testing.assert_allclose(
         scale.scored(scale.inside(values)), (values - np.nanmean(values, 0)) / np.nanstd(values, 0)
     )
