@@ -35,8 +35,6 @@ def inspect(subject: Subject, *, budget: str, only: list[str], seed: int) -> tup
 
 def _inspected(subject: Subject, *, budget: str, only: list[str], seed: int) -> tuple[dict[str, Any], View | None]:
     begun = time.perf_counter()
-    if budget != "static":
-        subject.stimuli = own_level.with_own(subject)
     visits = tap.traced(subject.model)
     rows = tree.layers(subject.model, visits)
     document = _static(subject, rows, budget, seed)
@@ -62,6 +60,7 @@ def _inspected(subject: Subject, *, budget: str, only: list[str], seed: int) -> 
     levels = None
     if depth >= 2 and subject.stimuli is not None:
         started = time.perf_counter()
+        subject.stimuli = own_level.with_own(subject, most=FEWER if heavy else KEPT)
         levels = strip.strip(
             subject.model, subject.stimuli, watch, keys, n=strip.FEWER if heavy else strip.STIMULI, size=size, seed=seed
         )

@@ -111,7 +111,7 @@ STANDARD = (
     },
     {
         "name": "category",
-        "formula": "the user's own classes, read as a level is: A of at most 768 examples, b with all of the bare input; without a "
+        "formula": "the user's own classes, read as a level is: A of at most 768 examples (256 for heavy networks), b with all of the bare input; without a "
         "place in the order, since lower levels may tell them",
         "source": "",
     },

@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 
 from dlcli.inspection.probes import control_types
-from dlcli.inspection.rows import raw
+from dlcli.inspection.rows import KEPT, raw
 from dlcli.inspection.subject import Stimuli, Subject
 from dlcli.stimuli._level import CATEGORY, Level
 
-# Examples that it is read from; fewer of all, or of a class, would tell nothing.
-MOST, LEAST, LEAST_OF_A_CLASS = 768, 100, 5
+# Fewer examples of all, or of a class, would tell nothing.
+LEAST, LEAST_OF_A_CLASS = 100, 5
 # Texts have one already: the topic, read where no word gives it away.
 _ENTRIES = ("pictures", "series")
 
 
-def with_own(subject: Subject) -> Stimuli | None:
-    """The subject's stimuli, with its classes as one more level where there are enough examples of them.
+def with_own(subject: Subject, *, most: int = KEPT) -> Stimuli | None:
+    """The subject's stimuli, with its classes as one more level where there are enough among the first `most` examples.
 
     Pixels may tell classes, and so may an untrained twin: only what the layers know beyond these counts, as for
     any level. Lower levels may tell them too (a fox by its colour), so classes have no place in the order.
@@ -24,8 +24,8 @@ def with_own(subject: Subject) -> Stimuli | None:
     stimuli, labels = subject.stimuli, subject.labels
     if stimuli is None or stimuli.entry not in _ENTRIES or labels is None or subject.read is None:
         return stimuli
-    classes, counts = np.unique(labels[:MOST], return_counts=True)
-    chosen = np.flatnonzero(np.isin(labels[:MOST], classes[counts >= LEAST_OF_A_CLASS]))
+    classes, counts = np.unique(labels[:most], return_counts=True)
+    chosen = np.flatnonzero(np.isin(labels[:most], classes[counts >= LEAST_OF_A_CLASS]))
     if len(chosen) < LEAST or len(np.unique(labels[chosen])) < 2:
         return stimuli
     classes, codes = np.unique(labels[chosen], return_inverse=True)
