@@ -156,6 +156,11 @@ def gates(stream: Stream) -> dict[str, np.ndarray]:
     return {letter: _numbers(cell.recurrent_activation(parts[at])) for letter, at in letters.items()}
 
 
+def present(view) -> bool:
+    """Whether the model has recurrent layers at all."""
+    return any(isinstance(visit.layer, layers.RNN | layers.Bidirectional) for visit in view.visits)
+
+
 def examples(view, most: int = 64):
     """Examples for an eager call whose hidden sequences stay within some 100 MB; None without any."""
     units = [layer.units for layer in _flat(view.subject.model) if hasattr(layer, "units")]

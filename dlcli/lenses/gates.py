@@ -1,11 +1,10 @@
 """Gates of recurrent layers: how often each is shut or open (Karpathy, Johnson & Fei-Fei, 2015)."""
 
 import numpy as np
-from keras import layers
 
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses._places import reported, short
-from dlcli.lenses._recurrent import Stream, examples, gates, streams
+from dlcli.lenses._recurrent import Stream, examples, gates, present, streams
 
 BUDGET = "fast"
 FAMILIES = ("rnn", "autoencoder", "transformer")
@@ -16,7 +15,7 @@ _NAMES = {"i": "input", "f": "forget", "o": "output", "z": "update", "r": "reset
 
 def look(view: View) -> Finding | None:
     """Share of steps and units at which each gate is below 0.1 and above 0.9; masked steps do not count."""
-    if not any(isinstance(visit.layer, layers.RNN | layers.Bidirectional) for visit in view.visits):
+    if not present(view):
         return None
     x = examples(view)
     if x is None:

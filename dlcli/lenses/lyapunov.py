@@ -6,7 +6,7 @@ from keras import layers, ops
 from dlcli.inspection.gradients import gradients
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses._places import reported, short
-from dlcli.lenses._recurrent import Stream, examples, streams
+from dlcli.lenses._recurrent import Stream, examples, present, streams
 
 BUDGET = "standard"
 FAMILIES = ("rnn", "autoencoder", "transformer")
@@ -16,7 +16,7 @@ _STRIDE = 8
 
 
 def look(view: View) -> Finding | None:
-    if not any(isinstance(visit.layer, layers.RNN | layers.Bidirectional) for visit in view.visits):
+    if not present(view):
         return None
     x = examples(view, EXAMPLES)
     if x is None:

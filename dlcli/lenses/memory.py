@@ -5,7 +5,7 @@ from keras import layers, ops
 
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses._places import reported, short
-from dlcli.lenses._recurrent import Stream, examples, streams
+from dlcli.lenses._recurrent import Stream, examples, present, streams
 
 BUDGET = "fast"
 FAMILIES = ("rnn", "autoencoder", "transformer")
@@ -17,7 +17,7 @@ _LAGS = 20
 
 def look(view: View) -> Finding | None:
     """Timescales and capacity on white noise of the data's scale; timescales on the data where the input is discrete."""
-    if not any(isinstance(visit.layer, layers.RNN | layers.Bidirectional) for visit in view.visits):
+    if not present(view):
         return None
     noise = _noise(view)
     x = examples(view) if noise is None else noise

@@ -38,11 +38,11 @@ def build(
     x = stack(x, depth=depth, heads=heads, mlp_ratio=mlp_ratio, dropout=dropout)
     x = layers.Identity(name="features")(x)  # (B * C, N, width)
     x = layers.Flatten(name="head_flatten")(x)
-    share = layers.Dense(task.horizon, activation="sigmoid", name="head_share")(x)
-    x = layers.Dense(task.horizon, name="head_forecast")(x)
+    forecast = layers.Dense(task.horizon, name="head_forecast")(x)
     if skip:
+        share = layers.Dense(task.horizon, activation="sigmoid", name="head_share")(x)
         season = task.season if task.season <= apart.shape[1] else 1
         before = SeasonalRepeat(season, task.horizon, name="head_before")(apart)
         before = layers.Flatten(name="head_season")(before)
-        x = layers.Add(name="head_add")([x, layers.Multiply(name="head_part")([share, before])])
-    return task.wrap(task.restore(ChannelsTogether(channels, name="head_together")(x)))
+        forecast = layers.Add(name="head_add")([forecast, layers.Multiply(name="head_part")([share, before])])
+    return task.wrap(task.restore(ChannelsTogether(channels, name="head_together")(forecast)))
