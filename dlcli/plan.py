@@ -94,7 +94,18 @@ def skipping(config: RunConfig) -> RunConfig:
 
 def open_data(entry: Entry, config: RunConfig) -> Data:
     """Read DATA by its format, with the `data.` options that the format has."""
-    return entry.load().open(Path(config.data), **configuration.coerce(entry, data_options(config), "data"))
+    options = configuration.coerce(entry, data_options(config), "data")
+    if "kind" in entry.options and (kind := _only_kind(config)):
+        options.setdefault("kind", kind)
+    return entry.load().open(Path(config.data), **options)
+
+
+def _only_kind(config: RunConfig) -> str | None:
+    """The one kind of data that the task works on, or that all tasks do which have the options that were given."""
+    asked = config.options("task").keys()
+    tasks = [registry.find("tasks", config.task)] if config.task else registry.entries("tasks").values()
+    kinds = {kind for task in tasks if asked <= task.options.keys() for kind in task.literal("KINDS", ())}
+    return kinds.pop() if (config.task or asked) and len(kinds) == 1 else None
 
 
 def data_options(config: RunConfig) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dlcli.cells import numbers, times
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
 
-TIME_NAMES = {"date", "time", "timestamp", "datetime", "month", "ds", "day", "week", "year"}
+TIME_NAMES = {"date", "time", "timestamp", "datetime", "month", "ds", "day", "week", "year", "ts", "epoch", "unix"}
 DAY = 86_400
 # Season by step; a shorter step than a day has the day as its season.
 SEASONS = {DAY: 7, 7 * DAY: 52, "month": 12, "quarter": 4, "year": 1, "business day": 5}
@@ -54,7 +54,8 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
     if first.lower() not in TIME_NAMES:
         return None
     values = numbers(frame[first])
-    if values.null_count() == 0 and values.min() > 1e8 and values.is_sorted():
+    ordered = values.is_sorted() or values.is_sorted(descending=True)
+    if values.null_count() == 0 and values.min() > 1e8 and ordered:
         scale = 1_000 if values.max() > 1e11 else 1_000_000  # Unix time in milliseconds or seconds
         return Clock((values.to_numpy() * scale).astype("int64").astype("datetime64[us]"), [first])
     if frame[first].n_unique() == frame.height and (values.null_count() or values.is_sorted()):
@@ -116,7 +117,8 @@ def series_of(
         "columns": channels,
         "target_columns": [target] if target else channels,
         "frequency": frequency.name if frequency else "row",
-        "season": frequency.season if frequency else _season_by_name(clock),
+        # None: told from the times, or from the values, when a task asks
+        "season": _season(frequency, clock),
         "time_columns": clock.columns,
         "series_column": key,
     }
@@ -126,13 +128,14 @@ def series_of(
 
 def _key(frame, kinds, clock: Clock, channels) -> str | None:
     """The column that names the series, where times repeat: with it, no time stands twice."""
-    if len(np.unique(clock.moments)) == frame.height:
+    repeated = 1 - len(np.unique(clock.moments)) / frame.height
+    if repeated < 0.01:  # a moment that was written down twice, or the hour that autumn repeats
         return None
     timed = frame.with_columns(pl.Series("__time", clock.moments.astype("int64")))
     for column, kind in kinds.items():
         if column in clock.columns or kind not in ("category", "id", "numeric"):
             continue
-        if kind == "numeric" and len(channels) < 2:
+        if kind == "numeric" and (len(channels) < 2 or repeated < 0.1):
             continue
         count = frame[column].n_unique()
         if 2 <= count <= frame.height // 3 and timed[[column, "__time"]].n_unique() == frame.height:
@@ -191,22 +194,12 @@ def frequency_of(moments: np.ndarray) -> Frequency | None:
     """The step between increasing moments (datetime64), when most steps have one length."""
     if len(moments) < 3:
         return None
-    months = moments.astype("datetime64[M]")
-    rest = moments - months.astype("datetime64[us]")
-    steps = np.diff(months).astype(int)
-    if (rest == rest[0]).all() and (steps > 0).all():
-        step = _commonest(steps)
-        places = np.cumsum(np.concatenate([[0], steps])) / step
-        word = {1: "month", 3: "quarter", 12: "year"}.get(step)
-        if (
-            word
-            and np.mean(steps == step) >= REGULAR
-            and (places % 1 == 0).all()
-            and places[-1] <= SPARSE * len(places)
-        ):
-            count = int(places[-1]) + 1
-            grid = (months[0] + np.arange(count) * step).astype("datetime64[us]") + rest[0]
-            return Frequency(f"1 {word}", SEASONS[word], places.astype(int), grid)
+    # Months, quarters and years are dated by one of their days, or by their last one, the day before a first.
+    for early in (np.timedelta64(0, "us"), np.timedelta64(DAY * 1_000_000, "us")):
+        found = _of_months(moments + early)
+        if found is not None:
+            found.grid = found.grid - early
+            return found
     seconds = np.diff(moments).astype("timedelta64[us]").astype(np.int64) / 1e6
     step = _commonest(seconds)
     if np.mean(seconds == step) < REGULAR:
@@ -230,6 +223,28 @@ def frequency_of(moments: np.ndarray) -> Frequency | None:
     return Frequency(name, season, places, grid)
 
 
+def _of_months(moments: np.ndarray) -> Frequency | None:
+    """Steps of whole months, between moments that lie equally far into theirs."""
+    months = moments.astype("datetime64[M]")
+    rest = moments - months.astype("datetime64[us]")
+    steps = np.diff(months).astype(int)
+    if (rest != rest[0]).any() or (steps <= 0).any():
+        return None
+    step = _commonest(steps)
+    places = np.cumsum(np.concatenate([[0], steps])) / step
+    word = {1: "month", 3: "quarter", 12: "year"}.get(step)
+    if (
+        word
+        and np.mean(steps == step) >= REGULAR
+        and (places % 1 == 0).all()
+        and places[-1] <= SPARSE * len(places)
+    ):
+        count = int(places[-1]) + 1
+        grid = (months[0] + np.arange(count) * step).astype("datetime64[us]") + rest[0]
+        return Frequency(f"1 {word}", SEASONS[word], places.astype(int), grid)
+    return None
+
+
 def _commonest(steps: np.ndarray):
     values, counts = np.unique(steps, return_counts=True)
     return values[counts.argmax()]
@@ -245,9 +260,11 @@ def _words(step: float) -> tuple[str, int]:
     return f"{step:g} second", season
 
 
-def _season_by_name(clock: Clock) -> int:
+def _season(frequency: Frequency | None, clock: Clock) -> int | None:
+    if frequency:
+        return frequency.season if frequency.places is not None else None
     name = clock.columns[0].lower() if clock.columns else ""
-    return {"month": 12, "date": 7, "day": 7, "week": 52}.get(name, 1)
+    return {"month": 12, "day": 7, "week": 52, "year": 1}.get(name)
 
 
 def _count_missing(spans, channels, warnings) -> None:

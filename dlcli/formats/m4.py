@@ -64,7 +64,7 @@ def _is_m4(file: Path) -> bool:
             first = stream.readline(2000).replace('"', "").split(",")
     except OSError:
         return False
-    return len(first) > 10 and first[:5] == ["V1", "V2", "V3", "V4", "V5"]
+    return len(first) > 5 and first[:5] == ["V1", "V2", "V3", "V4", "V5"]
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:

@@ -1,0 +1,103 @@
+"""Moments of tables as people write them: formats, offsets, ends of months, moments that stand twice."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dlcli.cli import app
+from dlcli.formats import m4, table
+from dlcli.windows import season_of
+
+QUARTERS = [datetime(2020, 1, 25) + i * timedelta(minutes=15) for i in range(400)]
+
+
+def series(tmp_path, stamps, head="when", **options):
+    lines = [f"{head},value", *(f"{stamp},{i % 7}.25" for i, stamp in enumerate(stamps))]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return table.open(path, **options)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "%m/%d/%Y %H:%M:%S",
+        "%d/%m/%Y %H:%M:%S",
+        "%m/%d/%Y %I:%M:%S %p",
+        "%d-%m-%Y %H:%M",
+        "%d-%b-%Y %H:%M",
+        "%Y-%m-%d %H:%M:%S+02:00",
+        "%Y-%m-%dT%H:%M:%S-0530",
+        "%Y-%m-%d %H:%M:%S UTC",
+    ],
+)
+@pytest.mark.parametrize("head", ["date", "when"])
+def test_moments_are_read_as_they_were_written(tmp_path, pattern, head):
+    data = series(tmp_path, [moment.strftime(pattern) for moment in QUARTERS], head)
+    assert (data.kind, data.about["frequency"], data.about["season"]) == ("series", "15 minute", 96)
+    assert data.splits["all"].x[0].times[:2] == ["2020-01-25T00:00:00", "2020-01-25T00:15:00"]
+
+
+@pytest.mark.parametrize("way", [1, -1])
+@pytest.mark.parametrize("pattern", ["%m/%d/%Y", "%d/%m/%Y"])
+def test_first_days_of_months_are_months_and_not_days_of_january(tmp_path, pattern, way):
+    months = [datetime(2000 + i // 12, 1 + i % 12, 1) for i in range(60)]
+    about = series(tmp_path, [moment.strftime(pattern) for moment in months[::way]]).about
+    assert (about["frequency"], about["season"]) == ("1 month", 12)
+
+
+@pytest.mark.parametrize(("months", "frequency", "season"), [(1, "1 month", 12), (3, "1 quarter", 4)])
+def test_last_days_of_months_have_a_regular_step(tmp_path, months, frequency, season):
+    firsts = np.datetime64("2000-01") + np.arange(1, 61) * months
+    data = series(tmp_path, firsts.astype("datetime64[D]") - 1)
+    assert (data.about["frequency"], data.about["season"]) == (frequency, season)
+    assert [time[:10] for time in data.splits["all"].x[0].times[:1]] == [str(firsts.astype("datetime64[D]")[0] - 1)]
+    assert not data.warnings
+
+
+def test_jitter_leaves_the_season_to_the_usual_step(tmp_path):
+    rng = np.random.default_rng(0)
+    stamps = [moment + timedelta(seconds=int(rng.integers(60))) for moment in QUARTERS]
+    data = series(tmp_path, stamps)
+    assert data.about["season"] is None
+    assert season_of(data.splits["all"].x[0]) == 96
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_unix_times_go_either_way(tmp_path, way):
+    stamps = [int(1_577_836_800 + 900 * i) for i in range(100)][::way]
+    assert series(tmp_path, stamps, "ts").about["frequency"] == "15 minute"
+
+
+def test_a_moment_that_stands_twice_makes_no_series_of_a_measured_column(tmp_path):
+    stamps = [*QUARTERS[:200], QUARTERS[199], *QUARTERS[200:]]
+    lines = ["when,first,second", *(f"{stamp},{i % 7}.25,{i * 7 % 50 / 10}" for i, stamp in enumerate(stamps))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    data = table.open(tmp_path / "a.csv")
+    assert (len(data.splits["all"]), data.about["series_column"]) == (1, None)
+    assert any("a time that stood before" in warning for warning in data.warnings)
+
+
+@pytest.mark.parametrize(("word", "horizon", "season"), [("Yearly", 6, 1), ("Quarterly", 8, 4)])
+def test_short_horizons_of_m4_are_test_files(tmp_path, word, horizon, season):
+    for part, length in (("train", 30), ("test", horizon)):
+        head = ",".join(f'"V{i + 1}"' for i in range(length + 1))
+        lines = [head, *(f'"Y{i}",' + ",".join(str(100 + i + t) for t in range(length)) for i in range(12))]
+        (tmp_path / f"{word}-{part}.csv").write_text("\n".join(lines) + "\n")
+    data = m4.open(tmp_path / f"{word}-train.csv")
+    assert (data.about["horizon"], data.about["season"], set(data.splits)) == (horizon, season, {"train", "test"})
+
+
+@pytest.mark.parametrize("head", ["category", "note"])
+def test_a_horizon_says_that_a_table_is_a_series(tmp_path, head):
+    """A column named like a label, or no times at all: what is asked for can only be done with series."""
+    lines = [f"value,{head}", *(f"{i % 12}.5,{'ab'[i * 7 % 5 % 2]}" for i in range(300))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    result = CliRunner().invoke(
+        app, ["train", str(tmp_path / "a.csv"), "--horizon", "4", "--arch", "lstm", "--out", str(tmp_path / "run")]
+        + ["--set", "fit.steps=2", "--epochs", "1", "--set", "arch.units=4", "--set", "arch.depth=1"]
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "forecasting" in result.output
