@@ -21,8 +21,11 @@ def shares_of(sizes, wanted, default: str) -> dict[str, float]:
     return {name: values[name] / total for name in wanted}
 
 
-def by_time(whole: Examples, wanted, sizes, given, warnings) -> dict[str, Examples]:
-    """Every series in consecutive parts. Targets do not overlap; earlier rows are history."""
+def by_time(whole: Examples, wanted, sizes, given, warnings, *, least: int = 0) -> dict[str, Examples]:
+    """Every series in consecutive parts. Targets do not overlap; earlier rows are history.
+
+    least: rows of each part after the first, where no sizes are given and the series has so many.
+    """
     made: dict[str, list[Span]] = {name: [] for name in wanted}
     horizon = max((span.stop - span.start for span in given["test"].x), default=0) if "test" in given else 0
     short, unused = [], 0
@@ -41,6 +44,8 @@ def by_time(whole: Examples, wanted, sizes, given, warnings) -> dict[str, Exampl
                     # as in the literature: train and test are rounded down, validation has the rest
                     middle = "val" if "val" in wanted else wanted[-1]
                     counts[middle] += rows - sum(counts.values())
+                if sizes is None:
+                    counts = _lengthened(counts, least)
         if sum(counts.values()) > rows:
             asked = sum(counts.values())
             raise DataError(f"series {span.name!r} has {rows} rows, fewer than the {asked} of data.parts.")
@@ -57,6 +62,16 @@ def by_time(whole: Examples, wanted, sizes, given, warnings) -> dict[str, Exampl
     if unused:
         warnings.append(f"{unused} rows at the end of the series are in no split")
     return {name: Examples(x=spans, names=[span.name for span in spans]) for name, spans in made.items()}
+
+
+def _lengthened(counts: dict[str, int], least: int) -> dict[str, int]:
+    """Later parts of at least so many rows; rather no validation than no test, and twice as many to train on."""
+    rows = sum(counts.values())
+    for without in ((), ("val",)):
+        later = {name: max(count, least) for name, count in counts.items() if name != "train" and name not in without}
+        if later and rows - sum(later.values()) >= 2 * least:
+            return {"train": rows - sum(later.values()), **dict.fromkeys(without, 0), **later}
+    return counts
 
 
 def by_position(whole: Examples, wanted, sizes) -> dict[str, Examples]:

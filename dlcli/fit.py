@@ -136,7 +136,9 @@ class _Training:
             passes=course.per_epoch,
             # of a small split an epoch is a few steps, after which no score has to be better
             patience=settings.patience
-            and max(settings.patience, math.ceil(settings.patience_steps * self.settings.accumulate / len(self.batches))),
+            and max(
+                settings.patience, math.ceil(settings.patience_steps * self.settings.accumulate / len(self.batches))
+            ),
             plateau=settings.plateau if settings.schedule == "plateau" else None,
             least=settings.final,
             kept={round((i + 1) * self.epochs / settings.keep) for i in range(settings.keep)},

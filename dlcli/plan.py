@@ -113,9 +113,17 @@ def data_options(config: RunConfig) -> dict[str, Any]:
     return {name: value for name, value in config.options("data").items() if name not in SPLIT_OPTIONS}
 
 
-def split_options(config: RunConfig) -> dict[str, Any]:
-    """The `data.` options that say how to split."""
-    return {name: value for name, value in config.options("data").items() if name in SPLIT_OPTIONS}
+def split_options(config: RunConfig, task: Entry | None = None) -> dict[str, Any]:
+    """The `data.` options that say how to split, and the rows that a forecast of the task needs.
+
+    task: what was chosen where the configuration does not name one.
+    """
+    options = {name: value for name, value in config.options("data").items() if name in SPLIT_OPTIONS}
+    if task is None and config.task:
+        task = registry.find("tasks", config.task)
+    if task is not None and (usual := task.literal("HORIZON", 0)):
+        options["least"] = config.options("task").get("horizon") or usual
+    return options
 
 
 # Options of splits.split, which come with every format.
@@ -157,7 +165,9 @@ def spare_none(config: RunConfig, chosen: Plan, data: Data) -> RunConfig:
     """
     few = chosen.task.literal("FEW", 0)
     brought = data.splits.get("train", ())
-    if not 0 < len(brought) < few or "val" in data.splits or "test" not in data.splits or split_options(config):
+    if not 0 < len(brought) < few or "val" in data.splits or "test" not in data.splits:
+        return config
+    if set(SPLIT_OPTIONS) & config.options("data").keys():
         return config
     console.note(
         f"{len(brought)} training examples are too few to set some aside: all are trained on, to the end "

@@ -9,6 +9,7 @@ import keras
 
 from dlcli import console, registry
 from dlcli.data import Data, Examples
+from dlcli.errors import DataError
 from dlcli.outputs import outputs
 from dlcli.task import Report, Score, Task
 from dlcli.verdict import Case, reasons
@@ -30,6 +31,8 @@ _WIDTH = 19
 
 def score(task: Task, model: keras.Model, examples: Examples, train: Examples | None = None) -> Report:
     """The model's report on a split.  train: what the model has seen, where that is at hand."""
+    if why := task.why_not(examples):
+        raise DataError(f"there is nothing to score in this part of the data: {why}.")
     source = task.source(examples, training=False)
     return task.report(outputs(model, task, source) | task.measured(model, source, train))
 

@@ -19,14 +19,15 @@ FEW_DOCUMENTS = 10  # fewer than this are each cut by position
 
 
 def split(
-    data: Data, *, seed: int = 0, parts: str | None = None, fold: str | None = None
+    data: Data, *, seed: int = 0, parts: str | None = None, fold: str | None = None, least: int = 0
 ) -> tuple[Data, dict[str, Any]]:
     """Data with "train", "val" and "test", and a record of how they were made.
 
     parts: sizes of train, val and test as counts ("8640,2880,2880") or fractions ("0.7,0.1,0.2");
     for series, counts are rows. Where the data brings a test split, only the first two are used.
     fold: "3/10" tests on the third tenth of the examples, drawn by seed, and validates on the fourth;
-    each example is tested in one of the ten.
+    each example is tested in one of the ten.  least: rows that val and test must have of a series, where it is
+    long enough and `parts` does not say otherwise.
     """
     given = dict(data.splits)
     sizes = _parts(parts)
@@ -59,7 +60,7 @@ def split(
         if fold is not None:
             made, how["method"] = _folded(data.kind, whole, fold, rng, warnings), "a fold, by seed"
         else:
-            made, how["method"] = _make(data.kind, whole, wanted, sizes, rng, given, warnings)
+            made, how["method"] = _make(data.kind, whole, wanted, sizes, rng, given, least, warnings)
         done = {**made, **{name: examples for name, examples in given.items() if name in ("val", "test")}}
     done = {name: done[name] for name in ("train", "val", "test") if name in done and len(done[name])}
     if "train" not in done:
@@ -104,9 +105,9 @@ def _parts(parts: str | None) -> tuple[float, ...] | None:
     return sizes
 
 
-def _make(kind, whole, wanted, sizes, rng, given, warnings) -> tuple[dict[str, Examples], str]:
+def _make(kind, whole, wanted, sizes, rng, given, least, warnings) -> tuple[dict[str, Examples], str]:
     if kind == "series":
-        return by_time(whole, wanted, sizes, given, warnings), "by time"
+        return by_time(whole, wanted, sizes, given, warnings, least=least), "by time"
     if kind == "corpus" and len(whole) < FEW_DOCUMENTS:
         return by_position(whole, wanted, sizes), "by position"
     counts = _counts(len(whole), wanted, sizes)

@@ -96,7 +96,7 @@ def begin(config: RunConfig, *, verb: str, out: Path | None) -> Study:
     entry = plan.locate(config)
     opened = plan.open_data(entry, config)
     chosen = plan.choose(config, entry, opened)
-    data, _ = splits.split(opened, seed=config.seed, **plan.split_options(config))
+    data, _ = splits.split(opened, seed=config.seed, **plan.split_options(config, chosen.task))
     if chosen.task.literal("LABELS") == "classes":
         splits.check_labels(data)
     for part in ("val", "test"):

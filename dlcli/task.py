@@ -106,6 +106,10 @@ class Task:
         """Examples as batches of (x, y)."""
         raise NotImplementedError
 
+    def why_not(self, examples: Examples) -> str:
+        """Why there is nothing in these examples that could be scored; "" where there is."""
+        return "" if len(examples) else "it is empty"
+
     def inputs(self):
         """keras.Input of one example's x, or a dict of them."""
         raise NotImplementedError

@@ -14,6 +14,7 @@ import keras
 from dlcli import __version__, backend, console, fit, plan, resuming, rundir, scoring
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data, Examples
+from dlcli.errors import DataError
 from dlcli.fit import Fitted
 from dlcli.plan import Plan
 from dlcli.rundir import ORIGIN, Run
@@ -58,7 +59,7 @@ class Fitting:
         return cls(
             task=task,
             train=task.source(parts["train"], training=True),
-            val=task.source(val, training=False) if val is not None and len(val) else None,
+            val=task.source(val, training=False) if val is not None and not task.why_not(val) else None,
             examples=parts["train"],
             seed=seed,
             names={part: examples.names for part, examples in parts.items()},
@@ -86,8 +87,15 @@ def learned(chosen: Plan, data: Data) -> Task:
     """The task, learned from the training split."""
     told = len(data.warnings)
     task = chosen.task.load().Task.learn(data.splits["train"], data, **chosen.task_options)
+    if "val" in data.splits and (why := task.why_not(data.splits["val"])):
+        data.warnings.append(f"nothing is validated by the val split: {why}")
     for warning in data.warnings[told:]:
         console.warn(warning)
+    if "test" in data.splits and (why := task.why_not(data.splits["test"])):
+        raise DataError(
+            f"nothing can be tested by the test split: {why}.",
+            "choose a shorter --horizon, or other parts: --set data.parts=0.5,0.2,0.3.",
+        )
     return task
 
 
@@ -115,7 +123,8 @@ def finish(
     chosen: Plan, task: Task, data: Data, fitted: Fitted, *, run: Run, preparation: float, more: dict | None = None
 ) -> dict[str, Any]:
     """Score the model and its rivals; write and show the report. more: what else it is to hold."""
-    parts, trained = data.splits, time.monotonic()
+    parts = {part: rows for part, rows in data.splits.items() if part == "train" or not task.why_not(rows)}
+    trained = time.monotonic()
     last = "test" if "test" in parts else "val" if "val" in parts else "train"
     reports = {
         part: scoring.score(task, fitted.model, parts[part], parts["train"])

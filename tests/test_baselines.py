@@ -233,6 +233,20 @@ def test_linear_forecast_continues_sines_of_any_level(rng):
     assert np.isfinite(weights(Examples(x=[500, 600]))["p"]).all()
 
 
+def test_linear_forecast_learns_every_step_from_the_windows_that_know_it():
+    """No target is whole; each step ahead is known in most windows, and the sine goes on as without gaps."""
+    values = np.sin(np.arange(600) / 5)[:, None].astype("float32")
+    task, gone = Windows(values, lookback=60, horizon=12), values.copy()
+    gone[::10] = np.nan
+    x, y = Windows(values, 60, 12).source(Examples(x=[60, 500]), False), Windows(gone, 60, 12)
+    whole, task.source = task.source, lambda examples, training: Arrays(x.x, y.source(Examples(x=[60, 500]), False).y)
+    assert not np.isfinite(task.source(None, False).y).all(axis=(1, 2)).any()
+    forecast = linear_forecast.fit(task, None, penalty=1e-6)
+    task.source = whole
+    measures = forecast(Examples(x=[500, 600]))
+    assert np.abs(measures["y"] - measures["p"]).max() < 0.05
+
+
 def test_forecasts_of_ett_equal_the_published_numbers():
     """Repeat on ETTh1-96: MSE 1.295, MAE 0.713 (LTSF-Linear, table 2); least squares near NLinear's 0.374."""
     path = shared("ett/ETTh1.csv")

@@ -12,6 +12,8 @@ from dlcli.windows import season_of
 
 QUARTERS = [datetime(2020, 1, 25) + i * timedelta(minutes=15) for i in range(400)]
 
+SMALL = ["--arch", "lstm", "--epochs", "1", "--set", "fit.steps=2", "--set", "arch.units=4", "--set", "arch.depth=1"]
+
 
 def series(tmp_path, stamps, head="when", **options):
     lines = [f"{head},value", *(f"{stamp},{i % 7}.25" for i, stamp in enumerate(stamps))]
@@ -96,8 +98,30 @@ def test_a_horizon_says_that_a_table_is_a_series(tmp_path, head):
     lines = [f"value,{head}", *(f"{i % 12}.5,{'ab'[i * 7 % 5 % 2]}" for i in range(300))]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
     result = CliRunner().invoke(
-        app, ["train", str(tmp_path / "a.csv"), "--horizon", "4", "--arch", "lstm", "--out", str(tmp_path / "run")]
-        + ["--set", "fit.steps=2", "--epochs", "1", "--set", "arch.units=4", "--set", "arch.depth=1"]
-    )  # fmt: skip
+        app, ["train", str(tmp_path / "a.csv"), "--horizon", "4", "--out", str(tmp_path / "run"), *SMALL]
+    )
     assert result.exit_code == 0, result.output
     assert "forecasting" in result.output
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "code", "said"),
+    [
+        (100, [], 0, ""),  # 24 steps by default: a validation and a test of one forecast
+        (75, [], 0, "too short to be validated on"),
+        (60, [], 1, "nothing can be tested by the test split: it has 12 rows, and a forecast takes 24"),
+        (300, ["--set", "data.parts=0.7,0.05,0.25"], 0, "nothing is validated by the val split"),
+    ],
+)
+def test_short_series_are_trained_on_or_refused_with_a_sentence(tmp_path, rows, more, code, said):
+    days = np.datetime64("2020-01-01") + np.arange(rows)
+    lines = ["date,value", *(f"{day},{i % 7}.5" for i, day in enumerate(days))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    command = ["train", str(tmp_path / "a.csv"), "--out", str(tmp_path / "run"), *SMALL, *more]
+    result = CliRunner().invoke(app, command)
+    told = " ".join(f"{result.output} {result.exception}".split())
+    assert result.exit_code == code, told
+    assert said in told
+    if not code:
+        result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "run"), "--json"])
+        assert result.exit_code == 0, result.output

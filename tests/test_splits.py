@@ -154,6 +154,19 @@ def test_series_are_cut_by_time_as_the_literature_does():
         split(series(100), parts="80,20,20")
 
 
+def test_parts_of_series_hold_a_forecast_where_the_series_is_long_enough():
+    """900 rows: a tenth is less than 96, so validation takes what it lacks from training, the shares otherwise stay."""
+    done, _ = split(series(900), least=96)
+    assert (spans(done, "train"), spans(done, "val"), spans(done, "test")) == ([(0, 624)], [(624, 720)], [(720, 900)])
+    done, _ = split(series(75), least=24)  # for a test, but not for a validation as well
+    assert (spans(done, "train"), spans(done, "test")) == ([(0, 51)], [(51, 75)])
+    assert "val" not in done.splits
+    done, _ = split(series(60), least=24)
+    assert spans(done, "test") == [(48, 60)]
+    done, _ = split(series(900), parts="0.8,0.1,0.1", least=96)  # as asked
+    assert spans(done, "val") == [(720, 810)]
+
+
 def test_validation_of_series_is_as_long_as_the_test_asks():
     values = np.zeros((100, 1), np.float32)
     data = Data(

@@ -7,6 +7,7 @@ from dlcli.data import Examples
 from dlcli.task import Predictor
 
 TASKS = {"forecasting"}
+GAPS = 2_000  # histories at most whose targets have gaps: every step ahead is then solved by itself
 
 
 def fit(task, train: Examples, *, penalty: float = 1e-3, windows: int = 20_000) -> Predictor:
@@ -19,19 +20,27 @@ def fit(task, train: Examples, *, penalty: float = 1e-3, windows: int = 20_000) 
     chosen = some_rows(len(source), windows)
     if len(chosen) < 2:
         raise ValueError("there are fewer than two training windows")
-    products = targets = rows = 0
+    products = targets = whole = 0
+    gaps: list[tuple] = []
     for _, x, y in batches(source, 256, chosen):
         a, b = _columns(x), _columns(y)  # (B * C, L), (B * C, F)
-        known = np.isfinite(b).all(axis=1)
-        a, b = a[known], b[known]
         level = a.mean(axis=1, keepdims=True)
         a, b = a - level, b - level
-        products, targets, rows = products + a.T @ a, targets + a.T @ b, rows + len(a)
-    L = len(products)
-    if not rows:
-        raise ValueError("no training window has a target without gaps")
-    ridge = max(penalty * np.trace(products) / L, 1e-9)
-    weights = np.linalg.solve(products + ridge * np.eye(L), targets)  # (L, F)
+        known = np.isfinite(b).all(axis=1)
+        gaps.append((a[~known], b[~known]))
+        a, b = a[known], b[known]
+        products, targets, whole = products + a.T @ a, targets + a.T @ b, whole + len(a)
+    weights = _solved(products, targets, penalty)  # (L, F)
+    a, b = (np.concatenate(parts) for parts in zip(*gaps, strict=True))
+    if not whole and not np.isfinite(b).any():
+        raise ValueError("no training window has a known target")
+    if len(a) > whole:
+        chosen = some_rows(len(a), GAPS)
+        a, b = a[chosen], b[chosen]
+        for step in range(b.shape[1]):
+            seen = np.isfinite(b[:, step])
+            more = a[seen]
+            weights[:, step] = _solved(products + more.T @ more, targets[:, step] + more.T @ b[seen, step], penalty)
 
     def forecast(x, indices):
         a = _columns(x)
@@ -43,6 +52,12 @@ def fit(task, train: Examples, *, penalty: float = 1e-3, windows: int = 20_000) 
         return measured(task, examples, forecast)
 
     return predict
+
+
+def _solved(products, targets, penalty: float):
+    """Ridge regression from X'X (L, L) and X'Y (L, ...)."""
+    L = len(products)
+    return np.linalg.solve(products + max(penalty * np.trace(products) / L, 1e-9) * np.eye(L), targets)
 
 
 def _columns(x):

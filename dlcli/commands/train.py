@@ -112,7 +112,7 @@ def train(
         from dlcli import checking, splits
 
         settings = plan.spare_none(settings, chosen, opened)
-        split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings))
+        split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings, chosen.task))
         if chosen.task.literal("LABELS") == "classes":
             splits.check_labels(split)
         split.warnings.extend(checking.told(split, seed=settings.seed))

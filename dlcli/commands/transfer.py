@@ -104,7 +104,7 @@ def transfer(
         chosen = sources.choose(found, settings, entry, opened, strategy=asked.strategy, curve=asked.curve)
         from dlcli import splits
 
-        split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings))
+        split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings, chosen.task))
         classes = chosen.task.literal("LABELS") == "classes"
         if classes:
             splits.check_labels(split)

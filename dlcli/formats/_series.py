@@ -233,12 +233,7 @@ def _of_months(moments: np.ndarray) -> Frequency | None:
     step = _commonest(steps)
     places = np.cumsum(np.concatenate([[0], steps])) / step
     word = {1: "month", 3: "quarter", 12: "year"}.get(step)
-    if (
-        word
-        and np.mean(steps == step) >= REGULAR
-        and (places % 1 == 0).all()
-        and places[-1] <= SPARSE * len(places)
-    ):
+    if word and np.mean(steps == step) >= REGULAR and (places % 1 == 0).all() and places[-1] <= SPARSE * len(places):
         count = int(places[-1]) + 1
         grid = (months[0] + np.arange(count) * step).astype("datetime64[us]") + rest[0]
         return Frequency(f"1 {word}", SEASONS[word], places.astype(int), grid)

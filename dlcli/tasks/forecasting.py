@@ -16,6 +16,8 @@ from dlcli.observed import ObservedError, observed_mae
 from dlcli.scaling import Scale
 from dlcli.windows import Sample, Windows, default_lookback, season_of, starts, time_at
 
+HORIZON = 24  # steps, where neither the user nor the data says how many
+
 
 @dataclass(kw_only=True)
 class Task(task.Task):
@@ -83,7 +85,7 @@ class Task(task.Task):
         log: bool | None = None,
         per_pass: int = 16_384,
     ) -> "Task":
-        """horizon: steps to forecast (default: the test rows of an archive, else 24).  lookback:
+        """horizon: steps to forecast (default: the test rows of an archive, else HORIZON).  lookback:
         steps of history that the model sees.  season: steps after which the series repeats.
         instance_norm: revin, last or none.  independent: every column by itself, through the same
         weights.  linear: what the network gives is added to a linear map of the window.  patch:
@@ -97,7 +99,7 @@ class Task(task.Task):
         widths = {span.values.shape[1] for span in train.x}
         if len(widths) > 1:
             raise DataError(f"series have different numbers of columns: {some(sorted(widths))}.")
-        horizon = horizon or data.about.get("horizon") or 24
+        horizon = horizon or data.about.get("horizon") or HORIZON
         rows = [span.stop for span in train.x]
         if max(rows) <= horizon:
             raise DataError(
@@ -151,6 +153,12 @@ class Task(task.Task):
         if training and len(self._scored) > self.per_pass:
             return Sample(self._scored, self.per_pass)
         return self._scored
+
+    def why_not(self, examples: Examples) -> str:
+        if any(len(starts(span, self.lookback, self.horizon)) for span in examples.x):
+            return ""
+        rows = max((span.stop - span.start for span in examples.x), default=0)
+        return f"it has {rows} rows, and a forecast takes {self.horizon}"
 
     def scale(self, span: Span) -> Scale:
         """Of a series' columns."""

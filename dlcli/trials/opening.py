@@ -18,7 +18,7 @@ def opened(job: dict) -> tuple[RunConfig, Plan, Data]:
     entry = plan.locate(config)
     found = plan.open_data(entry, config)
     chosen = plan.choose(config, entry, found)
-    data, _ = splits.split(found, seed=job["split_seed"], **plan.split_options(config))
+    data, _ = splits.split(found, seed=job["split_seed"], **plan.split_options(config, chosen.task))
     data.warnings.clear()  # told once, by the command
     return config, chosen, cut(data, **job["take"]) if job["take"] else data
 
