@@ -476,3 +476,25 @@ def test_a_horizon_longer_than_the_series_is_refused(rng):
     data = spans(rng.normal(size=(20, 1)).astype(np.float32), {"train": (0, 20)})
     with pytest.raises(DataError, match="20 rows, and the horizon is 24"):
         forecast(data, horizon=24)
+
+
+def test_many_series_are_judged_by_smape(tmp_path):
+    """As M4 does; squares would be of the few series that change most."""
+    rng = np.random.default_rng(0)
+    values = [np.abs(rng.normal(50, 9, (60, 1))).astype(np.float32) for _ in range(12)]
+    names = [f"Y{i}" for i in range(12)]
+    train = Examples(x=[Span(v, 0, 50, n) for v, n in zip(values, names, strict=True)], names=names)
+    test = Examples(x=[Span(v, 50, 60, n) for v, n in zip(values, names, strict=True)], names=names)
+    data = Data(kind="series", splits={"train": train, "test": test})
+    task = forecasting.Task.learn(train, data, horizon=10, season=1, lookback=8)
+    measures = last_value.fit(task, train)(test)
+    y = np.stack([v[50:, 0] for v in values])
+    p = np.stack([np.full(10, v[49, 0]) for v in values])
+    expected = (200 * np.abs(y - p) / (y + p)).mean(axis=1)
+    report = task.report(measures)
+    assert next(iter(report.scores)) == task.headline == "smape"
+    assert report.scores["smape"].value == pytest.approx(expected.mean(), rel=1e-5)
+    name, each = task.per_example(measures)
+    assert name == "smape"
+    np.testing.assert_allclose(each, expected, rtol=1e-4)
+    assert dataclasses.replace(task, mean={"a": [0.0]}).headline == "mse"

@@ -3,7 +3,7 @@
 from dlcli.metrics.anomaly import anomaly
 from dlcli.metrics.classification import classification
 from dlcli.metrics.cloze import cloze
-from dlcli.metrics.forecast import MANY_SERIES, forecast, seasonal_scale
+from dlcli.metrics.forecast import MANY_SERIES, forecast, seasonal_scale, window_errors
 from dlcli.metrics.generation import (
     density_coverage,
     frechet,
@@ -38,4 +38,5 @@ __all__ = [
     "seasonal_scale",
     "sliced_wasserstein",
     "ssim",
+    "window_errors",
 ]

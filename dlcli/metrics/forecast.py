@@ -55,6 +55,11 @@ def forecast(y, p, *, mean, std, mase_scale, season: int, series=None, channels=
     )
 
 
+def window_errors(name: str, y, p, *, mean, std, mase_scale) -> np.ndarray:
+    """(2, n): of each window the sum of the errors of a score, and the number of known values."""
+    return _errors(y, p, mean, std, mase_scale)[name]["window"]
+
+
 def _errors(y, p, mean, std, mase_scale):
     """Per score {"window": (total, count) (2, n), "step": (2, F), "channel": (2, C)}."""
     n, F, C = y.shape
