@@ -58,9 +58,9 @@ def split(
         wanted = ("train", *(name for name in ("val", "test") if name not in given))
         rng = np.random.default_rng([seed, 20_260])  # not the stream that shuffles batches
         if fold is not None:
-            made, how["method"] = _folded(data.kind, whole, fold, rng, warnings), "a fold, by seed"
+            made, how["method"] = _folded(data, whole, fold, rng, warnings), "a fold, by seed"
         else:
-            made, how["method"] = _make(data.kind, whole, wanted, sizes, rng, given, least, warnings)
+            made, how["method"] = _make(data, whole, wanted, sizes, rng, given, least, warnings)
         done = {**made, **{name: examples for name, examples in given.items() if name in ("val", "test")}}
     done = {name: done[name] for name in ("train", "val", "test") if name in done and len(done[name])}
     if "train" not in done:
@@ -105,13 +105,13 @@ def _parts(parts: str | None) -> tuple[float, ...] | None:
     return sizes
 
 
-def _make(kind, whole, wanted, sizes, rng, given, least, warnings) -> tuple[dict[str, Examples], str]:
-    if kind == "series":
+def _make(data, whole, wanted, sizes, rng, given, least, warnings) -> tuple[dict[str, Examples], str]:
+    if data.kind == "series":
         return by_time(whole, wanted, sizes, given, warnings, least=least), "by time"
-    if kind == "corpus" and len(whole) < FEW_DOCUMENTS:
+    if data.kind == "corpus" and len(whole) < FEW_DOCUMENTS:
         return by_position(whole, wanted, sizes), "by position"
     counts = _counts(len(whole), wanted, sizes)
-    groups = _groups(contents(kind, whole), len(whole), counts, warnings)
+    groups = _groups(_contents(data, whole), len(whole), counts, warnings)
     labels = _labels(whole)
     if labels is not None:
         warnings += _contradictions(groups, labels, whole.names)
@@ -120,7 +120,7 @@ def _make(kind, whole, wanted, sizes, rng, given, least, warnings) -> tuple[dict
     return {name: whole.take(np.flatnonzero(sides == name)) for name in wanted}, method
 
 
-def _folded(kind, whole, fold: str, rng, warnings) -> dict[str, Examples]:
+def _folded(data, whole, fold: str, rng, warnings) -> dict[str, Examples]:
     """Number i of k equal shares of every class is the test split, the next one validates."""
     found = re.fullmatch(r"(\d+)/(\d+)", fold.strip())
     number, of = map(int, found.groups()) if found else (0, 0)
@@ -128,7 +128,7 @@ def _folded(kind, whole, fold: str, rng, warnings) -> dict[str, Examples]:
         raise DataError(
             f"data.fold={fold!r} is not one of 1/k ... k/k with 3 <= k <= {len(whole)}.", "for example 1/10."
         )
-    groups = _groups(contents(kind, whole), len(whole), {"test": len(whole) // of}, warnings)
+    groups = _groups(_contents(data, whole), len(whole), {"test": len(whole) // of}, warnings)
     labels = _labels(whole)
     order = rng.permutation(groups.max() + 1)
     if labels is not None:
@@ -167,29 +167,37 @@ def _counts(n: int, wanted, sizes) -> dict[str, int]:
 # ---- by seed ---------------------------------------------------------------------------------
 
 
-def contents(kind: str, examples: Examples) -> list:
-    """One hashable per example, equal for exact duplicates."""
+def contents(kind: str, examples: Examples, columns=None) -> list:
+    """One hashable per example, equal for exact duplicates.  columns: of a table, those that are learned from."""
     if kind == "images":
         from dlcli.images import fingerprints
 
         return fingerprints(examples.x)
     if kind == "table":
-        return examples.x.hash_rows(seed=0).to_list()
+        return examples.x[columns or examples.x.columns].hash_rows(seed=0).to_list()
     if kind == "sequences":
         return [(x.shape, np.ascontiguousarray(x).tobytes()) for x in examples.x]
     return [" ".join(text.split()) for text in examples.x]
 
 
+def _contents(data: Data, examples: Examples) -> list:
+    return contents(data.kind, examples, list(data.about.get("columns") or []) if data.kind == "table" else None)
+
+
 def _groups(found, n: int, counts, warnings) -> np.ndarray:
-    """A group number per example in order of first appearance: duplicates share theirs."""
+    """A group number per example in order of first appearance: duplicates share theirs, unless they are so many that
+    they would fill a split."""
     first: dict = {}
     groups = np.array([first.setdefault(item, len(first)) for item in found])
-    largest = int(np.bincount(groups).max())
-    if largest > max(2, min([count for count in counts.values() if count] or [n])):
-        warnings.append(f"one example stands {largest} times: duplicates were not kept on one side")
-        return np.arange(n)
-    if len(first) < n:
-        warnings.append(f"{n - len(first)} of {n} examples are exact duplicates of others: kept on the same side")
+    sizes = np.bincount(groups)
+    many = sizes > max(2, min([count for count in counts.values() if count] or [n]))
+    if many.any():
+        warnings.append(f"one example stands {sizes.max()} times: its duplicates were not kept on one side")
+        loose = many[groups]
+        groups[loose] = len(sizes) + np.arange(loose.sum())
+        groups = np.unique(groups, return_inverse=True)[1]
+    if (same := n - groups.max() - 1) > 0:
+        warnings.append(f"{same} of {n} examples are exact duplicates of others: kept on the same side")
     return groups
 
 
@@ -256,7 +264,7 @@ def _keep_one(side: np.ndarray, groups: np.ndarray, kinds: np.ndarray) -> None:
 
 def _shared(done: dict[str, Examples], data: Data) -> list[str]:
     """Warnings of examples that stand in two splits."""
-    found = {name: contents(data.kind, examples) for name, examples in done.items()}
+    found = {name: _contents(data, examples) for name, examples in done.items()}
     warnings = []
     for name, other in (("test", "train"), ("val", "train"), ("test", "val")):
         if name in found and other in found:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from dlcli import sequences
-from dlcli.data import Examples, Span
+from dlcli.data import Data, Examples, Span
 from dlcli.scaling import Scale
 
 
@@ -121,6 +121,16 @@ def _observed(rows: np.ndarray, begin: np.ndarray, horizon: int) -> np.ndarray:
     """Which of the targets have any value at all."""
     known = np.concatenate([[0], np.cumsum(np.isfinite(rows).any(axis=1))])
     return known[begin + horizon] > known[begin]
+
+
+def gaps(data: Data) -> list[str]:
+    """A warning of values that are not known."""
+    spans = {id(span.values): span.values for examples in data.splits.values() for span in examples.x}
+    unknown = sum(int((~np.isfinite(values)).sum()) for values in spans.values())
+    if not unknown:
+        return []
+    total = sum(values.size for values in spans.values())
+    return [f"{unknown} of {total} values are gaps: histories take the last known value there, targets leave them out"]
 
 
 def default_lookback(rows: int, horizon: int) -> int:

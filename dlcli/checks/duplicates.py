@@ -54,6 +54,6 @@ def find(subject: Subject):
 
 def _contents(subject: Subject, name: str) -> list:
     part = subject.parts[name]
-    if subject.data.kind != "table":
-        return splits.contents(subject.data.kind, part)
-    return part.x[list(subject.columns)].hash_rows(seed=0).to_list() if subject.columns else list(np.arange(len(part)))
+    if subject.data.kind == "table" and not subject.columns:
+        return list(np.arange(len(part)))
+    return splits.contents(subject.data.kind, part, list(subject.columns or []))

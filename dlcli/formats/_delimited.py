@@ -36,13 +36,18 @@ def read(path: Path, encoding: str, *, delimiter: str | None, unreadable: float)
     head = _head(path, encoding)
     if delimiter is None:
         delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else find(head)
+        if path.suffix.lower() in (".data", ".dat") and _spaced(head, delimiter):
+            delimiter = " "
     delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
     if len(delimiter) != 1 or delimiter in '\r\n"':
         raise DataError(f"data.delimiter={delimiter!r} is not one character that can stand between fields.")
     _room.check(_needed(path, head, delimiter), f"{path} as a table")
     quoted = delimiter != "\t" or _quotes_fit(_encoding.lines(path, encoding))
+    lines = _encoding.lines(path, encoding)
+    if delimiter == " ":
+        lines = map(_trimmed, lines)
     try:
-        return _parse(path, _encoding.lines(path, encoding), delimiter, quoted, unreadable)
+        return _parse(path, lines, delimiter, quoted, unreadable)
     except csv.Error as error:
         if not quoted:
             raise _unclear(path, error) from None
@@ -68,6 +73,24 @@ def find(head: str) -> str:
         if common > 1:
             best = max(best, (widths.count(common) / len(widths), -place, mark))
     return best[2]
+
+
+def _spaced(head: str, mark: str) -> bool:
+    """Whether runs of spaces and tabs cut the first lines into equal rows, of more cells than the mark does."""
+    widths = []
+    for sign in (" ", mark):
+        lines = [_trimmed(line) if sign == " " else line for line in head.splitlines(keepends=True)]
+        try:
+            rows = [len(row) for row in csv.reader(lines, delimiter=sign, skipinitialspace=True) if row][:200]
+        except csv.Error:
+            return False
+        widths.append(rows)
+    even = bool(widths[0]) and len(set(widths[0])) == 1
+    return even and widths[0][0] > 1 and (max(widths[1]) == 1 or (mark == "\t" and widths[0][0] > max(widths[1])))
+
+
+def _trimmed(line: str) -> str:
+    return line.replace("\t", " ").strip() + "\n"
 
 
 def _head(path: Path, encoding: str) -> str:

@@ -22,7 +22,8 @@ USUAL = {
 
 def is_header(first: list[str], frame) -> bool:
     """Whether the first line is of another sort than the lines below it."""
-    distinct = len(set(first)) == len(first)
+    filled = [cell for cell in first if cell]  # spreadsheets leave columns without a name
+    distinct = len(set(filled)) == len(filled)
     if frame.height == 0:
         return distinct and not any(_is_number(cell) for cell in first)
     if len(first) > 2 and first in (

@@ -35,14 +35,15 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     if list(useful.values()) == ["text"]:
         return None
     absent = [name for name in kinds if any(name not in frame.columns for frame in sheets.values())]
-    named = [name for name in kinds if name.lower() in TARGETS]
+    lower = {name.lower() for name in kinds}
+    # beside an x, y is a place
+    named = [name for name in kinds if name.lower() in TARGETS and not (name.lower() == "y" and "x" in lower)]
     choice = absent if len(absent) == 1 else named
-    if len(choice) != 1 and sorted(useful.values()) == ["category", "text"]:
-        choice = [name for name, kind in useful.items() if kind == "category"]
+    beside = [name for name, kind in useful.items() if kind != "text"]
+    if len(choice) != 1 and len(beside) == 1 < len(useful) and _few(sheets[main][beside[0]], useful[beside[0]]):
+        choice = beside
     if len(choice) != 1 and list(kinds)[-1] == f"column{len(kinds)}":  # a file without header
-        last = sheets[main][list(kinds)[-1]]
-        if last.n_unique() <= min(MANY, last.len() // 2):
-            choice = [list(kinds)[-1]]
+        choice = _at_an_end(sheets[main], useful)
     if len(choice) == 1:
         warnings.append(f"target taken to be column {choice[0]!r} (say otherwise with --target)")
         return choice[0]
@@ -53,6 +54,22 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     )
 
 
+def _few(cells: pl.Series, kind: str) -> bool:
+    """Whether a column beside texts can be their classes: no numbers of many values."""
+    return kind == "category" or cells.n_unique() <= min(MANY, cells.len() // 2)
+
+
+def _at_an_end(frame: pl.DataFrame, useful: dict[str, str]) -> list[str]:
+    """The first or the last column of a table without names, where one of them can be meant and not the other."""
+    first, last = frame.columns[0], frame.columns[-1]
+    fit = [name for name in (first, last) if frame[name].n_unique() <= min(MANY, frame.height // 2)]
+    if [name for name, kind in useful.items() if kind == "category"] == [first]:
+        return [first]  # words before numbers
+    if fit == [first, last] and frame[first].n_unique() == 2 < frame[last].n_unique():
+        return []
+    return [last] if last in fit else []
+
+
 def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabelled: bool) -> dict:
     """Sheets with the same columns in the same order; one without the target is no split."""
     main = next(iter(sheets))
@@ -60,6 +77,9 @@ def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabe
     kept = {}
     for name, frame in sheets.items():
         absent = [column for column in columns if column not in frame.columns]
+        if absent and name == "test" and not unlabelled and columns[0] == "column1":
+            warnings.append(f"the {name} file has {frame.width} columns, not {len(columns)}: it is not used")
+            continue
         if absent == [target] and name != main and not unlabelled:
             warnings.append(f"the {name} file has no column {target!r}: it cannot be scored and is not used")
             continue

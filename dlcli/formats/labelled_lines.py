@@ -1,4 +1,4 @@
-"""Text files whose lines begin with a label: `1 a fine film` or `__label__spam buy now`."""
+"""Text files whose lines hold a label and a text: `1 a fine film`, `__label__spam buy now`, `sport<tab>they won`."""
 
 import re
 from pathlib import Path
@@ -7,58 +7,81 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
-from dlcli.formats import _encoding, _files
+from dlcli.formats import _encoding, _files, class_files
 
-SUFFIXES = {"", ".txt", ".all", ".train", ".test", ".dev", ".val", ".valid", ".ft", ".lines"}
-LINE = re.compile(r"(-?\d{1,3}|__label__\S+)[ \t]+(\S.*)$")
-LABELLED = 0.95  # share of lines that must begin with a label
+SUFFIXES = {"", ".txt", ".all", ".train", ".test", ".dev", ".val", ".valid", ".ft", ".lines", ".label"}
+# Ways to write a line, and how many lines there are at least for each label. A word in front is a label where all
+# lines begin with one of few.
+WAYS = (
+    (re.compile(r"(?P<label>-?\d{1,3}|__label__\S+)[ \t]+(?P<text>\S.*)$"), 4),
+    (re.compile(r"(?P<label>[^\t]{1,60})\t(?P<text>[^\t]*\S[^\t]*)$"), 8),
+    (re.compile(r"(?P<text>[^\t]*\S[^\t]*)\t(?P<label>[^\t]{1,60})$"), 8),
+    (re.compile(r"(?P<text>.*\S);(?P<label>[^;]{1,60})$"), 8),
+    (re.compile(r"(?P<label>[^\W\d]\S{0,59})[ \t]+(?P<text>\S.*)$"), 8),
+)
+LABELLED = 0.95  # share of lines that must have a label
+MOST = 100  # labels
+WORD = re.compile(r"[^\W\d_]{2}")  # what texts hold, and rows of numbers do not
 
 
 def matches(path: Path) -> bool:
-    return bool(_files.split_files(path, _is_labelled))
+    return bool(_files.split_files(path, _is_labelled)) and not class_files.matches(path)
 
 
 def open(path: Path, *, encoding: str | None = None) -> Data:
     """Texts with their labels, as the file has them."""
     files = _files.required(_files.split_files(path, _is_labelled), path, "file of labelled lines")
-    splits, warnings = {}, []
+    splits, warnings, way = {}, [], _way(next(iter(files.values())))
+    if way is WAYS[-1][0]:
+        warnings.append("the first word of each line is taken as its label (as running text: --format text-file)")
     for name, file in files.items():
         text, notes = _encoding.decode(file, encoding)
         warnings += notes
-        splits[name] = _examples(file, text, warnings)
+        splits[name] = _examples(file, text, way, warnings)
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
     return Data(kind="texts", splits=splits, about={"target_kind": "classes"}, warnings=warnings)
 
 
 def _is_labelled(file: Path) -> bool:
-    """Nearly all lines begin with one of few labels; numbered headings have many."""
+    return _way(file) is not None
+
+
+def _way(file: Path) -> re.Pattern | None:
+    """How nearly all lines have one of few labels; numbered headings have many."""
     if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
-        return False
+        return None
     try:
         with file.open("rb") as stream:
             lines = stream.read(20_000_000).decode("latin-1").split("\n")
     except OSError:
-        return False
-    lines = [line for line in lines if line.strip()]
-    found = [match[1] for match in map(LINE.match, lines) if match]
-    labels = len(set(found))
-    return len(lines) >= 4 and len(found) >= LABELLED * len(lines) and 2 <= labels <= max(2, len(lines) // 4)
+        return None
+    lines = [line.strip() for line in lines if line.strip()]
+    if len(lines) < 4 or sum(WORD.search(line) is not None for line in lines) < len(lines) / 2:
+        return None
+    for way, each in WAYS:
+        found = [match for match in map(way.match, lines) if match]
+        labels = len({match["label"] for match in found})
+        few = 2 <= labels <= min(MOST, max(2, len(lines) // each)) and len(lines) >= 2 * each - 4
+        if few and len(found) >= LABELLED * len(lines) and len({match["text"] for match in found}) > labels:
+            return way
+    return None
 
 
-def _examples(file: Path, text: str, warnings: list[str]) -> Examples:
+def _examples(file: Path, text: str, way: re.Pattern, warnings: list[str]) -> Examples:
     texts, labels, names, empty = [], [], [], []
     # Only "\n" ends a line: splitlines() would also cut at byte 0x85, which Latin-1 texts hold.
     for number, line in enumerate(text.split("\n"), 1):
-        match = LINE.match(line.strip())
+        match = way.match(line.strip())
         if match is None:
             if line.strip():
                 empty.append(number)
             continue
-        if match[1].startswith("__label__") and match[2].startswith("__label__"):
+        label, words = match["label"], match["text"]
+        if label.startswith("__label__") and words.startswith("__label__"):
             raise DataError(f"{file}, line {number} has several labels.", "one label per text can be learned.")
-        labels.append(match[1].removeprefix("__label__"))
-        texts.append(match[2].strip())
+        labels.append(label.removeprefix("__label__").strip())
+        texts.append(words.strip())
         names.append(f"{file.name}:{number}")
     if empty:
         warnings.append(f"{len(empty)} lines of {file.name} have no label or no text and are left out: {some(empty)}")

@@ -180,12 +180,16 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
             _labels.leaks(marked[main][0], target, features, warnings)
         splits = {name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()}
     elif kind in ("texts", "corpus"):
-        column = _only(path, features | dict.fromkeys(unused, "id"), "text", sheets[main])
+        texts = [name for name, found in features.items() if found == "text"]
+        if len(texts) < 2:
+            texts = [_only(path, features | dict.fromkeys(unused, "id"), "text", sheets[main])]
+        else:
+            warnings.append(f"the text is columns {some(texts)}, one after another")
         splits = {
-            name: Examples(x=frame[column].to_list(), y=None if kind == "corpus" else y, names=_row_names(frame))
+            name: Examples(x=_joined(frame, texts), y=None if kind == "corpus" else y, names=_row_names(frame))
             for name, (frame, y) in marked.items()
         }
-        about["column"] = column
+        about["column"] = texts[0]
     else:
         column = _only(path, features, "image", sheets[main])
         splits = {
@@ -199,11 +203,10 @@ def _kind_by_columns(features: dict[str, str], target, target_kind: str) -> str:
     kinds = list(features.values())
     if kinds.count("image") == 1:
         return "images"
-    if kinds == ["text"]:
-        if target is None:
-            return "corpus"
-        if target_kind == "classes":
-            return "texts"
+    if kinds == ["text"] and target is None:
+        return "corpus"
+    if set(kinds) == {"text"} and target_kind == "classes":
+        return "texts"
     return "table"
 
 
@@ -218,6 +221,11 @@ def _only(path: Path, features: dict[str, str], kind: str, frame) -> str:
         f"{path} has {len(found)} {kind} columns where one was expected.",
         f"leave the others out: --set data.drop=NAME,NAME. Columns: {_listed(features)}.",
     )
+
+
+def _joined(frame, columns: list[str]) -> list[str]:
+    """A title and what stands under it are one text."""
+    return [" ".join(cell for cell in cells if cell) for cells in zip(*(frame[name] for name in columns), strict=True)]
 
 
 def _row_names(frame) -> list[str]:

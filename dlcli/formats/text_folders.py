@@ -8,6 +8,8 @@ from dlcli.data import Data, Examples
 from dlcli.errors import NAMED, DataError, DlcliError, allowing, some
 from dlcli.formats import _encoding, _files
 
+UNLABELLED = {"unsup", "unlabeled", "unlabelled", "unsupervised"}
+
 
 def matches(path: Path) -> bool:
     return path.is_dir() and any(len(classes) > 1 for classes in _splits(path).values())
@@ -17,6 +19,8 @@ def open(path: Path, *, encoding: str | None = None, unreadable: float = 0.0) ->
     """Texts with the names of their folders as labels; `unreadable` is the fraction that may be broken."""
     splits, warnings = {}, []
     for split, classes in _files.required(_splits(path), path, "class folders of .txt files").items():
+        for name in [name for name in classes if name.lower() in UNLABELLED and len(classes) > 2]:
+            warnings.append(f"{len(classes.pop(name))} texts in {split}/{name} have no label and are not used")
         splits[split] = _examples(path, classes, encoding, unreadable, warnings)
     return Data(kind="texts", splits=splits, about={"target_kind": "classes"}, warnings=list(dict.fromkeys(warnings)))
 

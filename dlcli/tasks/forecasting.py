@@ -14,7 +14,7 @@ from dlcli.errors import DataError, some
 from dlcli.layers import ChannelsApart, ChannelsTogether, InstanceRestore, InstanceStandardize
 from dlcli.observed import ObservedError, observed_mae
 from dlcli.scaling import Scale
-from dlcli.windows import Sample, Windows, default_lookback, season_of, starts, time_at
+from dlcli.windows import Sample, Windows, default_lookback, gaps, season_of, starts, time_at
 
 HORIZON = 24  # steps, where neither the user nor the data says how many
 
@@ -27,24 +27,16 @@ class Task(task.Task):
     not have: by its own history). x and y are in those units; MSE and MAE too, as published. Many series without
     negative values, whose changes are more alike in proportion than in size, are read and forecast on a logarithmic
     scale; their scores are of the values themselves.
-    Windows are one step apart, and their targets lie wholly inside a span's rows, so no target is
-    shared between splits; histories may reach before the span. Gaps in a history take the last
-    known value; gaps in a target count nowhere, nor do columns that are not in `targets`. Where a
-    history has fewer than L rows, its first row is repeated in front.
+    Windows are one step apart, and their targets lie wholly inside a span's rows, so no target is shared between splits;
+    histories may reach before the span. Gaps in a history take the last known value; gaps in a target count nowhere, nor
+    do columns that are not in `targets`. Where a history has fewer than L rows, its first row is repeated in front.
     """
 
     KINDS = {"series"}
     NEEDS = {"forecast"}
     LABELS = "none"
     PREFERS = ("patchtst", "lstm")
-    INPUT = {
-        "lookback": "lookback",
-        "horizon": "horizon",
-        "instance_norm": "instance_norm",
-        "independent": "independent",
-        "linear": "linear",
-        "patch": "patch",
-    }
+    INPUT = {name: name for name in ("lookback", "horizon", "instance_norm", "independent", "linear", "patch")}
     headline = "mse"
     higher_is_better = False
 
@@ -114,7 +106,7 @@ class Task(task.Task):
             )
         lookback = lookback or default_lookback(int(np.median(rows)), horizon)
         season = season or data.about.get("season") or season_of(train.x[0])
-        _count_gaps(data)
+        data.warnings.extend(gaps(data))
         known = [span.values[: span.stop] for span in train.x]
         if log is None:
             # of one table all columns count alike in the scores that are published, by the size of their errors
@@ -244,10 +236,9 @@ class Task(task.Task):
         return measures
 
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
-        report = metrics.forecast(
-            **self._scored_values(measures), season=self.season, series=self._scored.span, channels=self.columns
-        )
-        first = {name: score for name, score in report.scores.items() if name == self.headline}
+        values = self._scored_values(measures)
+        report = metrics.forecast(**values, season=self.season, series=self._scored.span, channels=self.columns)
+        first = {self.headline: report.scores[self.headline]} if self.headline in report.scores else {}
         return dataclasses.replace(report, scores=first | report.scores)
 
     def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
@@ -290,16 +281,6 @@ class Task(task.Task):
             f"{many}{len(self.columns)} columns, {self.windows} windows, "
             f"{self.lookback} steps of history -> {self.horizon} ahead, season {self.season}"
             f"{', logarithmic scale' if self.logarithmic else ''}"
-        )
-
-
-def _count_gaps(data: Data) -> None:
-    spans = {id(span.values): span.values for examples in data.splits.values() for span in examples.x}
-    gaps = sum(int((~np.isfinite(values)).sum()) for values in spans.values())
-    total = sum(values.size for values in spans.values())
-    if gaps:
-        data.warnings.append(
-            f"{gaps} of {total} values are gaps: histories take the last known value there, targets leave them out"
         )
 
 

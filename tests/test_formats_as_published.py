@@ -1,0 +1,150 @@
+"""Layouts in which public tables and texts come: what is the label, what a text, what one row."""
+
+import numpy as np
+import pytest
+
+from dlcli import splits
+from dlcli.errors import DataError
+from dlcli.formats import class_files, labelled_lines, table, text_file, text_folders
+
+
+def write(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def labels(data):
+    return sorted(set(np.asarray(next(iter(data.splits.values())).y).tolist()))
+
+
+SENTENCES = [f"the {i}th of these sentences is about things" for i in range(60)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        lambda i, text: f"{('DESC:manner', 'NUM:date', 'HUM:ind')[i % 3]} {text}",
+        lambda i, text: f"{('earn', 'acq', 'trade')[i % 3]}\t{text}",
+        lambda i, text: f"{text}\t{i % 3}",
+        lambda i, text: f"{text};{('joy', 'fear', 'anger')[i % 3]}",
+    ],
+)
+def test_lines_with_a_label_are_texts(tmp_path, line):
+    path = write(tmp_path / "train.txt", [line(i, text) for i, text in enumerate(SENTENCES)])
+    write(tmp_path / "test.txt", [line(i, text) for i, text in enumerate(SENTENCES[:30])])
+    assert not text_file.matches(path)
+    data = labelled_lines.open(path)
+    assert (data.kind, len(labels(data)), set(data.splits)) == ("texts", 3, {"train", "test"})
+    assert list(data.splits["train"].x) == SENTENCES
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"{i % 3} 1:{i}.5 9:{i % 7}" for i in range(60)],  # libsvm
+        [f"{i % 3}\t{i}\t{i * 7}" for i in range(60)],
+        [f"Word{i % 14} goes on in {i} ways" for i in range(60)],  # so few lines for each first word is prose
+    ],
+)  # fmt: skip
+def test_numbers_and_prose_are_no_labelled_lines(tmp_path, lines):
+    assert not labelled_lines.matches(write(tmp_path / "a.txt", lines))
+
+
+def test_a_file_for_each_opinion(tmp_path):
+    for side in ("pos", "neg"):
+        write(tmp_path / f"rt.{side}", [f"{side} {text}" for text in SENTENCES])
+    for path in (tmp_path, tmp_path / "rt.pos"):
+        assert class_files.matches(path)
+        data = class_files.open(path)
+        assert (labels(data), len(data.splits["all"])) == (["neg", "pos"], 120)
+    assert not class_files.matches(write(tmp_path / "alone" / "pos.txt", SENTENCES))
+
+
+def test_texts_without_a_label_are_no_class_of_their_own(tmp_path):
+    for part, names in (("train", ("neg", "pos", "unsup")), ("test", ("neg", "pos"))):
+        for name in names:
+            for i in range(3):
+                write(tmp_path / part / name / f"{i}.txt", [f"{name} {i}"])
+    data = text_folders.open(tmp_path)
+    assert labels(data) == ["neg", "pos"]
+    assert any("3 texts in train/unsup have no label" in warning for warning in data.warnings)
+
+
+@pytest.mark.parametrize("suffix", [".data", ".dat"])
+def test_columns_may_be_cut_by_spaces(tmp_path, suffix):
+    lines = [f"  {i % 9}.50   A{i % 3}\t{i * 3 % 7}  {i % 2}  " for i in range(60)]
+    data = table.open(write(tmp_path / f"a{suffix}", lines), target="column4")
+    assert list(data.about["columns"].values()) == ["numeric", "category", "numeric"]
+    assert len(data.splits["all"]) == 60
+
+
+def test_sales_by_day_are_no_series_and_lose_no_row(tmp_path):
+    lines = ["date,rooms,price", *(f"2015-01-{1 + i % 28:02d},{i % 5},{1000 + i * 7 % 300}.5" for i in range(200))]
+    data = table.open(write(tmp_path / "a.csv", lines), target="price")
+    assert (data.kind, len(data.splits["all"])) == ("table", 200)
+
+
+def test_hours_in_a_column_of_their_own_belong_to_the_time(tmp_path):
+    lines = ["day,hr,count", *(f"2015-01-{1 + i // 24:02d},{i % 24},{i * 7 % 30}.5" for i in range(480))]
+    data = table.open(write(tmp_path / "a.csv", lines))
+    assert (len(data.splits["all"]), data.about["frequency"], data.about["columns"]) == (1, "1 hour", ["count"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "target"),
+    [
+        (["x,y,z,activity", *(f"{i},{i * 7 % 30},{i % 11}.5,{i % 3}" for i in range(60))], None),
+        ([f"{'ABC'[i % 3]},{i % 16},{i * 7 % 16},{i * 3 % 16}" for i in range(160)], "column1"),
+        ([f"{'ep'[i * 7 % 5 % 2]},{'xyz'[i % 3]},{'abcd'[i % 4]}" for i in range(160)], None),
+        ([f"{i}.5,{i * 7 % 30},{i % 3}" for i in range(60)], "column3"),
+    ],
+)
+def test_the_target_is_not_guessed_where_two_can_be_meant(tmp_path, lines, target):
+    path = write(tmp_path / "a.csv", lines)
+    if target:
+        assert table.open(path).about["target"] == target
+    else:
+        with pytest.raises(DataError, match="which column is to be predicted"):
+            table.open(path)
+
+
+@pytest.mark.parametrize("head", [[], ["label,title,description"]])
+def test_a_title_and_a_description_are_one_text(tmp_path, head):
+    lines = [f'"{1 + i % 4}","Title of number {i} is long","{text}, it says"' for i, text in enumerate(SENTENCES)]
+    data = table.open(write(tmp_path / "train.csv", head + lines))
+    assert (data.kind, labels(data)) == ("texts", ["1", "2", "3", "4"])
+    assert data.splits["all"].x[3] == f"Title of number 3 is long {SENTENCES[3]}, it says"
+
+
+def test_texts_in_scripts_without_spaces_are_texts(tmp_path):
+    lines = ["label,review", *(f"{i % 2},这个酒店的房间很好第{i}次住了" for i in range(60))]
+    data = table.open(write(tmp_path / "a.csv", lines))
+    assert (data.kind, data.about["columns"]) == ("texts", {"review": "text"})
+
+
+def test_columns_without_a_name_do_not_hide_the_header(tmp_path):
+    lines = ["v1,v2,,,", *(f"{('ham', 'spam')[i % 2]},{text},,," for i, text in enumerate(SENTENCES))]
+    data = table.open(write(tmp_path / "spam.csv", lines))
+    assert (data.kind, data.about["target"], labels(data)) == ("texts", "v1", ["ham", "spam"])
+
+
+def test_duplicates_of_what_is_learned_from_stay_on_one_side(tmp_path):
+    """Whatever their number in the table or their target is."""
+    rows = [f"{i * 37 % 101}.25,{i * 11 % 89}.5" for i in range(100)]
+    lines = ["id,a,b,target", *(f"{1000 + i},{rows[i % 100]},{i % 2}.{i}" for i in range(200))]
+    data, _ = splits.split(table.open(write(tmp_path / "a.csv", lines)))
+    seen = {part: {tuple(row) for row in examples.x[["a", "b"]].rows()} for part, examples in data.splits.items()}
+    assert not seen["train"] & seen["test"]
+    assert not seen["train"] & seen["val"]
+
+
+def test_one_frequent_example_does_not_let_the_others_into_two_splits():
+    from dlcli.data import Data, Examples
+
+    texts = ["nothing"] * 80 + [f"text {i // 2}" for i in range(200)]
+    whole = Examples(x=texts, y=np.array(["a", "b"] * 140), names=[str(i) for i in range(280)])
+    data, _ = splits.split(Data(kind="texts", splits={"all": whole}))
+    train, test = (set(data.splits[part].x) - {"nothing"} for part in ("train", "test"))
+    assert not train & test
+    assert any("stands 80 times" in warning for warning in data.warnings)
