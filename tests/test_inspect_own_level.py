@@ -1,11 +1,13 @@
 """The user's own classes beside the levels: gained where a network works them out, and nowhere else."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from dlcli.inspection import measuring, own_level
+from dlcli.inspection import comparison, measuring, own_level
 from dlcli.inspection.subject import Subject, series
 
 STEPS = 48
@@ -39,13 +41,18 @@ def detector():
     return model
 
 
-def inspected(x, y, **more):
+def measured(x, y, **more):
+    """The document of a detector with these examples, and what it was made from."""
     subject = Subject(model=detector(), title="t", source="t", family="cnn", read=lambda rows: x[rows], count=len(x))
     subject.labels, subject.classes = y, [f"class {i}" for i in range(int(y.max()) + 1)]
     subject.stimuli = series((STEPS, 1), subject.read, len(x))
     for name, value in more.items():
         setattr(subject, name, value)
-    return measuring.inspect(subject, budget="standard", only=[], seed=0)[0]
+    return measuring.inspect(subject, budget="standard", only=[], seed=0)
+
+
+def inspected(x, y, **more):
+    return measured(x, y, **more)[0]
 
 
 def test_classes_that_a_network_works_out_are_its_highest_level(rng):
@@ -87,3 +94,21 @@ def test_rare_classes_are_left_out(rng):
     level = own_level.with_own(subject).own
     assert level.names == ("no", "yes")
     np.testing.assert_array_equal(level.x, np.arange(4, 200))
+
+
+def test_networks_are_compared_by_stimuli_and_never_by_the_numbers_of_examples(rng):
+    """Classes on one side only, and on both with other examples: the CKA is that of the stimuli alone."""
+    keras.utils.set_random_seed(0)
+    net = keras.Sequential([keras.Input((STEPS, 1)), layers.Conv1D(6, 5, name="a"), layers.Conv1D(4, 5, name="b")])
+    first, second = (measured(*examples(rng, 300), model=net) for _ in range(2))
+    bare = measured(*examples(rng, 300), model=net, labels=None)
+    assert all("category" in document["hierarchy"]["levels"] for document, _ in (first, second))
+    without, both, alone = (
+        np.array(comparison.compared(first[0], found[0], first[1], found[1])["compare"]["cka"]["matrix"])
+        for found in (bare, second, (bare[0], replace(bare[1], data=None)))
+    )
+    np.testing.assert_allclose(np.diag(both), 1, atol=1e-3)
+    assert both[0, 1] < 0.99
+    # the series are given each data's own level and spread
+    np.testing.assert_allclose(both, without, atol=0.01)
+    np.testing.assert_allclose(alone, without, atol=1e-6)

@@ -8,6 +8,7 @@ from dlcli.inspection import geometry, methods
 from dlcli.inspection.judged import levels_of
 from dlcli.inspection.rows import COMPARED
 from dlcli.inspection.view import View
+from dlcli.stimuli._level import CATEGORY
 
 
 def compared(first: dict[str, Any], second: dict[str, Any], one: View | None, two: View | None) -> dict[str, Any]:
@@ -47,15 +48,27 @@ def _same_inputs(one: View, two: View) -> list[list[np.ndarray]] | None:
     """Gram matrices of both on the same examples: of the data where it is the same, else of the same stimuli."""
     if one.data is not None and two.data is not None and np.array_equal(one.data.input, two.data.input):
         return [[view.data.grams[place.key] for place in view.places] for view in (one, two)]
-    if one.strip and two.strip and _alike(one, two):
-        names = [level.name for level in one.strip.levels]
+    names = _alike(one, two) if one.strip and two.strip else []
+    if names:
         return [[geometry.unit(_stacked(view, names, place.key)) for place in view.places] for view in (one, two)]
     return None
 
 
-def _alike(one: View, two: View) -> bool:
-    pairs = list(zip(one.strip.levels, two.strip.levels, strict=False))
-    return bool(pairs) and all(a.name == b.name and np.array_equal(a.x, b.x) for a, b in pairs)
+def _alike(one: View, two: View) -> list[str]:
+    """Levels of the same stimuli in both; none where any differs.
+
+    The user's classes are no stimuli: what their level holds are numbers of examples.  Rows at one step and rows
+    over all steps have other columns: of levels read in both ways those of the more frequent are taken.
+    """
+    first, second = (
+        {level.name: level for level in view.strip.levels if level.name != CATEGORY} for view in (one, two)
+    )
+    shared = [name for name in first if name in second]
+    if not all(np.array_equal(first[name].x, second[name].x) for name in shared):
+        return []
+    at_a_step = [name for name in shared if first[name].position is not None]
+    whole = [name for name in shared if first[name].position is None]
+    return max(whole, at_a_step, key=len)
 
 
 def _stacked(view: View, names: list[str], key: str) -> np.ndarray:
