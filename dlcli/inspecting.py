@@ -12,7 +12,7 @@ from dlcli.described import KNOWN
 from dlcli.inspection import comparison, foreign, measuring, page, runs, timeline
 from dlcli.inspection.show import levels
 from dlcli.inspection.subject import Subject
-from dlcli.materials import Materials
+from dlcli.materials import LEARNED, Materials
 from dlcli.reference import Reference
 from dlcli.rundir import Run
 
@@ -62,7 +62,7 @@ def _measured(reference: Reference, found: Materials, request: Request) -> tuple
 def after_training(run: Run, config: RunConfig, data: Data) -> None:
     """What each layer of a run that has just ended has learned, on the terminal and in its folder."""
     part = next(name for name in ("val", "train") if name in data.splits)
-    found = Materials(run=run, config=config, data=data, part=part)
+    found = Materials(run=run, config=config, data=data, part=part, learned=part in LEARNED)
     document = one(Reference(text=str(run.path), kind="run", path=run.path), found, Request(seed=config.seed))
     keep(run.path, document)
     levels(document)
@@ -74,7 +74,7 @@ def _subject(reference: Reference, found: Materials, request: Request) -> Subjec
     # what a layer is can be told of weights that are no numbers; what it does cannot
     drawn["finite"] = request.budget != "static"
     if reference.kind in KNOWN:
-        opened = runs.subject(reference, found.config, found.data, **drawn)
+        opened = runs.subject(reference, found.config, found.data, learned=found.learned, **drawn)
     else:
         opened = foreign.subject(reference, found.data, pixels=request.pixels, **drawn)
     opened.family = request.family or opened.family

@@ -1,6 +1,7 @@
 """The data that a model is to be looked at with: the run's own, or what the user names."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dlcli import described, plan, splits
 from dlcli.config import RunConfig
@@ -9,15 +10,21 @@ from dlcli.errors import DlcliError
 from dlcli.reference import Reference
 from dlcli.rundir import Run
 
+# Parts that hold what a run was trained on.
+LEARNED = ("train", "all")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Materials:
-    """run, config: of a run, else None.  data: in splits, or None.  part: the split to use."""
+    """run, config: of a run, else None.  data: in splits, or None.  part: the split to use.  learned: whether the
+    run was trained on examples of that part.  given: the splits that the data brings."""
 
     run: Run | None = None
     config: RunConfig | None = None
     data: Data | None = None
     part: str = ""
+    learned: bool = False
+    given: tuple[str, ...] = ()
     backend: str | None = None
 
 
@@ -42,7 +49,7 @@ def gather(
     found = plan.open_data(entry, settings)
     if reference.kind == "checkpoint":
         described.check_kind(reference, found)
-    parts, _ = splits.split(found, seed=settings.seed, **plan.split_options(settings))
+    parts, how = splits.split(found, seed=settings.seed, **plan.split_options(settings))
     name = split or next(name for name in ("val", "test", "train") if name in parts.splits)
     every = found.splits | parts.splits
     if name not in every:
@@ -52,14 +59,26 @@ def gather(
         config=settings,
         data=Data(kind=found.kind, splits=every, about=found.about, warnings=parts.warnings),
         part=name,
+        learned=name in LEARNED and _own(config, settings),
+        given=tuple(how["given"]),
         backend=config.backend if config else None,
     )
 
 
 def alike(second: Materials, first: Materials) -> Materials:
-    """The second with the very examples of the first where both name the same data: two seeds split it differently."""
+    """The second with the very examples of the first where both name the same data: two seeds split it differently,
+    and then what the first did not learn from the second may have."""
     same = first.data is not None and second.config is not None and second.config.data == first.config.data
-    return replace(second, data=first.data, part=first.part) if same else second
+    if not same:
+        return second
+    cuts = [(one.config.seed, plan.split_options(one.config)) for one in (first, second)]
+    mixed = second.run is not None and cuts[0] != cuts[1] and first.part not in first.given
+    return replace(second, data=first.data, part=first.part, learned=second.learned or mixed)
+
+
+def _own(config: RunConfig | None, settings: RunConfig) -> bool:
+    """Whether the data of these settings is what the run was trained on."""
+    return config is not None and bool(config.data) and Path(config.data).resolve() == Path(settings.data).resolve()
 
 
 def _asked(config: RunConfig | None, data: str, target: str | None) -> RunConfig:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -16,10 +17,11 @@ from rich.console import Console
 from test_cli import dlcli as without_keras
 from typer.testing import CliRunner
 
-from dlcli import console
+from dlcli import console, materials
 from dlcli.cli import app
 from dlcli.errors import CHECK, DlcliError
 from dlcli.inspection import gates, show
+from dlcli.reference import parse
 
 BUDGETS = ("static", "fast", "standard")
 
@@ -240,6 +242,23 @@ def test_another_part_and_other_data(run):
     assert train["data"] == "digits:400 (train)"
     assert 200 < train["samples"] < 400
     assert (other["data"], other["samples"]) == ("digits:150 (all)", 150)
+
+
+def test_which_examples_a_run_was_trained_on(run, tmp_path):
+    """Its own training part and the heap that this comes from; of a run that cut the same data by another seed, every part."""
+
+    def found(folder, **asked):
+        return materials.gather(parse(str(folder)), **{"data": None, "target": None, "split": None, **asked})
+
+    assert [found(run, split=part).learned for part in (None, "test", "train", "all")] == [False, False, True, True]
+    assert found(run, data="digits:400", split="train").learned
+    assert not found(run, data="digits:150", split="all").learned
+    shutil.copytree(run, tmp_path / "other")
+    config = json.loads((run / "config.json").read_text())
+    (tmp_path / "other" / "config.json").write_text(json.dumps({**config, "seed": config["seed"] + 1}))
+    other = found(tmp_path / "other")
+    assert materials.alike(other, found(run)).learned
+    assert not materials.alike(found(run), found(run)).learned
 
 
 def test_data_in_another_format_than_the_runs(run, tmp_path):

@@ -96,6 +96,15 @@ def test_rare_classes_are_left_out(rng):
     np.testing.assert_array_equal(level.x, np.arange(4, 200))
 
 
+def test_examples_that_were_learned_from_make_no_level(rng):
+    """A network may know their classes by heart: that is said, and the other levels are as they were."""
+    x, y = examples(rng, 400)
+    seen, unseen = (inspected(x, y, learned=learned) for learned in (True, False))
+    assert [*seen["hierarchy"]["levels"], "category"] == unseen["hierarchy"]["levels"]
+    assert sum("by heart" in warning for warning in seen["warnings"]) == 1
+    assert not any("by heart" in warning for warning in unseen["warnings"])
+
+
 def test_networks_are_compared_by_stimuli_and_never_by_the_numbers_of_examples(rng):
     """Classes on one side only, and on both with other examples: the CKA is that of the stimuli alone."""
     keras.utils.set_random_seed(0)

@@ -46,6 +46,7 @@ def subject(whole: Subject, task, examples: Examples | None, chosen: np.ndarray 
         data=whole.data,
         read=read if real is not None else None,
         count=whole.count,
+        learned=whole.learned,
         labels=np.asarray(task.targets(examples))[chosen] if known else None,
         classes=list(task.classes) if known else [],
         stimuli=Stimuli(entry="pictures", make={"height": height, "width": width, "channels": channels}, feed=feed)

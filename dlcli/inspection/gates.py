@@ -61,7 +61,7 @@ def _samples(view: View) -> dict[str, Any]:
         + (
             "."
             if passed
-            else f": fewer than {FEW}, or {FEW_OF_A_CLASS} of a class, say little (--samples and --split train give more)."
+            else f": fewer than {FEW}, or {FEW_OF_A_CLASS} of a class, say little (--samples or --data may give more)."
         ),
     }
 

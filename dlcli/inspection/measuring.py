@@ -60,6 +60,7 @@ def _inspected(subject: Subject, *, budget: str, only: list[str], seed: int) -> 
     levels = None
     if depth >= 2 and subject.stimuli is not None:
         started = time.perf_counter()
+        document["warnings"] += own_level.left_out(subject)
         subject.stimuli = own_level.with_own(subject, most=FEWER if heavy else KEPT)
         levels = strip.strip(
             subject.model, subject.stimuli, watch, keys, n=strip.FEWER if heavy else strip.STIMULI, size=size, seed=seed

@@ -111,7 +111,8 @@ STANDARD = (
     },
     {
         "name": "category",
-        "formula": "the user's own classes, read as a level is: A of at most 768 examples (256 for heavy networks), b with all of the bare input; without a "
+        "formula": "the user's own classes, read as a level is: A of at most 768 examples (256 for heavy networks), b with all of the bare input; of "
+        "none that the network was trained on; without a "
         "place in the order, since lower levels may tell them",
         "source": "",
     },

@@ -22,7 +22,7 @@ def with_own(subject: Subject, *, most: int = KEPT) -> Stimuli | None:
     any level. Lower levels may tell them too (a fox by its colour), so classes have no place in the order.
     """
     stimuli, labels = subject.stimuli, subject.labels
-    if stimuli is None or stimuli.entry not in _ENTRIES or labels is None or subject.read is None:
+    if not _fit(subject) or subject.learned:
         return stimuli
     classes, counts = np.unique(labels[:most], return_counts=True)
     chosen = np.flatnonzero(np.isin(labels[:most], classes[counts >= LEAST_OF_A_CLASS]))
@@ -39,3 +39,15 @@ def with_own(subject: Subject, *, most: int = KEPT) -> Stimuli | None:
         return stimuli.feed(level)
 
     return replace(stimuli, feed=feed, own=own)
+
+
+def left_out(subject: Subject) -> list[str]:
+    """A sentence where classes are no level because the network was trained on these very examples."""
+    if not _fit(subject) or not subject.learned:
+        return []
+    return ["the classes are not read as a level: the network was trained on these examples and may know them by heart"]
+
+
+def _fit(subject: Subject) -> bool:
+    stimuli = subject.stimuli
+    return stimuli is not None and stimuli.entry in _ENTRIES and subject.labels is not None and subject.read is not None

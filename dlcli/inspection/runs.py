@@ -23,10 +23,11 @@ def subject(
     seed: int,
     asked: Sequence[int] = (),
     finite: bool = True,
+    learned: bool = False,
 ) -> Subject:
     """The best model of a run, or that of a checkpoint, and at most `samples` examples of one part of the data.
 
-    asked: numbers of the examples that come first.
+    asked: numbers of the examples that come first.  learned: whether the model was trained on that part.
     """
     opened = finished.opened(reference, finite=finite)
     task, model = opened.task, opened.model
@@ -65,6 +66,7 @@ def subject(
         count=count,
         asked=len(asked) if read else 0,
         labels=labels,
+        learned=learned,
         classes=list(getattr(task, "classes", [])) if labels is not None else [],
         stimuli=_stimuli(
             task,

@@ -31,8 +31,8 @@ class Stimuli:
 @dataclass(kw_only=True)
 class Subject:
     """A model with its data: `count` examples that `read` gives as the model takes them, what should come
-    out of it (`truth`: for a generator the real pictures), class numbers where there are classes, how ids are
-    spelt where they stand for text (`spell`), how many of the first examples the user asked for, and the network
+    out of it (`truth`: for a generator the real pictures), class numbers where there are classes, whether it was
+    trained on these very examples (`learned`), how ids are spelt where they stand for text (`spell`), how many of the first examples the user asked for, and the network
     that judges what a generator draws, as a subject of its own (`judge`)."""
 
     model: keras.Model
@@ -46,6 +46,7 @@ class Subject:
     count: int = 0
     asked: int = 0
     labels: np.ndarray | None = None
+    learned: bool = False
     classes: list[str] = field(default_factory=list)
     stimuli: Stimuli | None = None
     judge: "Subject | None" = None
