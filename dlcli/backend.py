@@ -270,3 +270,16 @@ def value_and_gradients(function, arguments: list) -> tuple:
         tape.watch(arguments)
         value = stateless(*arguments)
     return value, tape.gradient(value, arguments, unconnected_gradients="zero")
+
+
+def compiled(function):
+    """The function of tensors as one program, made when it is first called with their shapes.  Keras compiles whole models."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow
+
+    return tensorflow.function(function, autograph=False)

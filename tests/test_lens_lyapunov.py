@@ -92,6 +92,18 @@ def test_padding_does_not_count(x):
     assert exponents(layers.LSTM(1), weights, padded, masked=True) == pytest.approx(-np.log1p(np.exp(-2)), abs=1e-3)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="TensorFlow does not tell what it compiles")
+def test_a_layer_is_two_programs_however_many_steps_there_are(x):
+    """A compilation takes half a second: there must not be one for every eight steps."""
+    import jax
+
+    inputs, compiled = keras.Input((240, 1)), []
+    (stream,), _ = streams(keras.Model(inputs, layers.LSTM(1)(inputs)), np.tile(x, (1, 3, 1)))
+    jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.append(name))
+    lyapunov.exponents(stream, np.random.default_rng(0))
+    assert sum("backend_compile" in name for name in compiled) == 2
+
+
 def test_it_stands_in_the_document_beside_the_radius():
     """At the standard budget; a backward direction has a row of its own in the table."""
     inputs = keras.Input((24, 2))

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import layers, ops
 
-from dlcli.inspection.gradients import gradients
+from dlcli.backend import compiled, value_and_gradients
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses._places import reported, short
 from dlcli.lenses._recurrent import Stream, examples, present, streams
@@ -65,26 +65,17 @@ def exponents(stream: Stream, rng: np.random.Generator) -> np.ndarray:
     stride = int(np.clip(x.shape[1] // 8, 1, _STRIDE))
     starts = list(range(0, x.shape[1] - stride + 1, stride))
     pieces = [(x[:, at : at + stride], mask[:, at : at + stride]) for at in starts]
-    rnn = layers.RNN(stream.cell, return_state=True)
-
-    def after(states, piece):
-        values, taken = piece
-        return rnn(values, initial_state=states, mask=ops.convert_to_tensor(taken), training=False)[1:]
-
+    step, back = _programs(stream.cell)
     before = [stream.first]
     for piece in pieces[:-1]:
-        before.append([ops.convert_to_numpy(state) for state in after(before[-1], piece)])
+        before.append([ops.convert_to_numpy(state) for state in step(_tensors(before[-1]), *_tensors(piece))])
     direction = [rng.standard_normal(state.shape) for state in stream.first]
     length = mask[:, : starts[-1] + stride].sum(axis=1)
     left, growth, counted = length.copy(), np.zeros(len(x)), np.zeros(len(x))
     for states, piece in zip(reversed(before), reversed(pieces), strict=True):
         direction = _unit(direction)
-
-        def along(*given, direction=direction, piece=piece):
-            made = after(list(given), piece)
-            return sum(ops.sum(a * ops.cast(d, a.dtype)) for a, d in zip(made, direction, strict=True))
-
-        _, direction = gradients(along, states)
+        slopes = back(_tensors(states), _tensors(direction), *_tensors(piece))
+        direction = [ops.convert_to_numpy(slope) for slope in slopes]
         steps = piece[1].sum(axis=1)
         inside = (left <= 0.75 * length) & (left - steps >= 0.25 * length) & (steps > 0)
         with np.errstate(divide="ignore"):
@@ -92,6 +83,31 @@ def exponents(stream: Stream, rng: np.random.Generator) -> np.ndarray:
         counted += np.where(inside, steps, 0)
         left = left - steps
     return np.where((length >= 8) & (counted > 0), growth / np.maximum(counted, 1), np.nan)
+
+
+def _programs(cell) -> tuple:
+    """Two compiled functions: states and a piece (values (B, T, C), steps taken (B, T)) -> the states after it; the same
+    with a direction in those states -> that direction taken back to the states before.
+
+    Compiled once for all pieces: JAX would compile a loop anew in every call.
+    """
+    rnn = layers.RNN(cell, return_state=True)
+
+    def step(states, values, taken):
+        return list(rnn(values, initial_state=states, mask=taken, training=False)[1:])
+
+    def back(states, direction, values, taken):
+        def along(*given):
+            made = step(list(given), values, taken)
+            return sum(ops.sum(a * ops.cast(d, a.dtype)) for a, d in zip(made, direction, strict=True))
+
+        return list(value_and_gradients(along, states)[1])
+
+    return compiled(step), compiled(back)
+
+
+def _tensors(arrays) -> list:
+    return [ops.convert_to_tensor(x) for x in arrays]
 
 
 def _size(direction: list[np.ndarray]) -> np.ndarray:
