@@ -92,6 +92,43 @@ def test_padding_does_not_count(x):
     assert exponents(layers.LSTM(1), weights, padded, masked=True) == pytest.approx(-np.log1p(np.exp(-2)), abs=1e-3)
 
 
+def padded_in(order, x, steps):
+    """x (B, T, 1) with each sequence's first steps[i] put where `order` says, and zeros, which are masked, elsewhere."""
+    padded = np.zeros_like(x)
+    for row, (values, n) in enumerate(zip(x, steps, strict=True)):
+        at = {"left": np.arange(80 - n, 80), "right": np.arange(n), "gaps": np.arange(n) * (80 // n)}[order]
+        padded[row, at] = values[:n]
+    return padded
+
+
+@pytest.mark.parametrize("order", ["left", "right", "gaps"])
+def test_where_the_padding_stands_makes_no_difference(x, order):
+    """Masked steps change no state: 40 steps of 80 are like a sequence of 40, wherever they are."""
+    weights = [[[1.0]], [[0.8]]]
+    found = exponents(layers.SimpleRNN(1, use_bias=False), weights, padded_in(order, x, [40] * 6), masked=True)
+    assert found == pytest.approx(exponents(layers.SimpleRNN(1, use_bias=False), weights, x[:, :40]), abs=1e-5)
+
+
+@pytest.mark.parametrize("order", ["left", "right"])
+def test_short_sequences_among_long_ones_count_from_eight_steps_on(x, order):
+    """Of an LSTM that only keeps: its forget gate for each of them, and no answer for seven steps."""
+    weights = [np.zeros((1, 4)), np.zeros((1, 4)), [0.0, 2.0, 0.3, 1.0]]
+    found = exponents(layers.LSTM(1), weights, padded_in(order, x, [80, 7, 8, 9, 13, 31]), masked=True)
+    assert found == pytest.approx(np.where(np.arange(6) == 1, np.nan, -np.log1p(np.exp(-2))), abs=1e-3, nan_ok=True)
+
+
+def test_the_backward_half_begins_with_the_last_real_step(x):
+    """Sequences padded on the right, which come first when they are read backwards."""
+    inputs = keras.Input((80, 1))
+    both = layers.Bidirectional(layers.SimpleRNN(1, use_bias=False))
+    model = keras.Model(inputs, both(layers.Masking()(inputs)))
+    both.set_weights([np.float32([[w]]) for w in (1.0, 0.8, 1.0, -0.9)])
+    found, _ = streams(model, padded_in("right", x, [30] * 6))
+    backward = next(stream for stream in found if stream.direction == "backward")
+    alone = exponents(layers.SimpleRNN(1, use_bias=False), [[[1.0]], [[-0.9]]], x[:, :30][:, ::-1])
+    assert lyapunov.exponents(backward, np.random.default_rng(0)) == pytest.approx(alone, abs=1e-5)
+
+
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="TensorFlow does not tell what it compiles")
 def test_a_layer_is_two_programs_however_many_steps_there_are(x):
     """A compilation takes half a second: there must not be one for every eight steps."""

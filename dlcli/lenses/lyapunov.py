@@ -11,6 +11,8 @@ from dlcli.lenses._recurrent import Stream, examples, present, streams
 BUDGET = "standard"
 FAMILIES = ("rnn", "autoencoder", "transformer")
 EXAMPLES, STEPS = 16, 256
+# Steps without which a sequence has no answer.
+LEAST = 8
 # Steps that are gone back over before the direction is made a unit again: within float32, whatever the exponent.
 _STRIDE = 8
 
@@ -55,15 +57,19 @@ def look(view: View) -> Finding | None:
 
 
 def exponents(stream: Stream, rng: np.random.Generator) -> np.ndarray:
-    """The largest exponent (B,) of each sequence in nats per step; -inf where nothing lasts, NaN for fewer than 8 steps.
+    """The largest exponent (B,) of each sequence in nats per step; -inf where nothing lasts, NaN for fewer than LEAST steps.
 
     A direction is multiplied by the transposed Jacobian of step after step, from the last to the first: products
     of Jacobians and of their transposes grow alike.  The last quarter of the steps only turns it to where growth
     is largest, and in the first quarter the states still come from where they began: neither is counted.
     """
-    x, mask = stream.x[:, :STEPS], stream.mask[:, :STEPS]
-    stride = int(np.clip(x.shape[1] // 8, 1, _STRIDE))
-    starts = list(range(0, x.shape[1] - stride + 1, stride))
+    x, mask = _taken(stream)
+    length = mask.sum(axis=1)
+    if not (length >= LEAST).any():
+        return np.full(len(x), np.nan)
+    # whole pieces must fit into the middle half of the shortest sequence
+    stride = int(min(_STRIDE, length[length >= LEAST].min() // 4))
+    starts = list(range(0, length.max() - stride + 1, stride))
     pieces = [(x[:, at : at + stride], mask[:, at : at + stride]) for at in starts]
     step, back = _programs(stream.cell)
     before = [stream.first]
@@ -82,7 +88,16 @@ def exponents(stream: Stream, rng: np.random.Generator) -> np.ndarray:
             growth += np.where(inside, np.log(_size(direction)), 0.0)
         counted += np.where(inside, steps, 0)
         left = left - steps
-    return np.where((length >= 8) & (counted > 0), growth / np.maximum(counted, 1), np.nan)
+    return np.where((length >= LEAST) & (counted > 0), growth / np.maximum(counted, 1), np.nan)
+
+
+def _taken(stream: Stream) -> tuple[np.ndarray, np.ndarray]:
+    """The first STEPS that the cell took, (B, T, C), with those masked behind them, and which are taken, bool (B, T).
+
+    A masked step changes no state, so where the padding stands makes no difference.
+    """
+    order = np.argsort(~stream.mask, axis=1, kind="stable")[:, :STEPS]
+    return np.take_along_axis(stream.x, order[..., None], axis=1), np.take_along_axis(stream.mask, order, axis=1)
 
 
 def _programs(cell) -> tuple:
