@@ -129,6 +129,16 @@ def test_the_backward_half_begins_with_the_last_real_step(x):
     assert lyapunov.exponents(backward, np.random.default_rng(0)) == pytest.approx(alone, abs=1e-5)
 
 
+def test_a_few_sequences_in_which_nothing_lasts_are_counted_and_no_more():
+    """Their logarithm has no mean with others: only where they are the half is it the layer's."""
+    nothing = -np.inf
+    exponent, _, lasts, counted = lyapunov.told(np.array([-0.5, nothing, -0.25, -0.3, np.nan]))
+    assert (exponent, lasts, counted) == (-0.35, "2.9", "3 of 5")
+    assert lyapunov.told(np.array([-0.5, nothing, nothing, -0.3])) == ["-inf", "–", "0", "4 of 4"]
+    assert lyapunov.told(np.array([-0.5, np.nan])) == [-0.5, "–", "2.0", "1 of 2"]
+    assert lyapunov.told(np.full(2, np.nan)) is None
+
+
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="TensorFlow does not tell what it compiles")
 def test_a_layer_is_two_programs_however_many_steps_there_are(x):
     """A compilation takes half a second: there must not be one for every eight steps."""
@@ -150,8 +160,11 @@ def test_it_stands_in_the_document_beside_the_radius():
     subject = Subject(model=model, title="t", source="t", family="rnn", read=lambda rows: values[rows], count=20)
     document, _ = measuring.inspect(subject, budget="standard", only=[], seed=0)
     own = {row["name"]: row.get("own", {}) for row in document["layers"]}
-    assert own["gru"]["lyapunov"] < 0
-    assert own["both"]["lyapunov"] < 0
     table = next(table for table in document["tables"] if table["title"] == "Stability")
+    forward, backward, gru = table["rows"]
     assert [row[:2] for row in table["rows"]] == [["both", "forward"], ["both", "backward"], ["gru", ""]]
+    assert forward[2] != backward[2]
+    assert own["both"]["lyapunov"] == forward[2] < 0
+    assert own["gru"]["lyapunov"] == gru[2] < 0
+    assert {row[-1] for row in table["rows"]} == {"16 of 16"}
     assert "Lyapunov exponent" in {method["name"] for method in document["methods"]}

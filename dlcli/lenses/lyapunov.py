@@ -26,12 +26,10 @@ def look(view: View) -> Finding | None:
     found, _ = streams(view.subject.model, x)  # what is left out is told by the lens of gates
     names, rows, finding = reported(view), [], Finding()
     for number, stream in enumerate(found):
-        each = exponents(stream, np.random.default_rng([view.seed, 17, number]))
-        each = each[~np.isnan(each)]
-        if not len(each):
+        said = told(exponents(stream, np.random.default_rng([view.seed, 17, number])))
+        if said is None:
             continue
-        said = _said(each)
-        rows.append([short(stream.key), stream.direction, *said, len(each)])
+        rows.append([short(stream.key), stream.direction, *said])
         if stream.key in names and stream.direction != "backward":
             finding.own[names[stream.key]] = {"lyapunov": said[0]}
     if not rows:
@@ -42,7 +40,8 @@ def look(view: View) -> Finding | None:
             "columns": ["layer", "direction", "exponent", "±", "lasts", "sequences"],
             "rows": rows,
             "note": "Per step: below 0 a small change of the state dies out, to a third after so many steps as it lasts; "
-            "above 0 it grows, and the state depends on all that was (chaos).",
+            "above 0 it grows, and the state depends on all that was (chaos). sequences: the mean leaves out those of fewer than "
+            f"{LEAST} steps, and those in which nothing lasts where these are the minority.",
         }
     )
     finding.methods.append(
@@ -54,6 +53,23 @@ def look(view: View) -> Finding | None:
         }
     )
     return finding
+
+
+def told(each: np.ndarray) -> list | None:
+    """Exponent, its error, the steps after which a change has fallen to 1/e, and of how many sequences: of exponents (B,).
+
+    -inf where it is the median: a few sequences that fall below float32 must not speak for the others.
+    None without any answer.
+    """
+    known = each[each < np.inf]
+    if not len(known):
+        return None
+    if np.isneginf(np.median(known)):
+        return ["-inf", "–", "0", f"{len(known)} of {len(each)}"]
+    known = known[~np.isneginf(known)]
+    mean = float(known.mean())
+    error = f"{1.96 * known.std(ddof=1) / np.sqrt(len(known)):.3f}" if len(known) > 1 else "–"
+    return [round(mean, 3), error, f"{-1 / mean:.1f}" if mean < 0 else "–", f"{len(known)} of {len(each)}"]
 
 
 def exponents(stream: Stream, rng: np.random.Generator) -> np.ndarray:
@@ -134,12 +150,3 @@ def _unit(direction: list[np.ndarray]) -> list[np.ndarray]:
     size = _size(direction)
     safe = np.where(size > 0, size, 1.0)[:, None]
     return [(np.asarray(part, np.float64) / safe).astype(np.float32) for part in direction]
-
-
-def _said(each: np.ndarray) -> list:
-    """Exponent, its error and the steps after which a change has fallen to 1/e."""
-    if not np.isfinite(each).all():
-        return ["-inf", "–", "0"]
-    mean = float(each.mean())
-    error = f"{1.96 * each.std(ddof=1) / np.sqrt(len(each)):.3f}" if len(each) > 1 else "–"
-    return [round(mean, 3), error, f"{-1 / mean:.1f}" if mean < 0 else "–"]
