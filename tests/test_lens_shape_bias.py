@@ -45,6 +45,23 @@ def test_a_layer_that_holds_one_of_them_answers_by_that(y, rng):
         assert found["shape"] == (expected, expected, expected)
 
 
+def test_mistakes_speak_for_neither(y, rng):
+    """Noise that lets a third of the answers go wrong: what hits a cue by guessing is no answer by that cue."""
+    shape, surface = _cues.parts(y)
+    for features, expected in ((one_hot(shape), 1.0), (one_hot(surface), 0.0)):
+        found = shape_bias.decided(features + 0.7 * rng.normal(size=features.shape), y, rng)
+        assert 0.5 < found["known"] < 0.8
+        assert found["shape"][0] == pytest.approx(expected, abs=0.05)
+
+
+def test_the_share_is_that_of_the_answers_beyond_guessing():
+    """Of 100: 40 by shape, 20 by surface, 40 by neither, which are half of all guesses: (40 - 20) of (40 - 20) + 0."""
+    shape, surface = np.array([40.0, 30.0, 25.0]), np.array([20.0, 30.0, 27.0])
+    found = shape_bias.share(shape, surface, np.array([100.0, 80.0, 100.0]))
+    assert found[:2] == pytest.approx([1.0, 0.5])
+    assert np.isnan(found[2])
+
+
 def test_a_layer_that_holds_both_alike_answers_by_each_half_of_the_time(y, rng):
     """Two equally strong cues, neither reliable by itself: the interval holds one half."""
     shape, surface = _cues.parts(y)

@@ -51,7 +51,7 @@ def look(view: View) -> Finding | None:
             "columns": ["layer", "known", "by shape", "low", "high", "shape", "surface"],
             "rows": rows,
             "note": f"{said} known: held-out accuracy where both agree (guessing: {1 / _cues.KINDS:.2f}); by shape: of the answers "
-            "that name one of the two where they differ; shape, surface: share of the units' variance. How strong the two are "
+            "beyond guessing where they differ; shape, surface: share of the units' variance. How strong the two are "
             "in the pictures is a choice: compare layers and networks, not with 0.5.",
         }
     )
@@ -60,7 +60,8 @@ def look(view: View) -> Finding | None:
 
 def decided(features: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> dict:
     """known: held-out accuracy where shape and surface agree.  shape: share of the answers by shape among those by
-    either, where they differ, with its 95 % interval; None where what agrees is not known beyond chance.
+    either, where they differ, with its 95 % interval; None where what agrees is not known beyond chance, or
+    what differs is only guessed at.
 
     Which surface agrees with which shape is arbitrary: each of the KINDS shifts of one against the other is
     learned and asked in turn. Every answer is about a picture that the reader did not learn from.
@@ -80,15 +81,26 @@ def decided(features: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> di
     if interval(right)[0] < 1 / _cues.KINDS + KNOWN:
         return {"known": float(right.mean()), "shape": None}
     # answers about one picture are not independent: the pictures are drawn again, with all their answers
-    counts = np.zeros((2, len(y)))
+    counts = np.zeros((3, len(y)))
     for rows, first, second in zip(asked, by_shape, by_surface, strict=True):
-        counts[0, rows] += first
-        counts[1, rows] += second
+        counts[:, rows] += first, second, np.ones(len(rows))
     weights = np.vstack([np.ones(len(y)), rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=_DRAWS)])
-    first, second = weights @ counts[0], weights @ counts[1]
-    share = first / np.maximum(first + second, 1e-12)
-    low, high = np.quantile(share, [0.025, 0.975])
-    return {"known": float(right.mean()), "shape": (float(share[0]), float(low), float(high))}
+    found = share(*(weights @ one for one in counts))
+    if np.isnan(found[0]):
+        return {"known": float(right.mean()), "shape": None}
+    low, high = np.nanquantile(found, [0.025, 0.975])
+    return {"known": float(right.mean()), "shape": (float(found[0]), float(low), float(high))}
+
+
+def share(shape: np.ndarray, surface: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Of counts (n,) of answers by shape, by surface and in all, the share by shape of those by either, in 0..1.
+
+    A guess names each kind equally often, so one of the KINDS - 2 that are neither tells how many of the answers
+    by shape, and by surface, were guesses: they are taken off both.  NaN where next to nothing is left.
+    """
+    guesses = (asked - shape - surface) / (_cues.KINDS - 2)
+    left = shape + surface - 2 * guesses
+    return np.where(left > KNOWN * asked, np.clip((shape - guesses) / np.maximum(left, 1e-12), 0, 1), np.nan)
 
 
 def variance(features: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -99,7 +111,8 @@ def variance(features: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 _METHOD = {
     "name": "shape bias",
-    "formula": "ridge regression on figures whose shape and surface agree answers for ones in which they differ: answers by "
-    f"shape / answers by shape or surface, over all {_cues.KINDS} pairings; interval by drawing the pictures again",
+    "formula": "ridge regression on figures whose shape and surface agree answers for ones in which they differ: "
+    f"(s - g) / (s + t - 2 g) of the answers s by shape and t by surface over all {_cues.KINDS} pairings, with g = those by neither "
+    f"/ {_cues.KINDS - 2}, which is what guesses add to each; interval by drawing the pictures again",
     "source": "Geirhos et al., 2019 (cue conflict); Islam et al., 2021 (shares of variance by layer)",
 }
