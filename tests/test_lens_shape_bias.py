@@ -56,10 +56,24 @@ def test_mistakes_speak_for_neither(y, rng):
 
 def test_the_share_is_that_of_the_answers_beyond_guessing():
     """Of 100: 40 by shape, 20 by surface, 40 by neither, which are half of all guesses: (40 - 20) of (40 - 20) + 0."""
-    shape, surface = np.array([40.0, 30.0, 25.0]), np.array([20.0, 30.0, 27.0])
-    found = shape_bias.share(shape, surface, np.array([100.0, 80.0, 100.0]))
-    assert found[:2] == pytest.approx([1.0, 0.5])
-    assert np.isnan(found[2])
+    assert shape_bias.share(40, 20, 100) == pytest.approx(1)
+    assert shape_bias.share(30, 30, 80) == pytest.approx(0.5)
+    assert np.isnan(shape_bias.share(25, 27, 100))
+
+
+def test_the_interval_holds_for_other_pictures_too(rng):
+    """Sixty draws of figures, each with readers of its own: nine of ten intervals and more hold the mean of all."""
+    found, mixed = [], rng.normal(size=(8, 12))
+    for _ in range(60):
+        y = rng.permutation(np.arange(480) % 16)
+        shape, surface = _cues.parts(y)
+        both = np.concatenate([one_hot(shape), 0.8 * one_hot(surface)], axis=1)
+        found.append(shape_bias.decided(both @ mixed + rng.normal(size=(480, 12)), y, rng)["shape"])
+    share, low, high = np.array(found).T
+    covered = (low <= share.mean()) & (share.mean() <= high)
+    assert covered.mean() >= 0.9
+    # and not by being wide: 95 % of a normal distribution lie within 1.96 deviations
+    assert (high - low).mean() < 2 * 2 * 1.96 * share.std()
 
 
 def test_a_layer_that_holds_both_alike_answers_by_each_half_of_the_time(y, rng):

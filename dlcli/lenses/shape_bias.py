@@ -4,7 +4,10 @@ Networks for photographs lean on texture (Geirhos et al., 2019). A reader learns
 is which from figures whose outline and surface say the same; then it is asked about figures in which they differ.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from dlcli.inspection import strip, units
 from dlcli.inspection.probes import Ridge, interval
@@ -12,13 +15,15 @@ from dlcli.inspection.rows import raw
 from dlcli.inspection.subject import batches
 from dlcli.inspection.view import Finding, View
 from dlcli.stimuli import _cues
+from dlcli.store import each
 
 BUDGET = "standard"
 FAMILIES = ("cnn", "transformer", "autoencoder")
 STIMULI, FEWER = 480, 320
 # What is known where both agree, beyond guessing and at the lower end of its interval, before a layer is asked.
 KNOWN = 0.05
-_DRAWS = 400
+# Groups of pictures that are left out in turn, and Student's quantile for 95 % with that many.
+_GROUPS, _QUANTILE = 12, 2.201
 
 
 def look(view: View) -> Finding | None:
@@ -64,43 +69,63 @@ def decided(features: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> di
     what differs is only guessed at.
 
     Which surface agrees with which shape is arbitrary: each of the KINDS shifts of one against the other is
-    learned and asked in turn. Every answer is about a picture that the reader did not learn from.
+    learned and asked in turn. Every answer is about a picture that the reader did not learn from.  Other pictures
+    would make other readers as well, so the interval leaves out groups of pictures from both (a jackknife).
     """
-    shape, surface = _cues.parts(y)
-    right, by_shape, by_surface, asked = [], [], [], []
-    for shift in range(_cues.KINDS):
-        named = (surface + shift) % _cues.KINDS  # what the surface says
-        agree = shape == named
-        ridge, differ = Ridge(features[agree]), np.flatnonzero(~agree)
-        right.append(ridge.correct(shape[agree]))
-        answers = ridge.predict(shape[agree], features[differ])
-        asked.append(differ)
-        by_shape.append(answers == shape[differ])
-        by_surface.append(answers == named[differ])
-    right = np.concatenate(right)
+    right = np.concatenate([Ridge(features[agree]).correct(shape[agree]) for shape, _, agree in _pairings(y)])
+    known = float(right.mean())
     if interval(right)[0] < 1 / _cues.KINDS + KNOWN:
-        return {"known": float(right.mean()), "shape": None}
-    # answers about one picture are not independent: the pictures are drawn again, with all their answers
-    counts = np.zeros((3, len(y)))
-    for rows, first, second in zip(asked, by_shape, by_surface, strict=True):
-        counts[:, rows] += first, second, np.ones(len(rows))
-    weights = np.vstack([np.ones(len(y)), rng.multinomial(len(y), np.full(len(y), 1 / len(y)), size=_DRAWS)])
-    found = share(*(weights @ one for one in counts))
-    if np.isnan(found[0]):
-        return {"known": float(right.mean()), "shape": None}
-    low, high = np.nanquantile(found, [0.025, 0.975])
-    return {"known": float(right.mean()), "shape": (float(found[0]), float(low), float(high))}
+        return {"known": known, "shape": None}
+    found = share(*answers(features, y))
+    if np.isnan(found):
+        return {"known": known, "shape": None}
+    kept = _without_each(y, rng)
+    with threadpool_limits(1):
+        counts = each(lambda rows: answers(features[rows], y[rows]), kept, parallel=True)
+    others = np.array([share(*one) for one in counts])
+    error = np.sqrt((_GROUPS - 1) / _GROUPS * ((others - others.mean()) ** 2).sum())
+    # a group whose absence leaves nothing but guesses: nothing is known
+    half = 1.0 if np.isnan(error) else _QUANTILE * error
+    told = np.clip([found, found - half, found + half], 0, 1)
+    return {"known": known, "shape": tuple(float(value) for value in told)}
 
 
-def share(shape: np.ndarray, surface: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Of counts (n,) of answers by shape, by surface and in all, the share by shape of those by either, in 0..1.
+def answers(features: np.ndarray, y: np.ndarray) -> tuple[int, int, int]:
+    """How many answers are by shape, by surface and in all, where a reader of those that agree is asked about the others."""
+    by_shape = by_surface = asked = 0
+    for shape, named, agree in _pairings(y):
+        said = Ridge(features[agree]).predict(shape[agree], features[~agree])
+        by_shape += int((said == shape[~agree]).sum())
+        by_surface += int((said == named[~agree]).sum())
+        asked += len(said)
+    return by_shape, by_surface, asked
+
+
+def share(shape: int, surface: int, asked: int) -> float:
+    """Of counts of answers by shape, by surface and in all, the share by shape of those by either.
 
     A guess names each kind equally often, so one of the KINDS - 2 that are neither tells how many of the answers
     by shape, and by surface, were guesses: they are taken off both.  NaN where next to nothing is left.
     """
     guesses = (asked - shape - surface) / (_cues.KINDS - 2)
     left = shape + surface - 2 * guesses
-    return np.where(left > KNOWN * asked, np.clip((shape - guesses) / np.maximum(left, 1e-12), 0, 1), np.nan)
+    return (shape - guesses) / left if left > KNOWN * asked else float("nan")
+
+
+def _pairings(y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of every shift: the shape (n,), the shape that the surface speaks for (n,), and whether they agree (n,)."""
+    shape, surface = _cues.parts(y)
+    for shift in range(_cues.KINDS):
+        named = (surface + shift) % _cues.KINDS
+        yield shape, named, shape == named
+
+
+def _without_each(y: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Rows that are left without each of the groups, over which every kind of figure is spread evenly."""
+    shuffled = rng.permutation(len(y))
+    group = np.empty(len(y), int)
+    group[shuffled[np.argsort(y[shuffled], kind="stable")]] = np.arange(len(y)) % _GROUPS
+    return [np.flatnonzero(group != number) for number in range(_GROUPS)]
 
 
 def variance(features: np.ndarray, y: np.ndarray) -> tuple[float, float]:
@@ -113,6 +138,7 @@ _METHOD = {
     "name": "shape bias",
     "formula": "ridge regression on figures whose shape and surface agree answers for ones in which they differ: "
     f"(s - g) / (s + t - 2 g) of the answers s by shape and t by surface over all {_cues.KINDS} pairings, with g = those by neither "
-    f"/ {_cues.KINDS - 2}, which is what guesses add to each; interval by drawing the pictures again",
+    f"/ {_cues.KINDS - 2}, which is what guesses add to each; interval by leaving out each of {_GROUPS} groups of pictures, of those learned from and "
+    "of those asked about (jackknife)",
     "source": "Geirhos et al., 2019 (cue conflict); Islam et al., 2021 (shares of variance by layer)",
 }
