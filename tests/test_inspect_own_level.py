@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dlcli.inspection import comparison, measuring, own_level
-from dlcli.inspection.subject import Subject, series
+from dlcli.inspection import comparison, measuring, own_level, strip, tap
+from dlcli.inspection.subject import Stimuli, Subject, series
+from dlcli.inspection.watch import Watch
 
 STEPS = 48
 MOTIF = np.array([1, -1, 1, 1, -1, -1, 1, -1], np.float32)
@@ -121,3 +122,24 @@ def test_networks_are_compared_by_stimuli_and_never_by_the_numbers_of_examples(r
     # the series are given each data's own level and spread
     np.testing.assert_allclose(both, without, atol=0.01)
     np.testing.assert_allclose(alone, without, atol=1e-6)
+
+
+def test_large_pictures_are_never_all_in_memory(rng):
+    """A batch at most is asked for at once, for the level's control and for what the bare input tells."""
+    asked = []
+
+    def read(rows):
+        asked.append(len(rows))
+        return rng.random((len(rows), 24, 24, 3), np.float32)
+
+    inputs = keras.Input((24, 24, 3))
+    net = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(inputs)))
+    subject = Subject(model=net, title="t", source="t", family="cnn", read=read, count=200, labels=np.arange(200) % 2)
+    make = {"height": 24, "width": 24, "channels": 3}
+    subject.stimuli = Stimuli(entry="pictures", make=make, feed=lambda level: (lambda rows: read(rows), None))
+    stimuli = own_level.with_own(subject)
+    key = tap.traced(net)[-1].key
+    found = strip.strip(net, stimuli, Watch(net, [key]), [key], n=200, size=32, seed=0)
+    assert [level.name for level in found.levels][-1] == "category"
+    assert len(asked) > 7 * 6
+    assert max(asked) <= 64

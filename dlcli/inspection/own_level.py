@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from dlcli.inspection.probes import control_types
-from dlcli.inspection.rows import KEPT, raw
+from dlcli.inspection.rows import KEPT, raw_of
 from dlcli.inspection.subject import Stimuli, Subject
 from dlcli.stimuli._level import CATEGORY, Level
 
@@ -30,7 +30,7 @@ def with_own(subject: Subject, *, most: int = KEPT) -> Stimuli | None:
         return stimuli
     classes, codes = np.unique(labels[chosen], return_inverse=True)
     names = tuple(subject.classes[number] if subject.classes else str(number) for number in classes)
-    control = control_types(raw(subject.read(chosen), len(chosen)))
+    control = control_types(raw_of(subject.read, chosen))
     own = Level(name=CATEGORY, x=chosen, y=codes, names=names, control=control)
 
     def feed(level: Level):

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from dlcli.inspection import geometry, probes, units
 from dlcli.inspection.probes import Ridge
+from dlcli.inspection.subject import Read
 from dlcli.inspection.watch import Watch
 
 # Rows that probes and geometry are computed from; a factorisation grows with the cube of them.
@@ -153,6 +154,12 @@ def raw(x, count: int) -> np.ndarray:
             values = values[:, ::step, ::step]
         parts.append(np.nan_to_num(values.reshape(count, -1).astype(np.float32)))
     return np.concatenate(parts, axis=1)
+
+
+def raw_of(read: Read, chosen: np.ndarray, size: int = 64) -> np.ndarray:
+    """`raw` of the chosen examples, some at a time: hundreds of whole pictures may be gigabytes."""
+    cuts = (chosen[at : at + size] for at in range(0, len(chosen), size))
+    return np.concatenate([raw(read(rows), len(rows)) for rows in cuts])
 
 
 def _are_tokens(x) -> bool:

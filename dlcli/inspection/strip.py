@@ -10,7 +10,7 @@ from dlcli import registry
 from dlcli.inspection import hierarchy
 from dlcli.inspection.hierarchy import Hierarchy, LevelCounts
 from dlcli.inspection.probes import Ridge, control_labels, guessed
-from dlcli.inspection.rows import raw
+from dlcli.inspection.rows import raw, raw_of
 from dlcli.inspection.subject import Stimuli, batches
 from dlcli.inspection.twin import untrained
 from dlcli.inspection.watch import Watch
@@ -134,9 +134,9 @@ def _input(fed, n: int, *, whole: bool) -> np.ndarray:
     of a step, or a series' mean, deviation and last step; of pictures every pixel, which is stricter, as all
     steps of a series are where it is to be taken whole."""
     read, at = fed
+    if whole or np.ndim(keras.tree.flatten(read(np.arange(1)))[0]) == 4:
+        return raw_of(read, np.arange(n))
     x = read(np.arange(n))
-    if whole:
-        return raw(x, n)
     values = np.asarray(keras.tree.flatten(x)[0])
     if "int" in str(values.dtype) and values.ndim == 2 and at is not None:
         return _one_hot(values[np.arange(n), at])

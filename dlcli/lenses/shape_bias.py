@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from dlcli.inspection import strip, units
 from dlcli.inspection.probes import Ridge, interval
-from dlcli.inspection.rows import raw
+from dlcli.inspection.rows import raw_of
 from dlcli.inspection.subject import batches
 from dlcli.inspection.view import Finding, View
 from dlcli.stimuli import _cues
@@ -37,7 +37,7 @@ def look(view: View) -> Finding | None:
     read, at = stimuli.feed(level)
     found = view.watch.gathered(batches(read, len(level.y), at, view.batch_size))
     rows, finding, last = [], Finding(methods=[_METHOD]), None
-    seen = [("input", None, raw(read(np.arange(len(level.y))), len(level.y)))]
+    seen = [("input", None, raw_of(read, np.arange(len(level.y))))]
     for layer, name, features in seen + [(place.layer, place.name, found[place.key]) for place in view.places]:
         bias = decided(features, level.y, np.random.default_rng([view.seed, 19]))
         explained = [f"{part:.0%}" for part in variance(features, level.y)]
