@@ -19,8 +19,8 @@ from PIL import Image
 from dlcli.file_bytes import Unreadable, held, open_file, turn
 
 # Few readers, little to attack: Pillow knows 40 formats, some with a history of faults.
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tiff", ".tif")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp", ".tiff", ".tif", ".ppm", ".pgm", ".pbm")
 
 MAX_PIXELS = 89_478_485  # Pillow's own threshold for a bomb: 256 MiB as RGB
 

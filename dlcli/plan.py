@@ -105,6 +105,8 @@ def _only_kind(config: RunConfig) -> str | None:
     asked = config.options("task").keys()
     tasks = [registry.find("tasks", config.task)] if config.task else registry.entries("tasks").values()
     kinds = {kind for task in tasks if asked <= task.options.keys() for kind in task.literal("KINDS", ())}
+    for task in tasks if config.task else ():
+        kinds = next(({only} for option, only in task.literal("ONLY", {}).items() if option in asked), kinds)
     return kinds.pop() if (config.task or asked) and len(kinds) == 1 else None
 
 

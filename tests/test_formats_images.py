@@ -11,6 +11,7 @@ from PIL import Image
 
 from dlcli.errors import DataError
 from dlcli.formats import flat_images, idx, image_folder, npz
+from dlcli.splits import check_labels
 
 FORMATS = (image_folder, flat_images, idx, npz)
 
@@ -159,8 +160,8 @@ def test_a_class_without_a_readable_image_is_an_error(tmp_path):
 
 def test_an_unknown_class_in_test_is_an_error(tmp_path):
     tree(tmp_path, ["train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png"])
-    with pytest.raises(DataError, match="test has classes unknown to train: c; known: a, b"):
-        image_folder.open(tmp_path)
+    with pytest.raises(DataError, match="1 of 2 test examples have labels that no training example has: c"):
+        check_labels(image_folder.open(tmp_path))
 
 
 def test_two_folders_for_one_split_are_an_error(tmp_path):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from dlcli.cli import app
 from dlcli.errors import DataError, DlcliError
-from dlcli.formats import aeon_ts, m4, table, ucr
+from dlcli.formats import aeon_ts, labelled_lines, m4, table, text_file, ucr
 
 
 def write(path, text, encoding="utf-8"):
@@ -439,6 +439,30 @@ def test_ucr_files_give_sequences_without_their_padding(tmp_path):
         assert data.splits["train"].y.tolist() == ["-1", "2"]
         assert data.splits["test"].y.tolist() == ["2"]
         assert any("gaps" in warning for warning in data.warnings)
+
+
+@pytest.mark.parametrize(("suffix", "mark"), [(".txt", "  "), (".csv", ","), ("", ","), (".tsv", "\t")])
+def test_releases_of_the_ucr_archive_differ_in_their_marks(tmp_path, suffix, mark):
+    for part in ("TRAIN", "TEST"):
+        lines = [mark.join(f"{v:.7e}" for v in (1 + i % 2, *range(30))) for i in range(12)]
+        write(tmp_path / f"Toy_{part}{suffix}", ("\n  " if suffix == ".txt" else "\n").join(lines))
+    path = tmp_path / f"Toy_TRAIN{suffix}"
+    assert ucr.matches(path)
+    assert not any(other.matches(path) for other in (table, text_file, labelled_lines))
+    data = ucr.open(tmp_path)
+    assert (set(data.splits["train"].y), data.splits["test"].x[0].shape) == ({"1", "2"}, (30, 1))
+
+
+def test_aeon_labels_are_numbers_where_they_look_like_them(tmp_path):
+    head = "@problemName Toy\n@timeStamps false\n@classLabel true 1 2\n@data\n"
+    write(tmp_path / "Toy_TRAIN.ts", head + "1,2:1.0\n1,2:2.0\n")
+    write(tmp_path / "Toy_TEST.ts", head + "1,2:1\n")
+    write(tmp_path / "Toy_TRAIN.tsv", "1\t2\t3\n2\t2\t3\n")
+    assert not ucr.matches(tmp_path)
+    assert {part: examples.y.tolist() for part, examples in aeon_ts.open(tmp_path).splits.items()} == {
+        "train": ["1", "2"],
+        "test": ["1"],
+    }
 
 
 def test_aeon_files_give_channels_and_gaps(tmp_path):

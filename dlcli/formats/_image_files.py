@@ -11,19 +11,10 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import NAMED, DataError, allowing, some
+from dlcli.formats._files import part_of
 
 # The same literal stands in decode.py; it is not imported, for matches() must stay cheap.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tiff", ".tif")
-
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".gif", ".bmp", ".webp", ".tiff", ".tif", ".ppm", ".pgm", ".pbm")
 
 # Control characters, line ends, and marks that turn the direction of writing.
 _STEERING = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]")
@@ -113,18 +104,35 @@ def holds_pictures(folder: Path) -> bool:
 
 
 def splits(folder: Path) -> dict[str, Path]:
-    """Subfolders named train, val, test (or validation, testing...) when train is among them."""
-    found = {}
-    for path in folders(folder):
-        split = SPLITS.get(path.name.lower())
-        if split in found:
-            raise DataError(
-                f"both {found[split].name!r} and {path.name!r} in {folder} are a {split} split.",
-                "keep one of the two folders.",
-            )
-        if split:
+    """Subfolders that are called train, val, test (or validation, test_set, seg_test...) when train is among them."""
+    below = [(part_of(path.name), path) for path in folders(folder)]
+    for exact in (True, False):  # train_masks beside train is no training split
+        found: dict[str, Path] = {}
+        for (split, rest), path in below:
+            if not split or (exact and rest != "*"):
+                continue
+            if split in found:
+                raise DataError(
+                    f"both {found[split].name!r} and {path.name!r} in {folder} are a {split} split.",
+                    "keep one of the two folders.",
+                )
             found[split] = path
-    return found if "train" in found else {}
+        if "train" in found:
+            return found
+    return {}
+
+
+def listed(folder: Path) -> bool:
+    """Whether a table in the folder names pictures that are there: it then says more of them than their folders."""
+    for file in folder.iterdir():
+        if file.suffix.lower() not in (".csv", ".tsv") or not file.is_file():
+            continue
+        with file.open(encoding="utf-8", errors="replace") as stream:
+            cells = re.split(r"[,;\t\n]", stream.read(2_000).replace('"', ""))
+        names = [cell.strip() for cell in cells if is_named_picture(cell.strip())][:5]
+        if names and all(any((root / name).is_file() for root in (folder, *folders(folder))) for name in names):
+            return True
+    return False
 
 
 def load(found: list[Found], *, unreadable: float, warnings: list[str]) -> Data:

@@ -7,7 +7,7 @@ import polars as pl
 
 from dlcli.cells import MISSING, numbers, times
 
-IMAGE = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
+IMAGE = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jfif"}
 ID_NAME = re.compile(r"(^|[_\s-])(id|no|nr|index|key|uuid|rowid|unnamed: 0)$|Id$|ID$", re.IGNORECASE)
 CODE = re.compile(r"^0\d+$")
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"

@@ -1,5 +1,6 @@
 """The column to be predicted: finding it, and making classes or numbers of it."""
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import polars as pl
 from dlcli.cells import MISSING, numbers
 from dlcli.data import Examples
 from dlcli.errors import NAMED, DataError, allowing, some
+from dlcli.formats import _files
 
 TARGETS = (
     "target",
@@ -22,6 +24,7 @@ TARGETS = (
     "diagnosis",
     "outcome",
 )
+CLASS_NAME = re.compile(r"(label|class|category|target)(_?id)?$", re.IGNORECASE)
 MANY = 20  # whole numbers with more different values than this are no classes
 
 
@@ -92,14 +95,15 @@ def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabe
     return {"all": kept[main]} if len(kept) == 1 and main == "train" else kept
 
 
-def target_kind(cells: pl.Series, path: Path, target: str, warnings: list[str]) -> str:
-    """ "classes" or "numbers": whole numbers of few values count as classes."""
+def target_kind(cells: pl.Series, path: Path, target: str, warnings: list[str], *, pictures: bool = False) -> str:
+    """ "classes" or "numbers": whole numbers of few values count as classes, and of pictures all that are called so."""
     filled = cells.filter(~cells.is_in(list(MISSING)))
     values = numbers(filled)
     distinct = filled.n_unique()
     if filled.len() and values.null_count() == 0:
         whole = bool((values == values.round()).all())
-        if not whole or distinct > min(MANY, max(2, filled.len() // 5)):
+        several = pictures and CLASS_NAME.search(target) and 2 * distinct <= filled.len()
+        if not whole or (distinct > min(MANY, max(2, filled.len() // 5)) and not several):
             return "numbers"
         if distinct > 2:
             warnings.append(
@@ -177,8 +181,11 @@ def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: 
         warnings.append(f"{which} the target {target!r} in every row{more}: is it known beforehand?")
 
 
-def images(path: Path, frame: pl.DataFrame, column: str, y, unreadable: float, warnings: list[str]) -> Examples:
-    """Pictures whose paths stand in a column, relative to the table or to one of its folders.
+def images(
+    path: Path, part: str, frame: pl.DataFrame, column: str, y, unreadable: float, warnings: list[str]
+) -> Examples:
+    """Pictures whose paths stand in a column, relative to the table or to one of its folders, of several that one
+    which is called as the split is.
 
     Raises: DataError when more than this fraction does not exist or cannot be read.
     """
@@ -187,7 +194,8 @@ def images(path: Path, frame: pl.DataFrame, column: str, y, unreadable: float, w
     folder = path if path.is_dir() else path.parent
     names = frame[column].to_list()
     roots = [folder, *sorted(item for item in folder.iterdir() if item.is_dir())]
-    root = max(roots, key=lambda root: sum((root / name).is_file() for name in names[:50]))
+    there = {root: sum((root / name).is_file() for name in names[:50]) for root in roots}
+    root = max(roots, key=lambda root: (there[root], _files.part_of(root.name)[0] == part))
     looked = scan([root / name for name in names], names)
     if looked.bad:
         named = some([f"{names[i]} ({reason})" for i, reason in looked.bad.items()], NAMED)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
-from dlcli.formats import _encoding
+from dlcli.formats import _encoding, ucr
 from dlcli.formats._files import required
 from dlcli.formats._gaps import finite
 
@@ -103,7 +103,7 @@ def _answer(text: str, kind: str):
     if not text:
         raise ValueError("there is no label after the last colon")
     if kind == "classes":
-        return text
+        return ucr.label(text)
     if not math.isfinite(value := float(text)):
         raise ValueError(f"the target {text} is no finite number")
     return value

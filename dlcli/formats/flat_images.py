@@ -14,6 +14,8 @@ def matches(path: Path) -> bool:
         return image_files.is_picture(path)
     if not path.is_dir() or not any(image_files.pictures(part) for part in _parts(path).values()):
         return False
+    if image_files.listed(path):
+        return False
     below = [folder for part in _parts(path).values() for folder in image_files.folders(part)]
     return not any(image_files.holds_pictures(folder) for folder in below)
 

@@ -105,8 +105,10 @@ def _is_images(path: Path) -> bool:
 def _pairs(path: Path) -> dict[str, tuple[Path, Path | None]]:
     """The files of images and labels of each split; one split alone is "all"."""
     found, sets = {}, set()
-    for images in sorted(path.iterdir()) if path.is_dir() else [path]:
-        if not _is_images(images):
+    asked = None if path.is_dir() else _NAME.match(path.name)
+    alone = asked is not None and asked["split"] != "train"  # a file of training images brings along its siblings
+    for images in [path] if alone else sorted((path if path.is_dir() else path.parent).iterdir()):
+        if not _is_images(images) or (asked is not None and _NAME.match(images.name)["set"] != asked["set"]):
             continue
         name = _NAME.match(images.name)
         sets.add(name["set"])
@@ -128,10 +130,15 @@ def _labels_of(images: Path) -> Path | None:
     wanted = _NAME.match(images.name)
     for path in sorted(images.parent.iterdir()):
         name = _NAME.match(path.name)
-        if name and (name["set"], name["split"], name["what"]) == (
-            wanted["set"],
-            wanted["split"],
-            "labels",
+        if (
+            name
+            and path.is_file()
+            and (name["set"], name["split"], name["what"])
+            == (
+                wanted["set"],
+                wanted["split"],
+                "labels",
+            )
         ):
             return path
     return None

@@ -7,7 +7,7 @@ import numpy as np
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
-from dlcli.formats import _encoding, _files, class_files
+from dlcli.formats import _encoding, _files, class_files, ucr
 
 SUFFIXES = {"", ".txt", ".all", ".train", ".test", ".dev", ".val", ".valid", ".ft", ".lines", ".label"}
 # Ways to write a line, and how many lines there are at least for each label. A word in front is a label where all
@@ -25,7 +25,7 @@ WORD = re.compile(r"[^\W\d_]{2}")  # what texts hold, and rows of numbers do not
 
 
 def matches(path: Path) -> bool:
-    return bool(_files.split_files(path, _is_labelled)) and not class_files.matches(path)
+    return bool(_files.split_files(path, _is_labelled)) and not (class_files.matches(path) or ucr.matches(path))
 
 
 def open(path: Path, *, encoding: str | None = None) -> Data:

@@ -25,6 +25,7 @@ RATIO_FROM = 1 << 26
 _X = {"x", "images", "image", "data", "features", "samples"}
 _Y = {"y", "labels", "label", "targets", "target"}
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+MANY = 20  # whole numbers with more different values than this are no classes, as in tables
 
 
 # UnicodeError: a member whose two names differ
@@ -205,6 +206,10 @@ def _targets(y: dict[str, np.ndarray], x: dict[str, np.ndarray]) -> dict[str, np
             raise DataError(f"x of {split} holds {array.dtype}, not numbers.")
         if split in y:
             targets[split] = _target(y[split], split, len(array))
+    if targets and all(target.dtype.kind == "f" for target in targets.values()):
+        every = np.concatenate(list(targets.values()))
+        if (every == np.round(every)).all() and len(np.unique(every)) <= min(MANY, len(every) // 5):
+            targets = {split: target.astype(np.int64).astype(str) for split, target in targets.items()}
     if len({target.dtype.kind for target in targets.values()}) > 1:
         raise DataError("y holds numbers in one split and labels in another.")
     return targets

@@ -157,7 +157,10 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
     features = {name: found for name, found in kinds.items() if name != target}
     unused = {name: USELESS[found] for name, found in features.items() if found in USELESS}
     features = {name: found for name, found in features.items() if name not in unused}
-    target_kind = "none" if target is None else _labels.target_kind(sheets[main][target], path, target, warnings)
+    pictures = "image" in features.values()
+    target_kind = "none"
+    if target is not None:
+        target_kind = _labels.target_kind(sheets[main][target], path, target, warnings, pictures=pictures)
 
     marked = {}
     for name, frame in sheets.items():
@@ -193,7 +196,8 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
     else:
         column = _only(path, features, "image", sheets[main])
         splits = {
-            name: _labels.images(path, frame, column, y, unreadable, warnings) for name, (frame, y) in marked.items()
+            name: _labels.images(path, name, frame, column, y, unreadable, warnings)
+            for name, (frame, y) in marked.items()
         }
         about["column"] = column
     return Data(kind=kind, splits=splits, about=about, warnings=warnings)

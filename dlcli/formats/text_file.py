@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dlcli.data import Data, Examples
-from dlcli.formats import _encoding, _files, class_files, labelled_lines
+from dlcli.formats import _encoding, _files, class_files, labelled_lines, ucr
 
 SUFFIXES = {".txt", ".md", ".text"}
 # Files that stand beside data and are none.
@@ -11,7 +11,7 @@ BESIDE = ("readme", "license", "licence", "source", "sha256sums", "changelog", "
 
 
 def matches(path: Path) -> bool:
-    return bool(_splits(path)) and not any(other.matches(path) for other in (labelled_lines, class_files))
+    return bool(_splits(path)) and not any(other.matches(path) for other in (labelled_lines, class_files, ucr))
 
 
 def open(path: Path, *, encoding: str | None = None) -> Data:

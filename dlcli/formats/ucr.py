@@ -1,4 +1,4 @@
-"""UCR archive: NAME_TRAIN.tsv and NAME_TEST.tsv, one labelled series per line."""
+"""UCR archive: NAME_TRAIN.tsv and NAME_TEST.tsv (or .txt, .csv, none), one labelled series per line."""
 
 from pathlib import Path
 
@@ -10,7 +10,8 @@ from dlcli.formats import _encoding
 from dlcli.formats._files import required
 from dlcli.formats._gaps import finite
 
-ENDINGS = {"train": "_TRAIN.tsv", "test": "_TEST.tsv"}
+PARTS = {"train": "_TRAIN", "test": "_TEST"}
+SUFFIXES = (".tsv", ".txt", ".csv", "")
 
 
 def matches(path: Path) -> bool:
@@ -19,8 +20,8 @@ def matches(path: Path) -> bool:
         if file is None:
             return False
         with file.open("rb") as stream:
-            cells = stream.readline(100_000).split(b"\t")[:20]
-        [float(cell) for cell in cells[1:]]
+            cells = _cells(stream.readline(100_000).decode("latin-1"))[:20]
+        [float(cell) for cell in cells[1:-1]]  # the last may be cut
     except (OSError, ValueError):
         return False
     return len(cells) > 2
@@ -45,18 +46,33 @@ def open(path: Path) -> Data:
 def _files(path: Path) -> dict[str, Path]:
     """The two files by split. In a folder with several problems, the one named as the folder."""
     if path.is_file():
-        name = next((path.name.removesuffix(e) for e in ENDINGS.values() if path.name.endswith(e)), None)
+        found = [(suffix, _stem(path.name, suffix)) for suffix in SUFFIXES]
+        names = {suffix: [name] for suffix, name in found if name}
         folder = path.parent
     elif path.is_dir():
-        names = sorted(file.name.removesuffix(ENDINGS["train"]) for file in path.glob("*" + ENDINGS["train"]))
-        name = path.name if path.name in names else names[0] if len(names) == 1 else None
-        folder = path
+        folder, present = path, [item.name for item in path.iterdir()]
+        if any(name.endswith("_TRAIN.ts") for name in present):
+            return {}  # the same series, in aeon's way
+        names = {suffix: sorted({_stem(name, suffix) for name in present} - {None}) for suffix in SUFFIXES}
     else:
         return {}
-    if name is None:
-        return {}
-    files = {split: folder / f"{name}{ending}" for split, ending in ENDINGS.items()}
-    return {split: file for split, file in files.items() if file.is_file()}
+    for suffix in SUFFIXES:
+        known = names.get(suffix, [])
+        name = path.name if path.name in known else known[0] if len(known) == 1 else None
+        if name is not None:
+            files = {split: folder / f"{name}{part}{suffix}" for split, part in PARTS.items()}
+            return {split: file for split, file in files.items() if file.is_file()}
+    return {}
+
+
+def _stem(name: str, suffix: str) -> str | None:
+    """The problem's name, of one of its files."""
+    return next((name.removesuffix(part + suffix) for part in PARTS.values() if name.endswith(part + suffix)), None)
+
+
+def _cells(line: str) -> list[str]:
+    """Tabs, commas or spaces are between them, by the archive's release."""
+    return line.replace(",", " ").split()
 
 
 def _read(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
@@ -65,22 +81,22 @@ def _read(file: Path) -> tuple[list[np.ndarray], np.ndarray]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        label, *cells = line.split("\t")
+        name, *cells = _cells(line)
         try:
             values = finite([float(cell) for cell in cells])
         except ValueError as error:
-            raise DataError(f"{file}, line {number}: {error}.", "lines are a label and numbers, with tabs.") from None
+            raise DataError(f"{file}, line {number}: {error}.", "lines are a label and numbers.") from None
         filled = np.flatnonzero(~np.isnan(values))
         if len(filled) == 0:
             raise DataError(f"{file}, line {number} holds no number.")
         x.append(values[: filled[-1] + 1, None])
-        y.append(_label(label.strip()))
+        y.append(label(name.strip()))
     if not x:
         raise DataError(f"{file} is empty.")
     return x, np.array(y, dtype=str)
 
 
-def _label(cell: str) -> str:
+def label(cell: str) -> str:
     """1.0 and 1.0000000e+00 are the class 1."""
     try:
         value = float(cell)

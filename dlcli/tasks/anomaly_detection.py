@@ -28,6 +28,7 @@ class Task(reconstruction.Task):
     KINDS = {"images", "sequences", "series", "table"}
     NEEDS = {"bottleneck"}
     PREFERS = ("conv-autoencoder", "lstm-autoencoder", "dense-autoencoder")
+    ONLY = {"label": "series"}  # options for one kind of data
     headline = "roc_auc"
     higher_is_better = True
 

@@ -1,0 +1,147 @@
+"""Layouts in which public pictures come: split folders, tables beside pictures, arrays, classes that only a test has."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dlcli import plan
+from dlcli.cli import app
+from dlcli.config import RunConfig
+from dlcli.errors import DataError
+from dlcli.formats import flat_images, idx, image_folder, npz, table
+
+
+def picture(path, value=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 8), value, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "inner"),
+    [("training_set", "test_set", ""), ("seg_train", "seg_test", "same"), ("train_images", "val_images", "")],
+)
+def test_split_folders_are_told_by_a_word_in_their_names(tmp_path, train, test, inner):
+    for part in (train, test):
+        for label in ("cat", "dog"):
+            picture(tmp_path / part / (part if inner else "") / label / "1.png")
+    data = image_folder.open(tmp_path)
+    assert list(data.splits) == ["train", "val" if "val" in test else "test"]
+    assert sorted(data.splits["train"].y) == ["cat", "dog"]
+
+
+def test_pictures_of_trains_and_masks_are_no_splits(tmp_path):
+    for label in ("train", "car"):
+        picture(tmp_path / "a" / label / "1.png")
+    assert sorted(image_folder.open(tmp_path / "a").splits["all"].y) == ["car", "train"]
+    for part in ("train", "test", "train_masks"):
+        for label in ("cat", "dog"):
+            picture(tmp_path / "b" / part / label / "1.png")
+    assert list(image_folder.open(tmp_path / "b").splits) == ["train", "test"]
+
+
+def test_what_only_the_test_has_is_an_anomaly_and_for_a_classifier_an_error(tmp_path):
+    for i in range(12):
+        picture(tmp_path / "train" / "good" / f"{i}.png", 10 + i)
+        picture(tmp_path / "test" / ("good" if i % 2 else "broken") / f"{i}.png", 90 + i)
+    small = ["--epochs", "1", "--set", "fit.steps=1", "--out"]
+    command = [
+        "train",
+        str(tmp_path),
+        "--task",
+        "anomaly-detection",
+        "--set",
+        "task.normal=good",
+        *small,
+        str(tmp_path / "a"),
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "roc auc" in result.output
+    result = CliRunner().invoke(
+        app, ["train", str(tmp_path), "--task", "image-classification", *small, str(tmp_path / "b")]
+    )
+    assert result.exit_code
+    assert isinstance(result.exception, DataError)
+
+
+def test_a_table_beside_its_pictures_is_the_data(tmp_path):
+    names = [f"{i}.png" for i in range(24)]
+    for i, name in enumerate(names):
+        picture(tmp_path / "images" / name, i)
+    lines = ["file,label", *(f"{name},{'ab'[i % 2]}" for i, name in enumerate(names))]
+    (tmp_path / "labels.csv").write_text("\n".join(lines) + "\n")
+    assert table.matches(tmp_path)
+    assert not image_folder.matches(tmp_path)
+    assert not flat_images.matches(tmp_path)
+    assert len(table.open(tmp_path).splits["all"]) == 24
+
+
+def test_pictures_of_the_same_name_are_looked_for_in_the_folder_of_their_split(tmp_path):
+    for part, value in (("train", 40), ("test", 230)):
+        for i in range(8):
+            picture(tmp_path / part / f"{i}.png", value)
+        lines = ["file,label", *(f"{i}.png,{'ab'[i % 2]}" for i in range(8))]
+        (tmp_path / f"{part}.csv").write_text("\n".join(lines) + "\n")
+    data = table.open(tmp_path / "train.csv")
+    assert {part: int(examples.x.whole(0, 1).mean()) for part, examples in data.splits.items()} == {
+        "train": 40,
+        "test": 230,
+    }
+
+
+def test_many_numbered_classes_of_pictures_are_classes(tmp_path):
+    for i in range(90):
+        picture(tmp_path / "images" / f"{i}.png", i)
+    lines = ["Path,ClassId", *(f"images/{i}.png,{i % 30}" for i in range(90))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    data = table.open(tmp_path / "a.csv", target="ClassId")
+    assert (data.kind, len(set(data.splits["all"].y.tolist()))) == ("images", 30)
+
+
+def test_a_named_file_of_training_images_brings_its_test_file_along(tmp_path):
+    for word in ("balanced", "letters"):
+        for part, count in (("train", 20), ("test", 10)):
+            stem = tmp_path / f"emnist-{word}-{part}"
+            images = struct.pack(">4B3I", 0, 0, 8, 3, count, 8, 8) + bytes(64 * count)
+            labels = struct.pack(">4BI", 0, 0, 8, 1, count) + bytes(i % 2 for i in range(count))
+            with gzip.open(f"{stem}-images-idx3-ubyte.gz", "wb") as file:
+                file.write(images)
+            with gzip.open(f"{stem}-labels-idx1-ubyte.gz", "wb") as file:
+                file.write(labels)
+            (tmp_path / f"emnist-{word}-{part}-labels.idx1-ubyte").mkdir()
+    data = idx.open(tmp_path / "emnist-letters-train-images-idx3-ubyte.gz")
+    assert {part: len(examples) for part, examples in data.splits.items()} == {"train": 20, "test": 10}
+    assert list(idx.open(tmp_path / "emnist-letters-test-images-idx3-ubyte.gz").splits) == ["all"]
+
+
+def test_whole_numbers_saved_as_floats_are_classes(tmp_path):
+    x = np.zeros((60, 8, 8), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(60, dtype=np.float32) % 10)
+    np.savez(tmp_path / "b.npz", x_train=x, y_train=np.arange(60, dtype=np.float32) / 7)
+    assert npz.open(tmp_path / "a.npz").about["classes"] == [str(i) for i in range(10)]
+    assert npz.open(tmp_path / "b.npz").about["classes"] is None
+
+
+@pytest.mark.parametrize("suffix", ["ppm", "pgm", "jfif"])
+def test_less_usual_endings_are_pictures(tmp_path, suffix):
+    for label in ("a", "b"):
+        path = tmp_path / label / f"1.{suffix}"
+        path.parent.mkdir()
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(path, format={"jfif": "JPEG"}.get(suffix, "PPM"))
+    assert len(image_folder.open(tmp_path).splits["all"]) == 2
+
+
+def test_a_column_of_anomalies_makes_a_table_a_series(tmp_path):
+    lines = [
+        "timestamp,value,label",
+        *(f"2020-01-01 {i // 60:02d}:{i % 60:02d},{i % 9}.5,{i // 290}" for i in range(300)),
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    config = RunConfig(data=str(tmp_path / "a.csv"), task="anomaly-detection", set={"task": {"label": "label"}})
+    assert plan.open_data(plan.locate(config), config).kind == "series"
+    plain = RunConfig(data=str(tmp_path / "a.csv"), task="anomaly-detection", set={"task": {"normal": "0"}})
+    assert plan.open_data(plan.locate(plain), plain).kind == "table"
