@@ -86,7 +86,8 @@ def _cells(row: dict, done: list[dict], wanted: int) -> list[str]:
     bound = row["ratio"] * against if "ratio" in row and against is not None else row.get("must")
     beside = f"{best} {short(simple[best])}" if best else "–"
     beside += "".join(f"; {name.replace('-', ' ')} {short(number)}" for name, number in shown.items())
-    return [measured, _bound(row, bound, value), beside]
+    # of some sets alone the mean says nothing about the bound
+    return [measured, _bound(row, bound, value if len(scored) == wanted else None), beside]
 
 
 def rivals(row: dict, scored: list[dict]) -> dict[str, float]:

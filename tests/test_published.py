@@ -72,6 +72,11 @@ def test_sets_are_a_mean_and_missing_ones_are_counted():
     assert cells(row, [line(0.8, part="x"), line(0.6, part="z")])[3] == "0.7, mean of 2; 2 of 3 run"
 
 
+def test_some_of_the_sets_do_not_reach_a_bound():
+    row = {**ROW, "sets": ["x", "y", "z"], "must": 0.7}
+    assert cells(row, [line(0.8, part="x"), line(0.9, part="z")])[4] == "≥ 0.7"
+
+
 def test_the_newest_line_of_a_training_counts_and_lines_of_no_training_do_not():
     assert cells(ROW, [line(0.5), line(0.75), line(0.1, part="elsewhere")])[3] == "0.75 (0.74–0.76)"
 
