@@ -35,6 +35,7 @@ def train(config: RunConfig, chosen: Plan, data: Data, *, how_split: dict[str, A
             raise rundir.damaged(run.path / "spec.json", error) from None
     else:
         task = learned(chosen, data)
+        check_parts(task, data)
         begin(config, chosen, task, data, how_split=how_split, run=run)
     fitting = Fitting.of(task, data.splits, seed=config.seed)
     prepared = time.monotonic()
@@ -87,16 +88,21 @@ def learned(chosen: Plan, data: Data) -> Task:
     """The task, learned from the training split."""
     told = len(data.warnings)
     task = chosen.task.load().Task.learn(data.splits["train"], data, **chosen.task_options)
-    if "val" in data.splits and (why := task.why_not(data.splits["val"])):
-        data.warnings.append(f"nothing is validated by the val split: {why}")
     for warning in data.warnings[told:]:
         console.warn(warning)
+    return task
+
+
+def check_parts(task: Task, data: Data) -> None:
+    """Raises: DataError when nothing in the test split can be scored. Of a validation split it is a warning."""
+    if "val" in data.splits and (why := task.why_not(data.splits["val"])):
+        data.warnings.append(f"nothing is validated by the val split: {why}")
+        console.warn(data.warnings[-1])
     if "test" in data.splits and (why := task.why_not(data.splits["test"])):
         raise DataError(
             f"nothing can be tested by the test split: {why}.",
             "choose a shorter --horizon, or other parts: --set data.parts=0.5,0.2,0.3.",
         )
-    return task
 
 
 def begun_before(run: Run) -> bool:

@@ -1,6 +1,7 @@
 """Layouts in which public pictures come: split folders, tables beside pictures, arrays, classes that only a test has."""
 
 import gzip
+import json
 import struct
 
 import numpy as np
@@ -28,6 +29,8 @@ def test_split_folders_are_told_by_a_word_in_their_names(tmp_path, train, test, 
     for part in (train, test):
         for label in ("cat", "dog"):
             picture(tmp_path / part / (part if inner else "") / label / "1.png")
+    if inner:
+        picture(tmp_path / "seg_pred" / "seg_pred" / "1.png")
     data = image_folder.open(tmp_path)
     assert list(data.splits) == ["train", "val" if "val" in test else "test"]
     assert sorted(data.splits["train"].y) == ["cat", "dog"]
@@ -37,6 +40,9 @@ def test_pictures_of_trains_and_masks_are_no_splits(tmp_path):
     for label in ("train", "car"):
         picture(tmp_path / "a" / label / "1.png")
     assert sorted(image_folder.open(tmp_path / "a").splits["all"].y) == ["car", "train"]
+    for label in ("steam-train", "bullet-train", "car"):
+        picture(tmp_path / "c" / label / "1.png")
+    assert len(set(image_folder.open(tmp_path / "c").splits["all"].y)) == 3
     for part in ("train", "test", "train_masks"):
         for label in ("cat", "dog"):
             picture(tmp_path / "b" / part / label / "1.png")
@@ -60,7 +66,7 @@ def test_what_only_the_test_has_is_an_anomaly_and_for_a_classifier_an_error(tmp_
     ]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert "roc auc" in result.output
+    assert "roc_auc" in json.loads((tmp_path / "a" / "report.json").read_text())["metrics"]["test"]
     result = CliRunner().invoke(
         app, ["train", str(tmp_path), "--task", "image-classification", *small, str(tmp_path / "b")]
     )

@@ -157,7 +157,7 @@ def test_the_discriminator_has_rows_names_and_levels_of_its_own(kind, inspected)
     names = ["discriminator_stage0_down", "discriminator_stage1_down"]
     assert [row["name"] for row in measured][:2] == names
     for row in measured:
-        assert set(row["levels"]) == {"edge", "texture", "junction", "shape", "relation", "object", "category"}
+        assert set(row["levels"]) == {"edge", "texture", "junction", "shape", "relation", "object"}
         assert row["label"]
         assert row["units"]["count"] > 0
         assert row["probe"]["n"] == document["samples"]

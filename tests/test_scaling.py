@@ -90,7 +90,7 @@ def test_scores_are_of_the_values_whatever_the_scale(rng):
         p = scale.inside(truth * factor[: truth.size].reshape(truth.shape)).astype(np.float32)
         report = task.report({"y": y, "p": p})
         found[log] = {name: score.value for name, score in report.scores.items()}
-        assert task.per_example({"y": y, "p": p})[1].mean() == pytest.approx(found[log]["mse"])
+        assert task.per_example({"y": y, "p": p})[1].mean() == pytest.approx(found[log]["smape"])
         # a spans' name that training did not have: by its own history
         stranger = Span(name="new", values=many[0][:, None], start=180, stop=200)
         np.testing.assert_allclose(

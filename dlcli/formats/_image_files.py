@@ -106,20 +106,21 @@ def holds_pictures(folder: Path) -> bool:
 def splits(folder: Path) -> dict[str, Path]:
     """Subfolders that are called train, val, test (or validation, test_set, seg_test...) when train is among them."""
     below = [(part_of(path.name), path) for path in folders(folder)]
-    for exact in (True, False):  # train_masks beside train is no training split
-        found: dict[str, Path] = {}
-        for (split, rest), path in below:
-            if not split or (exact and rest != "*"):
-                continue
-            if split in found:
-                raise DataError(
-                    f"both {found[split].name!r} and {path.name!r} in {folder} are a {split} split.",
-                    "keep one of the two folders.",
-                )
+    found: dict[str, Path] = {}
+    for (split, rest), path in below:
+        if split in found and rest == "*":
+            raise DataError(
+                f"both {found[split].name!r} and {path.name!r} in {folder} are a {split} split.",
+                "keep one of the two folders.",
+            )
+        if split and rest == "*":
             found[split] = path
-        if "train" in found:
-            return found
-    return {}
+    if not found:
+        # Words in longer names: steam-train beside car is a class, and two for one split say nothing.
+        named = [(split, path) for (split, _), path in below if split]
+        if len(named) == len(below) or all(folders(path) for _, path in named):
+            found = dict(named) if len(dict(named)) == len(named) else {}
+    return found if "train" in found else {}
 
 
 def listed(folder: Path) -> bool:

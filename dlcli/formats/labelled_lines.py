@@ -63,7 +63,8 @@ def _way(file: Path) -> re.Pattern | None:
         found = [match for match in map(way.match, lines) if match]
         labels = len({match["label"] for match in found})
         few = 2 <= labels <= min(MOST, max(2, len(lines) // each)) and len(lines) >= 2 * each - 4
-        if few and len(found) >= LABELLED * len(lines) and len({match["text"] for match in found}) > labels:
+        told = way is WAYS[0][0] or len({match["text"] for match in found}) > labels
+        if few and told and len(found) >= LABELLED * len(lines):
             return way
     return None
 

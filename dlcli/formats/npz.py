@@ -45,6 +45,9 @@ def open(path: Path, *, kind: str = "auto") -> Data:
     warnings = [f"arrays that were not used: {some(ignored)}."] if ignored else []
     x = {split: pair["x"] for split, pair in arrays.items()}
     y = _targets({split: pair["y"] for split, pair in arrays.items() if "y" in pair}, x)
+    floats = any("y" in pair and pair["y"].dtype.kind == "f" for pair in arrays.values())
+    if floats and any(labels.dtype.kind == "U" for labels in y.values()):
+        warnings.append("y holds few different whole numbers, taken as classes (as numbers: --task image-regression)")
     if kind == "auto":
         kind, why = _kind(next(iter(x.values())))
         warnings += why

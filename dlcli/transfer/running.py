@@ -35,6 +35,7 @@ def transfer(
     task = training.learned(chosen, data)
     found = origin.of(reference, chosen, task, parts["train"])
     task = found.task
+    training.check_parts(task, data)
     same_source(run, found.digest())
     work = Work(
         origin=found,
