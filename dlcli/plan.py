@@ -103,11 +103,14 @@ def open_data(entry: Entry, config: RunConfig) -> Data:
 def _only_kind(config: RunConfig) -> str | None:
     """The one kind of data that the task works on, or that all tasks do which have the options that were given."""
     asked = config.options("task").keys()
-    tasks = [registry.find("tasks", config.task)] if config.task else registry.entries("tasks").values()
-    kinds = {kind for task in tasks if asked <= task.options.keys() for kind in task.literal("KINDS", ())}
-    for task in tasks if config.task else ():
-        kinds = next(({only} for option, only in task.literal("ONLY", {}).items() if option in asked), kinds)
-    return kinds.pop() if (config.task or asked) and len(kinds) == 1 else None
+    if not config.task and not asked:
+        return None
+    kinds = set()
+    for task in [registry.find("tasks", config.task)] if config.task else registry.entries("tasks").values():
+        if asked <= task.options.keys():
+            only = {kind for option, kind in task.literal("ONLY", {}).items() if option in asked}
+            kinds |= only or set(task.literal("KINDS", ()))
+    return kinds.pop() if len(kinds) == 1 else None
 
 
 def data_options(config: RunConfig) -> dict[str, Any]:

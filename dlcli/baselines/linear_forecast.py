@@ -7,7 +7,7 @@ from dlcli.data import Examples
 from dlcli.task import Predictor
 
 TASKS = {"forecasting"}
-GAPS = 2_000  # histories at most whose targets have gaps: every step ahead is then solved by itself
+GAPS = 2_000  # histories, about, whose targets have gaps: every step ahead is then solved by itself
 
 
 def fit(task, train: Examples, *, penalty: float = 1e-3, windows: int = 20_000) -> Predictor:
@@ -20,23 +20,25 @@ def fit(task, train: Examples, *, penalty: float = 1e-3, windows: int = 20_000) 
     chosen = some_rows(len(source), windows)
     if len(chosen) < 2:
         raise ValueError("there are fewer than two training windows")
-    products = targets = whole = 0
+    products = targets = whole = partly = 0
     gaps: list[tuple] = []
-    for _, x, y in batches(source, 256, chosen):
+    for rows, x, y in batches(source, 256, chosen):
         a, b = _columns(x), _columns(y)  # (B * C, L), (B * C, F)
         level = a.mean(axis=1, keepdims=True)
         a, b = a - level, b - level
         known = np.isfinite(b).all(axis=1)
-        gaps.append((a[~known], b[~known]))
+        missing = np.flatnonzero(~known)
+        partly += len(missing)
+        # of each batch its share, for all of them would take the memory of the whole set
+        share = missing[some_rows(len(missing), -(-GAPS * len(rows) // len(chosen)))]
+        gaps.append((a[share], b[share]))
         a, b = a[known], b[known]
         products, targets, whole = products + a.T @ a, targets + a.T @ b, whole + len(a)
     weights = _solved(products, targets, penalty)  # (L, F)
     a, b = (np.concatenate(parts) for parts in zip(*gaps, strict=True))
     if not whole and not np.isfinite(b).any():
         raise ValueError("no training window has a known target")
-    if len(a) > whole:
-        chosen = some_rows(len(a), GAPS)
-        a, b = a[chosen], b[chosen]
+    if partly > whole:
         for step in range(b.shape[1]):
             seen = np.isfinite(b[:, step])
             more = a[seen]

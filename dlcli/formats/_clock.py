@@ -153,7 +153,8 @@ def _words(step: float) -> tuple[str, int]:
     return f"{step:g} second", season
 
 
-def season_of(frequency: Frequency | None, clock: Clock) -> int | None:
+def known_season(frequency: Frequency | None, clock: Clock) -> int | None:
+    """Steps after which a regular series repeats; None where the values, or the usual step, have to tell (`windows.season_of`)."""
     if frequency:
         return frequency.season if frequency.places is not None else None
     name = clock.columns[0].lower() if clock.columns else ""

@@ -43,17 +43,14 @@ def read(path: Path, encoding: str, *, delimiter: str | None, unreadable: float)
         raise DataError(f"data.delimiter={delimiter!r} is not one character that can stand between fields.")
     _room.check(_needed(path, head, delimiter), f"{path} as a table")
     quoted = delimiter != "\t" or _quotes_fit(_encoding.lines(path, encoding))
-    lines = _encoding.lines(path, encoding)
-    if delimiter == " ":
-        lines = map(_trimmed, lines)
     try:
-        return _parse(path, lines, delimiter, quoted, unreadable)
+        return _parse(path, _lines(path, encoding, delimiter), delimiter, quoted, unreadable)
     except csv.Error as error:
         if not quoted:
             raise _unclear(path, error) from None
     # Spaces between a closing quote and the delimiter are no fault of the data.
     space = re.compile(rf'"[ \t]+(?={re.escape(delimiter)}|\n|$)')
-    mended = (space.sub('"', line) for line in _encoding.lines(path, encoding))
+    mended = (space.sub('"', line) for line in _lines(path, encoding, delimiter))
     try:
         return _parse(path, mended, delimiter, quoted, unreadable)
     except csv.Error as error:
@@ -64,11 +61,7 @@ def find(head: str) -> str:
     """The delimiter that cuts the first lines into most equal rows; a comma when none does."""
     best = (0.0, 0, ",")
     for place, mark in enumerate(DELIMITERS):
-        try:
-            rows = [row for row in csv.reader(io.StringIO(head), delimiter=mark, skipinitialspace=True) if row][:200]
-        except csv.Error:
-            continue
-        widths = [len(row) for row in rows]
+        widths = _widths(head, mark)
         common = max(set(widths), key=widths.count) if widths else 0
         if common > 1:
             best = max(best, (widths.count(common) / len(widths), -place, mark))
@@ -77,16 +70,24 @@ def find(head: str) -> str:
 
 def _spaced(head: str, mark: str) -> bool:
     """Whether runs of spaces and tabs cut the first lines into equal rows, of more cells than the mark does."""
-    widths = []
-    for sign in (" ", mark):
-        lines = [_trimmed(line) if sign == " " else line for line in head.splitlines(keepends=True)]
-        try:
-            rows = [len(row) for row in csv.reader(lines, delimiter=sign, skipinitialspace=True) if row][:200]
-        except csv.Error:
-            return False
-        widths.append(rows)
-    even = bool(widths[0]) and len(set(widths[0])) == 1
-    return even and widths[0][0] > 1 and (max(widths[1]) == 1 or (mark == "\t" and widths[0][0] > max(widths[1])))
+    spaced, marked = _widths("".join(map(_trimmed, head.splitlines())), " "), _widths(head, mark)
+    if not marked or len(set(spaced)) != 1 or spaced[0] < 2:
+        return False
+    return max(marked) == 1 or (mark == "\t" and spaced[0] > max(marked))
+
+
+def _widths(head: str, mark: str) -> list[int]:
+    """Cells of each of the first rows; none where quotes do not fit."""
+    try:
+        rows = [row for row in csv.reader(io.StringIO(head), delimiter=mark, skipinitialspace=True) if row]
+    except csv.Error:
+        return []
+    return [len(row) for row in rows[:200]]
+
+
+def _lines(path: Path, encoding: str, delimiter: str) -> Iterator[str]:
+    found = _encoding.lines(path, encoding)
+    return map(_trimmed, found) if delimiter == " " else found
 
 
 def _trimmed(line: str) -> str:

@@ -52,6 +52,24 @@ def split_files(path: Path, accept: Callable[[Path], bool]) -> dict[str, Path]:
     return _with_siblings(training[0], candidates) if len(training) == 1 else {}
 
 
+def problem(path: Path, suffix: str) -> dict[str, Path]:
+    """NAME_TRAIN and NAME_TEST with that suffix, by split. In a folder with several names, the one named as the folder."""
+    endings = {"train": f"_TRAIN{suffix}", "test": f"_TEST{suffix}"}
+    if path.is_file():
+        folder = path.parent
+        name = next((path.name.removesuffix(e) for e in endings.values() if path.name.endswith(e)), None)
+    elif path.is_dir():
+        folder = path
+        names = sorted(file.name.removesuffix(endings["train"]) for file in path.glob("*" + endings["train"]))
+        name = path.name if path.name in names else names[0] if len(names) == 1 else None
+    else:
+        return {}
+    if name is None:
+        return {}
+    files = {split: folder / f"{name}{ending}" for split, ending in endings.items()}
+    return {split: file for split, file in files.items() if file.is_file()}
+
+
 def required(files: dict, path: Path, what: str) -> dict:
     """The files found. Raises: DataError when there are none (a format was named that does not fit)."""
     if not files:

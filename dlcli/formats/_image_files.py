@@ -118,20 +118,21 @@ def splits(folder: Path) -> dict[str, Path]:
     if not found:
         # Words in longer names: steam-train beside car is a class, and two for one split say nothing.
         named = [(split, path) for (split, _), path in below if split]
-        if len(named) == len(below) or all(folders(path) for _, path in named):
-            found = dict(named) if len(dict(named)) == len(named) else {}
+        once = len(dict(named)) == len(named)
+        if once and (len(named) == len(below) or all(folders(path) for _, path in named)):
+            found = dict(named)
     return found if "train" in found else {}
 
 
 def listed(folder: Path) -> bool:
     """Whether a table in the folder names pictures that are there: it then says more of them than their folders."""
-    for file in folder.iterdir():
-        if file.suffix.lower() not in (".csv", ".tsv") or not file.is_file():
-            continue
+    tables = [file for file in folder.iterdir() if file.suffix.lower() in (".csv", ".tsv") and file.is_file()]
+    roots = [folder, *folders(folder)] if tables else []
+    for file in tables:
         with file.open(encoding="utf-8", errors="replace") as stream:
             cells = re.split(r"[,;\t\n]", stream.read(2_000).replace('"', ""))
         names = [cell.strip() for cell in cells if is_named_picture(cell.strip())][:5]
-        if names and all(any((root / name).is_file() for root in (folder, *folders(folder))) for name in names):
+        if names and all(any((root / name).is_file() for root in roots) for name in names):
             return True
     return False
 

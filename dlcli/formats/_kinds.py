@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from dlcli.cells import MISSING, numbers, times
+from dlcli.formats._image_files import SUFFIXES
 
-IMAGE = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".jfif"}
 ID_NAME = re.compile(r"(^|[_\s-])(id|no|nr|index|key|uuid|rowid|unnamed: 0)$|Id$|ID$", re.IGNORECASE)
 CODE = re.compile(r"^0\d+$")
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
@@ -36,7 +36,7 @@ def kind_of(name: str, cells: pl.Series) -> tuple[str, str]:
         return ("id" if _counts(name, values, cells.len()) else "numeric"), note
     if times(filled) is not None:
         return "time", ""
-    if sum(Path(cell).suffix.lower() in IMAGE for cell in filled.head(100)) > 90 * min(100, filled.len()) // 100:
+    if sum(Path(cell).suffix.lower() in SUFFIXES for cell in filled.head(100)) > 90 * min(100, filled.len()) // 100:
         return "image", ""
     if distinct > 0.5 * filled.len() and distinct > 2 and _words(filled) >= 3:
         return "text", ""

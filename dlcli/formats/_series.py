@@ -6,7 +6,7 @@ import polars as pl
 from dlcli.cells import numbers
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
-from dlcli.formats._clock import Clock, clock_of, frequency_of, season_of
+from dlcli.formats._clock import Clock, clock_of, frequency_of, known_season
 
 REPEATED = 0.1  # share of rows whose time stood before, above which a table without names of series is none
 
@@ -53,7 +53,7 @@ def series_of(
         "target_columns": [target] if target else channels,
         "frequency": frequency.name if frequency else "row",
         # None: told from the times, or from the values, when a task asks
-        "season": season_of(frequency, clock),
+        "season": known_season(frequency, clock),
         "time_columns": clock.columns,
         "series_column": key,
     }

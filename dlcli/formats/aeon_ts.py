@@ -8,10 +8,8 @@ import numpy as np
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
 from dlcli.formats import _encoding, ucr
-from dlcli.formats._files import required
+from dlcli.formats._files import problem, required
 from dlcli.formats._gaps import finite
-
-ENDINGS = {"train": "_TRAIN.ts", "test": "_TEST.ts"}
 
 
 def matches(path: Path) -> bool:
@@ -42,22 +40,10 @@ def open(path: Path) -> Data:
 
 
 def _files(path: Path) -> dict[str, Path]:
-    """Files by split. In a folder with several problems, the one named as the folder."""
-    if path.is_file() and path.suffix == ".ts":
-        name = next((path.name.removesuffix(e) for e in ENDINGS.values() if path.name.endswith(e)), None)
-        if name is None:
-            return {"all": path}
-        folder = path.parent
-    elif path.is_dir():
-        names = sorted(file.name.removesuffix(ENDINGS["train"]) for file in path.glob("*" + ENDINGS["train"]))
-        name = path.name if path.name in names else names[0] if len(names) == 1 else None
-        folder = path
-    else:
-        return {}
-    if name is None:
-        return {}
-    files = {split: folder / f"{name}{ending}" for split, ending in ENDINGS.items()}
-    files = {split: file for split, file in files.items() if file.is_file()}
+    """Files by split; a file that is called neither train nor test, or a test file alone, is all there is."""
+    files = problem(path, ".ts")
+    if not files and path.is_file() and path.suffix == ".ts":
+        return {"all": path}
     return files if "train" in files or not files else {"all": files["test"]}
 
 

@@ -105,11 +105,7 @@ def _is_images(path: Path) -> bool:
 def _pairs(path: Path) -> dict[str, tuple[Path, Path | None]]:
     """The files of images and labels of each split; one split alone is "all"."""
     found, sets = {}, set()
-    asked = None if path.is_dir() else _NAME.match(path.name)
-    alone = asked is not None and asked["split"] != "train"  # a file of training images brings along its siblings
-    for images in [path] if alone else sorted((path if path.is_dir() else path.parent).iterdir()):
-        if not _is_images(images) or (asked is not None and _NAME.match(images.name)["set"] != asked["set"]):
-            continue
+    for images in _candidates(path):
         name = _NAME.match(images.name)
         sets.add(name["set"])
         # A file stands before its own .gz in the order.
@@ -125,21 +121,25 @@ def _pairs(path: Path) -> dict[str, tuple[Path, Path | None]]:
     return {split: found[split] for split in order} if "train" in found and len(found) > 1 else {"all": found[order[0]]}
 
 
+def _candidates(path: Path) -> list[Path]:
+    """The files of images in a folder; a file of training images brings along those of its set."""
+    if path.is_dir():
+        return [file for file in sorted(path.iterdir()) if _is_images(file)]
+    if not _is_images(path):
+        return []
+    asked = _NAME.match(path.name)
+    if asked["split"] != "train":
+        return [path]
+    return [file for file in _candidates(path.parent) if _NAME.match(file.name)["set"] == asked["set"]]
+
+
 def _labels_of(images: Path) -> Path | None:
     """The file of labels beside a file of images, compressed or not."""
     wanted = _NAME.match(images.name)
     for path in sorted(images.parent.iterdir()):
         name = _NAME.match(path.name)
-        if (
-            name
-            and path.is_file()
-            and (name["set"], name["split"], name["what"])
-            == (
-                wanted["set"],
-                wanted["split"],
-                "labels",
-            )
-        ):
+        found = name and (name["set"], name["split"], name["what"])
+        if found == (wanted["set"], wanted["split"], "labels") and path.is_file():
             return path
     return None
 

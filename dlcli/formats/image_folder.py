@@ -60,8 +60,8 @@ def _layout(path: Path) -> list[tuple[str, str, Path]]:
         parts = {"all": parts["train"] if parts and image_files.folders(parts["train"]) else root}
     return [
         (split, image_files.readable(folder.name), folder)
-        for split, part in ((split, _unwrapped(part)) for split, part in parts.items())
-        for folder in image_files.folders(part)
+        for split, part in parts.items()
+        for folder in image_files.folders(_unwrapped(part))
     ]
 
 

@@ -59,14 +59,25 @@ def _way(file: Path) -> re.Pattern | None:
     lines = [line.strip() for line in lines if line.strip()]
     if len(lines) < 4 or sum(WORD.search(line) is not None for line in lines) < len(lines) / 2:
         return None
-    for way, each in WAYS:
-        found = [match for match in map(way.match, lines) if match]
-        labels = len({match["label"] for match in found})
-        few = 2 <= labels <= min(MOST, max(2, len(lines) // each)) and len(lines) >= 2 * each - 4
-        told = way is WAYS[0][0] or len({match["text"] for match in found}) > labels
-        if few and told and len(found) >= LABELLED * len(lines):
-            return way
-    return None
+    return next((way for way, each in WAYS if len(lines) >= 2 * each - 4 and _fits(way, each, lines)), None)
+
+
+def _fits(way: re.Pattern, each: int, lines: list[str]) -> bool:
+    """Whether nearly all lines are written so. Prose is given up early: it is read by every command."""
+    most = min(MOST, max(2, len(lines) // each))
+    labels, texts, missed = set(), set(), 0
+    for line in lines:
+        match = way.match(line)
+        if match is None:
+            missed += 1
+        else:
+            labels.add(match["label"])
+            if len(texts) <= most:  # so many are enough
+                texts.add(match["text"])
+        if len(labels) > most or len(lines) - missed < LABELLED * len(lines):
+            return False
+    # numbers in front are labels whatever follows
+    return len(labels) >= 2 and (way is WAYS[0][0] or len(texts) > len(labels))
 
 
 def _examples(file: Path, text: str, way: re.Pattern, warnings: list[str]) -> Examples:

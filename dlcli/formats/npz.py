@@ -25,7 +25,6 @@ RATIO_FROM = 1 << 26
 _X = {"x", "images", "image", "data", "features", "samples"}
 _Y = {"y", "labels", "label", "targets", "target"}
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-MANY = 20  # whole numbers with more different values than this are no classes, as in tables
 
 
 # UnicodeError: a member whose two names differ
@@ -44,10 +43,7 @@ def open(path: Path, *, kind: str = "auto") -> Data:
     arrays, ignored = _arrays(path)
     warnings = [f"arrays that were not used: {some(ignored)}."] if ignored else []
     x = {split: pair["x"] for split, pair in arrays.items()}
-    y = _targets({split: pair["y"] for split, pair in arrays.items() if "y" in pair}, x)
-    floats = any("y" in pair and pair["y"].dtype.kind == "f" for pair in arrays.values())
-    if floats and any(labels.dtype.kind == "U" for labels in y.values()):
-        warnings.append("y holds few different whole numbers, taken as classes (as numbers: --task image-regression)")
+    y = _targets({split: pair["y"] for split, pair in arrays.items() if "y" in pair}, x, warnings)
     if kind == "auto":
         kind, why = _kind(next(iter(x.values())))
         warnings += why
@@ -197,7 +193,7 @@ def _table(x, y, warnings) -> Data:
 # ---- y ---------------------------------------------------------------------------------------
 
 
-def _targets(y: dict[str, np.ndarray], x: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _targets(y: dict[str, np.ndarray], x: dict[str, np.ndarray], warnings: list[str]) -> dict[str, np.ndarray]:
     """Labels as text, or numbers as float64, one per row of x."""
     if y and y.keys() != x.keys():
         raise DataError(f"there is a y for {some(y)} but not for {some(x.keys() - y.keys())}.")
@@ -210,9 +206,14 @@ def _targets(y: dict[str, np.ndarray], x: dict[str, np.ndarray]) -> dict[str, np
         if split in y:
             targets[split] = _target(y[split], split, len(array))
     if targets and all(target.dtype.kind == "f" for target in targets.values()):
+        from dlcli.formats._labels import MANY
+
         every = np.concatenate(list(targets.values()))
         if (every == np.round(every)).all() and len(np.unique(every)) <= min(MANY, len(every) // 5):
             targets = {split: target.astype(np.int64).astype(str) for split, target in targets.items()}
+            warnings.append(
+                "y holds few different whole numbers, taken as classes (as numbers: --task image-regression)"
+            )
     if len({target.dtype.kind for target in targets.values()}) > 1:
         raise DataError("y holds numbers in one split and labels in another.")
     return targets

@@ -7,10 +7,9 @@ import numpy as np
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
 from dlcli.formats import _encoding
-from dlcli.formats._files import required
+from dlcli.formats._files import problem, required
 from dlcli.formats._gaps import finite
 
-PARTS = {"train": "_TRAIN", "test": "_TEST"}
 SUFFIXES = (".tsv", ".txt", ".csv", "")
 
 
@@ -44,30 +43,10 @@ def open(path: Path) -> Data:
 
 
 def _files(path: Path) -> dict[str, Path]:
-    """The two files by split. In a folder with several problems, the one named as the folder."""
-    if path.is_file():
-        found = [(suffix, _stem(path.name, suffix)) for suffix in SUFFIXES]
-        names = {suffix: [name] for suffix, name in found if name}
-        folder = path.parent
-    elif path.is_dir():
-        folder, present = path, [item.name for item in path.iterdir()]
-        if any(name.endswith("_TRAIN.ts") for name in present):
-            return {}  # the same series, in aeon's way
-        names = {suffix: sorted({_stem(name, suffix) for name in present} - {None}) for suffix in SUFFIXES}
-    else:
+    """The two files by split, of the first release that is there; none where aeon has the same series."""
+    if path.is_dir() and any(path.glob("*_TRAIN.ts")):
         return {}
-    for suffix in SUFFIXES:
-        known = names.get(suffix, [])
-        name = path.name if path.name in known else known[0] if len(known) == 1 else None
-        if name is not None:
-            files = {split: folder / f"{name}{part}{suffix}" for split, part in PARTS.items()}
-            return {split: file for split, file in files.items() if file.is_file()}
-    return {}
-
-
-def _stem(name: str, suffix: str) -> str | None:
-    """The problem's name, of one of its files."""
-    return next((name.removesuffix(part + suffix) for part in PARTS.values() if name.endswith(part + suffix)), None)
+    return next((found for suffix in SUFFIXES if (found := problem(path, suffix))), {})
 
 
 def _cells(line: str) -> list[str]:
