@@ -13,7 +13,7 @@ from dlcli import plan
 from dlcli.cli import app
 from dlcli.config import RunConfig
 from dlcli.errors import DataError
-from dlcli.formats import flat_images, idx, image_folder, npz, table
+from dlcli.formats import cifar_binary, flat_images, idx, image_folder, npz, table
 
 
 def picture(path, value=0):
@@ -151,3 +151,54 @@ def test_a_column_of_anomalies_makes_a_table_a_series(tmp_path):
     assert plan.open_data(plan.locate(config), config).kind == "series"
     plain = RunConfig(data=str(tmp_path / "a.csv"), task="anomaly-detection", set={"task": {"normal": "0"}})
     assert plan.open_data(plan.locate(plain), plain).kind == "table"
+
+
+def cifar(folder, *, before, names, files):
+    """Each picture with its own class byte, its red plane 10 and its blue plane 30, one green row of 99."""
+    folder.mkdir()
+    (folder / names[0]).write_text("\n".join(names[1:]) + "\n\n")
+    for name, labels in files.items():
+        rows = []
+        for label in labels:
+            pixels = np.zeros((3, 32, 32), np.uint8)
+            pixels[0], pixels[1, 5], pixels[2] = 10, 99, 30
+            rows.append(bytes([7] * (before - 1) + [label]) + pixels.tobytes())
+        (folder / name).write_bytes(b"".join(rows))
+    return folder
+
+
+def test_cifar_as_bytes_has_the_names_of_its_classes_and_its_own_test(tmp_path):
+    files = {"data_batch_1.bin": [0, 1], "data_batch_2.bin": [1], "test_batch.bin": [1, 1], "readme.html": []}
+    ten = cifar(tmp_path / "ten", before=1, names=["batches.meta.txt", "airplane", "automobile"], files=files)
+    assert cifar_binary.matches(ten)
+    data = cifar_binary.open(ten)
+    assert {split: part.y.tolist() for split, part in data.splits.items()} == {
+        "train": ["airplane", "automobile", "automobile"],
+        "test": ["automobile", "automobile"],
+    }
+    assert data.about["counts"] == {"airplane": 1, "automobile": 4}
+    shown = data.splits["train"].x.whole(2, 3)
+    assert shown[0, 0].tolist() == [10, 0, 30]
+    assert shown[5, 9].tolist() == [10, 99, 30]
+    hundred = {"train.bin": [2, 0], "test.bin": [1]}
+    hundred = cifar(tmp_path / "100", before=2, names=["fine_label_names.txt", "apple", "bee", "cup"], files=hundred)
+    assert cifar_binary.open(hundred).splits["train"].y.tolist() == ["cup", "apple"]
+
+
+def test_a_cut_or_foreign_cifar_file_is_an_error(tmp_path):
+    folder = cifar(tmp_path / "c", before=1, names=["batches.meta.txt", "a", "b"], files={"data_batch_1.bin": [0, 5]})
+    with pytest.raises(DataError, match="has a class 5; 2 names"):
+        cifar_binary.open(folder)
+    with (folder / "data_batch_1.bin").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(DataError, match=r"6,147 bytes, no multiple of 3,073"):
+        cifar_binary.open(folder)
+
+
+def test_cifar_as_pickles_is_refused_with_a_way_out(tmp_path):
+    for name in ("batches.meta", "data_batch_1", "test_batch"):
+        (tmp_path / name).write_bytes(b"\x80\x02}q\x00.")
+    assert cifar_binary.matches(tmp_path)
+    with pytest.raises(DataError, match="Python pickles") as refused:
+        cifar_binary.open(tmp_path)
+    assert "binary version" in refused.value.hint
