@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dlcli import caches, console
+from dlcli import caches, console, fused
 from dlcli.errors import DlcliError
 
 
@@ -38,7 +38,7 @@ def start(backend: str, *, device: str = "auto", precision: str = "float32", see
     # one process may build many models: that each is traced anew is no news
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    keras.config.set_dtype_policy("float32" if precision in ("auto", "float32") else f"mixed_{precision}")
     if device.startswith("gpu") and not gpus():
         raise DlcliError(
             f"--device {device} was asked for, but {backend} sees no GPU.", "leave --device away for the CPU."
@@ -73,6 +73,9 @@ def load(backend: str) -> None:
     try:
         with _hushed(), _unseen("sklearn", *(["jax"] if backend == "tensorflow" else [])):
             import keras  # noqa: F401
+
+            if backend == "tensorflow":
+                fused.install()
     except ModuleNotFoundError as error:
         raise DlcliError(
             f"the {backend} backend needs {error.name}, which is not installed.",

@@ -80,7 +80,7 @@ class RunConfig(BaseModel):
     seed: int = Field(0, ge=0, lt=2**32)
     backend: Literal["tensorflow", "jax"] = "tensorflow"
     device: str = "auto"
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     set: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     def options(self, component: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli import config as configuration
-from dlcli import console, registry
+from dlcli import console, registry, suited
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data
 from dlcli.errors import SKIPPED, DataError, DlcliError
@@ -25,6 +25,7 @@ class Plan:
     fit: FitConfig
     task_options: dict[str, Any]
     arch_options: dict[str, Any]
+    precision: str
 
 
 def check(config: RunConfig) -> None:
@@ -158,7 +159,8 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
         arch=arch,
         fit=configuration.fit_config(arch, config.options("fit"), task),
         task_options=configuration.coerce(task, config.options("task"), "task"),
-        arch_options=configuration.coerce(arch, config.options("arch"), "arch"),
+        arch_options=suited.options(arch, data) | configuration.coerce(arch, config.options("arch"), "arch"),
+        precision=suited.precision(config, arch, data),
     )
 
 
@@ -289,6 +291,7 @@ def resolved(config: RunConfig, chosen: Plan) -> RunConfig:
             "format": chosen.format.name,
             "task": chosen.task.name,
             "arch": chosen.arch.name,
+            "precision": chosen.precision,
             "set": {
                 part: {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
                 for part, values in options.items()

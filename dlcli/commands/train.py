@@ -31,7 +31,9 @@ def train(
     batch_size: Annotated[Optional[int], typer.Option(min=1)] = None,
     learning_rate: Annotated[Optional[float], typer.Option(help="At the peak of the schedule.")] = None,
     seed: Annotated[Optional[int], typer.Option(min=0, help="Of everything random; default 0.")] = None,
-    precision: Annotated[Optional[str], typer.Option(help="float32, bfloat16 or float16 (mixed).")] = None,
+    precision: Annotated[
+        Optional[str], typer.Option(help="float32, bfloat16 or float16 (mixed); auto: what is fast and exact enough.")
+    ] = None,
     backend: Annotated[Optional[str], typer.Option(help="tensorflow or jax.")] = None,
     device: Annotated[Optional[str], typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = None,
     config: Annotated[
@@ -128,7 +130,7 @@ def train(
 
         from dlcli import backend as engine
 
-        engine.start(settings.backend, device=settings.device, precision=settings.precision, seed=settings.seed)
+        engine.start(settings.backend, device=settings.device, precision=chosen.precision, seed=settings.seed)
         from dlcli import training
 
         report = training.train(settings, chosen, split, how_split=how, run=run)

@@ -121,7 +121,7 @@ def transfer(
 
         from dlcli import backend as engine
 
-        engine.start(settings.backend, device=settings.device, precision=settings.precision, seed=settings.seed)
+        engine.start(settings.backend, device=settings.device, precision=chosen.precision, seed=settings.seed)
         from dlcli.transfer import running
 
         report = running.transfer(found, asked, chosen, split, how_split=how, run=run)

@@ -13,7 +13,7 @@ from dlcli.trials import opening
 def run(job: dict, run: Run) -> dict:
     """Train as the job's configuration says. values.npy: the score of every test example."""
     config, chosen, data = opening.opened(job)
-    backend.start(config.backend, device=config.device, precision=config.precision, seed=config.seed)
+    backend.start(config.backend, device=config.device, precision=chosen.precision, seed=config.seed)
     task = training.learned(chosen, data)
     fitting = Fitting.of(task, data.splits, seed=config.seed)
     fitted = fitting.fit(lambda: chosen.arch.load().build(task, **chosen.arch_options), chosen.fit, run=run)

@@ -7,6 +7,7 @@ from keras import initializers, layers
 OFFERS = {"pixels"}
 TINY = {"width": 4, "depth": 1}
 SCALE = {"depth": "depth", "width": "width"}
+MANY = {"examples": 20_000, "options": {"width": 32}, "precision": "bfloat16"}
 FIT = {"epochs": 15, "steps": 2000, "batch_size": 128, "learning_rate": 5e-3, "weight_decay": 0.02}
 
 

@@ -1,0 +1,67 @@
+"""What an architecture is by default where there is much data, and in which precision it is trained there."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from dlcli import plan, registry, suited
+from dlcli.cli import app
+from dlcli.config import RunConfig
+from dlcli.data import Data, Examples
+from dlcli.images import ArrayImages
+
+RESNET = registry.find("architectures", "resnet")
+MANY = RESNET.literal("MANY")
+
+
+def pictures(n, part="train"):
+    x = ArrayImages(np.zeros((n, 8, 8), np.uint8))
+    y = np.array(["a", "b"])[np.arange(n) % 2]
+    return Data(kind="images", splits={part: Examples(x=x, y=y)}, about={"target_kind": "classes"})
+
+
+def chosen(n, *, arch=None, precision="auto", part="train"):
+    config = RunConfig(data="x", arch="resnet", precision=precision, set={"arch": arch or {}})
+    return plan.choose(config, registry.find("formats", "idx"), pictures(n, part))
+
+
+@pytest.mark.parametrize("part", ["train", "all"])
+def test_many_examples_make_a_wider_network(monkeypatch, part):
+    monkeypatch.setattr(suited, "_multiplies_bfloat16", lambda: True)
+    few, many = chosen(MANY["examples"] - 1, part=part), chosen(MANY["examples"], part=part)
+    assert "width" not in few.arch_options
+    assert few.precision == "float32"
+    assert many.arch_options["width"] == MANY["options"]["width"] > RESNET.options["width"].default
+    assert many.precision == "bfloat16"
+    assert plan.resolved(RunConfig(data="x"), many).precision == "bfloat16"
+
+
+def test_what_the_user_says_goes_first(monkeypatch):
+    monkeypatch.setattr(suited, "_multiplies_bfloat16", lambda: True)
+    many = chosen(MANY["examples"], arch={"width": 4}, precision="float32")
+    assert many.arch_options["width"] == 4
+    assert many.precision == "float32"
+
+
+def test_a_machine_that_is_slow_at_it_computes_in_float32(monkeypatch):
+    monkeypatch.setattr(suited, "_multiplies_bfloat16", lambda: False)
+    assert chosen(MANY["examples"]).precision == "float32"
+
+
+def test_every_architecture_that_names_something_for_much_data_has_those_options():
+    named = {name: entry.literal("MANY") for name, entry in registry.entries("architectures").items()}
+    for name, many in named.items():
+        if many:
+            entry = registry.find("architectures", name)
+            assert set(many) <= {"examples", "options", "precision"}
+            assert set(many.get("options", {})) <= set(entry.options)
+    assert any(named.values())
+
+
+def test_a_run_says_in_which_precision_it_was_trained(tmp_path):
+    options = ["--epochs", "1", "--set", "fit.steps=1", "--arch", "lenet", "--out", str(tmp_path / "run")]
+    ran = CliRunner().invoke(app, ["train", "digits", *options])
+    assert ran.exit_code == 0, ran.output
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["precision"] == "float32"
