@@ -21,6 +21,7 @@ from dlcli.keeper import Keeper
 from dlcli.loading import Guarded
 from dlcli.mixing import Change, changes
 from dlcli.optimize import layerwise, optimizer
+from dlcli.pace import Pace
 from dlcli.progress import Diverged, Watch
 from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
@@ -164,7 +165,6 @@ class _Training:
         spent = point.meta["seconds"] if point else 0.0
         watch = Watch(
             batch_size=examples,
-            deadline=time.monotonic() + self.fit.time - spent if self.fit.time and self.course.timed else None,
             done=epoch * len(self.batches) + done,
             first=point.meta["first_loss"] if point else None,
         )
@@ -181,7 +181,8 @@ class _Training:
             point=point,
         )
         averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if self.fit.ema is not None else []
-        callbacks = [Turn(self.batches, skip=done), *averaged, self.keeper, watch, saver]
+        paced = [Pace(time.monotonic() + self.fit.time - spent)] if self.fit.time and self.course.timed else []
+        callbacks = [Turn(self.batches, skip=done), *averaged, self.keeper, watch, *paced, saver]
         try:
             with warnings.catch_warnings():
                 # the way a shortened first epoch ends

@@ -19,10 +19,9 @@ class Watch(keras.callbacks.Callback):
     done: batches that were trained before.  first: the first loss that was seen then, or None.
     """
 
-    def __init__(self, *, batch_size: int, deadline: float | None = None, done: int = 0, first: float | None = None):
+    def __init__(self, *, batch_size: int, done: int = 0, first: float | None = None):
         super().__init__()
         self.batch_size = batch_size
-        self.deadline = deadline
         self.first = first
         self.done = done
         self.examples_per_second = 0.0
@@ -56,8 +55,6 @@ class Watch(keras.callbacks.Callback):
             self._begun = self._looked = now  # the first step is compiled: it tells nothing of the others
             self._seen = self.done + 1
         self._done += 1
-        if self.deadline is not None and now > self.deadline:
-            self.model.stop_training = True
         if now - self._looked < _EVERY:
             return
         self.check(logs)

@@ -1,0 +1,66 @@
+"""A training that may take so many seconds ends with its schedule when they are over, however fast its steps turn out to be."""
+
+import time
+
+import keras
+import numpy as np
+
+from dlcli import backend, state
+
+# The last looks at the validation split and at the disk need some of the time too.
+_TRAINED = 0.97
+_EVERY = 1.0  # seconds between looks
+_LEAST = 0.01  # of all steps: being less behind than that changes nothing
+
+
+class Pace(keras.callbacks.Callback):
+    """Stops when time is up. Where steps take longer than those that the epochs were planned by, the schedule goes
+    ahead, so that the learning rate has come down by then: a cosine that is cut off half way leaves a bad model.
+
+    deadline: by the monotonic clock.
+    """
+
+    def __init__(self, deadline: float):
+        super().__init__()
+        self.deadline = deadline
+
+    def on_train_begin(self, logs=None):
+        self._total = self.params["epochs"] * self.params["steps"]
+        self._begun = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if self._begun is None:  # the first step is compiled: it tells nothing of the others
+            self._begun = self._looked = now
+            self._first = self._place()
+        if now > self.deadline:
+            self.model.stop_training = True
+        # JAX keeps the optimizer's state to itself between the steps of an epoch
+        elif now - self._looked > _EVERY and keras.backend.backend() != "jax":
+            self._catch_up(now)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._begun is not None:
+            self._catch_up(time.monotonic())
+
+    def _catch_up(self, now: float) -> None:
+        self._looked = now
+        place, allowed = self._place(), _TRAINED * (self.deadline - self._begun)
+        due = self._first + (self._total - self._first) * min(1.0, (now - self._begun) / max(allowed, 1e-9))
+        if due - place < _LEAST * self._total:
+            return
+        for optimizer in state.optimizers(self.model):
+            ahead = round(_batches(optimizer) * due / place)
+            backend.assign(optimizer._iterations, np.asarray(ahead))
+        if due >= self._total:
+            self.model.stop_training = True
+
+    def _place(self) -> int:
+        """The step at which the schedule is."""
+        backend.settle(self.model)
+        return max(1, _batches(state.optimizers(self.model)[0]))
+
+
+def _batches(optimizer: keras.Optimizer) -> int:
+    """What schedules go by; the property without the underscore counts steps of several batches."""
+    return int(backend.value(optimizer._iterations))
