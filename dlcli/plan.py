@@ -25,7 +25,7 @@ class Plan:
     fit: FitConfig
     task_options: dict[str, Any]
     arch_options: dict[str, Any]
-    precision: str
+    precision: str = "float32"
 
 
 def check(config: RunConfig) -> None:
