@@ -1,6 +1,6 @@
 """A training that may take so many seconds ends with its schedule when they are over, however fast its steps turn out to be."""
 
-import time
+from time import monotonic
 
 import keras
 import numpy as np
@@ -29,7 +29,7 @@ class Pace(keras.callbacks.Callback):
         self._begun = None
 
     def on_train_batch_end(self, batch, logs=None):
-        now = time.monotonic()
+        now = monotonic()
         if self._begun is None:  # the first step is compiled: it tells nothing of the others
             self._begun = self._looked = now
             self._first = self._place()
@@ -41,7 +41,7 @@ class Pace(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self._begun is not None:
-            self._catch_up(time.monotonic())
+            self._catch_up(monotonic())
 
     def _catch_up(self, now: float) -> None:
         self._looked = now

@@ -1,11 +1,10 @@
 """A budget of time, and steps that turn out slower or faster than those that the epochs were planned by."""
 
-import time
-
 import keras
 import numpy as np
 import pytest
 
+from dlcli import pace
 from dlcli.pace import Pace
 
 STEPS, EPOCHS, PEAK = 20, 5, 0.1
@@ -14,21 +13,27 @@ LOW = (0.25 if keras.backend.backend() == "jax" else 0.02) * PEAK
 
 
 class Slow(keras.callbacks.Callback):
-    """Waits in every step, and notes the rate."""
+    """Lets a clock go on by so many seconds in every step, and notes the rate."""
 
     def __init__(self, seconds):
         super().__init__()
         self.seconds = seconds
+        self.now = 0.0
         self.rates = []
 
     def on_train_batch_end(self, batch, logs=None):
-        time.sleep(self.seconds)
+        self.now += self.seconds
 
     def on_epoch_end(self, epoch, logs=None):
         self.rates.append(float(self.model.optimizer.learning_rate))
 
 
-def trained(*, wait, budget, first=0, accumulate=None):
+@pytest.fixture
+def trained(monkeypatch):
+    return lambda **options: fitted(monkeypatch, **options)
+
+
+def fitted(monkeypatch, *, wait, budget, first=0, accumulate=None):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     rate = keras.optimizers.schedules.CosineDecay(PEAK, decay_steps=EPOCHS * STEPS)
     made = keras.optimizers.SGD(rate, gradient_accumulation_steps=accumulate)
@@ -38,8 +43,8 @@ def trained(*, wait, budget, first=0, accumulate=None):
         made.iterations.assign(first)
     x = np.zeros((STEPS, 2), np.float32)
     slow = Slow(wait)
-    begun = time.monotonic()
-    callbacks = [slow, Pace(begun + budget)] if budget else [slow]
+    monkeypatch.setattr(pace, "monotonic", lambda: slow.now)
+    callbacks = [slow, Pace(budget)] if budget else [slow]
     model.fit(
         x,
         x[:, :1],
@@ -50,31 +55,31 @@ def trained(*, wait, budget, first=0, accumulate=None):
         shuffle=False,
         callbacks=callbacks,
     )
-    return made, slow, time.monotonic() - begun
+    return made, slow
 
 
 @pytest.mark.parametrize("accumulate", [None, 2])
-def test_slow_steps_end_with_the_schedule_and_in_time(accumulate):
-    _, slow, seconds = trained(wait=0.15, budget=6.0, accumulate=accumulate)  # 100 steps would take 15 s
-    assert seconds < 7.5
+def test_slow_steps_end_with_the_schedule_and_in_time(trained, accumulate):
+    _, slow = trained(wait=0.15, budget=6.0, accumulate=accumulate)  # 100 steps would take 15 s
+    assert slow.now <= 6.0 + 0.15
     assert len(slow.rates) < EPOCHS
     assert slow.rates[-1] < LOW
     assert all(later < earlier for earlier, later in zip(slow.rates, slow.rates[1:], strict=False))
 
 
-def test_without_it_the_rate_would_still_be_high():
-    _, slow, _ = trained(wait=0.0, budget=None)
+def test_without_it_the_rate_would_still_be_high(trained):
+    _, slow = trained(wait=0.0, budget=None)
     assert slow.rates[1] > 0.5 * PEAK  # where the slow training above had to stop
 
 
-def test_a_training_that_is_in_time_keeps_to_its_plan():
-    made, slow, _ = trained(wait=0.0, budget=600.0)
+def test_a_training_that_is_in_time_keeps_to_its_plan(trained):
+    made, slow = trained(wait=0.0, budget=600.0)
     assert int(made.iterations) == EPOCHS * STEPS
     planned = [PEAK * (1 + np.cos(np.pi * done / EPOCHS)) / 2 for done in range(1, EPOCHS + 1)]
     assert slow.rates == pytest.approx(planned, abs=1e-6)
 
 
-def test_one_that_goes_on_keeps_what_it_was_ahead():
-    _, slow, seconds = trained(wait=0.15, budget=4.0, first=40)  # 60 more would take 9 s
-    assert seconds < 5.5
+def test_one_that_goes_on_keeps_what_it_was_ahead(trained):
+    _, slow = trained(wait=0.15, budget=4.0, first=40)  # 60 more would take 9 s
+    assert slow.now <= 4.0 + 0.15
     assert slow.rates[-1] < LOW
