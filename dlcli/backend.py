@@ -73,14 +73,13 @@ def load(backend: str) -> None:
     try:
         with _hushed(), _unseen("sklearn", *(["jax"] if backend == "tensorflow" else [])):
             import keras  # noqa: F401
-
-            if backend == "tensorflow":
-                fused.install()
     except ModuleNotFoundError as error:
         raise DlcliError(
             f"the {backend} backend needs {error.name}, which is not installed.",
             f"pip install 'dlcli[{backend}]'." if backend == "jax" else "install dlcli again.",
         ) from None
+    if backend == "tensorflow":
+        fused.install()
 
 
 @contextmanager

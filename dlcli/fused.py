@@ -1,7 +1,7 @@
 """Batch normalisation by the one kernel that TensorFlow has for it.
 
 Keras writes it out: moments, differences and products, each a pass over the whole batch and back again, and in half
-precision all of them in float32. Half of a training step of a small convolutional network went there.
+precision all of them in float32. A fourth to more than a half of a step of the resnet went there (benchmarks/step_cost.py).
 """
 
 import functools
@@ -23,9 +23,8 @@ def install() -> None:
         if rank not in (3, 4) or not last or mask is not None or self.renorm or self.synchronized:
             return written_out(self, inputs, training=training, mask=mask)
         x = inputs if rank == 4 else tf.expand_dims(inputs, 1)
-        ones = tf.ones_like(self.moving_mean)
-        scale = tf.convert_to_tensor(self.gamma) if self.scale else ones
-        shift = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(ones)
+        scale = tf.convert_to_tensor(self.gamma) if self.scale else tf.ones_like(self.moving_mean)
+        shift = tf.convert_to_tensor(self.beta) if self.center else tf.zeros_like(self.moving_mean)
         kernel = functools.partial(tf.raw_ops.FusedBatchNormV3, x=x, scale=scale, offset=shift, epsilon=self.epsilon)
         if training and self.trainable:
             y, mean, variance, *_ = kernel(mean=[], variance=[], is_training=True)
@@ -34,8 +33,8 @@ def install() -> None:
             _follow(self.moving_mean, mean, self.momentum)
             _follow(self.moving_variance, variance * (n - 1) / n, self.momentum)
         else:
-            known = {"mean": self.moving_mean, "variance": self.moving_variance}
-            y, *_ = kernel(**{name: tf.convert_to_tensor(value) for name, value in known.items()}, is_training=False)
+            mean, variance = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
+            y, *_ = kernel(mean=mean, variance=variance, is_training=False)
         return y if rank == 4 else tf.squeeze(y, 1)
 
     layers.BatchNormalization.call = call

@@ -10,8 +10,7 @@ from dlcli.config import RunConfig
 from dlcli.data import Data
 from dlcli.registry import Entry
 
-# As Linux names it: bfloat16 matrices multiplied by the processor itself (AMX). Where it has to be put together from
-# other instructions it is slower than float32.
+# As Linux names it: bfloat16 matrices multiplied by the processor itself (AMX).
 _FAST = "amx_bf16"
 
 
@@ -23,7 +22,7 @@ def options(arch: Entry, data: Data) -> dict[str, Any]:
 def precision(config: RunConfig, arch: Entry, data: Data) -> str:
     """What "auto" means: the architecture's choice for so much data, where this machine is fast at it.
 
-    JAX compiles for processors without such instructions.
+    Only where it was measured to be: on TensorFlow (benchmarks/step_cost.py).
     """
     if config.precision != "auto":
         return config.precision

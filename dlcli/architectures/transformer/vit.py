@@ -1,7 +1,8 @@
 """Vision transformer (Dosovitskiy et al., 2020): a picture is a row of patches, each of which looks at all others.
 
 With Muon (Jordan et al., 2024) and a stem of convolutions, 0.570 of 5 000 pictures set aside from CIFAR-10's training part (JPEG)
-are right after one pass over the others at a rate of 4e-3, and 0.568 at 2e-3 (no dropout, seed 0).
+are right after one pass over the others at a rate of 4e-3, and 0.568 at 2e-3 (no dropout, seed 0; `dlcli train
+D/cifar10-jpg/train --arch vit --set data.parts=0.9,0.1,0 --set fit.steps=1 --epochs 1`). AdamW was not run beside it.
 """
 
 from typing import Literal
@@ -37,7 +38,7 @@ def build(
 ):
     """width: features per patch.  depth: blocks.  patch: side of a patch in pixels (default: about
     eight patches along the shorter side, 16 pixels at most).  stem: conv makes the patches by a row of
-    3 x 3 convolutions, which learns much faster (Xiao et al., 2021); linear is the paper's.  dropout: fraction of
+    3 x 3 convolutions, which Xiao et al. (2021) found to learn faster; linear is the paper's.  dropout: fraction of
     what each block adds.  Patches are averaged at the end; there is no class token."""
     x = task.embed()  # (B, H, W, C)
     size = patch or max(1, min(16, round(min(x.shape[1:3]) / 8)))
@@ -53,21 +54,15 @@ def _convolutions(x, width: int, size: int):
 
     No norms: what a picture gives must not depend on the others of its batch.
     """
-    n = 0
-    x = layers.Conv2D(
-        max(1, width // 2), 3, padding="same", activation="relu", kernel_initializer="he_normal", name="stem_conv0"
-    )(x)
-    while size % 2 == 0:
-        size //= 2
-        for stride in (2, 1):
-            n += 1
-            x = layers.Conv2D(
-                width,
-                3,
-                stride,
-                padding="same",
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"stem_conv{n}",
-            )(x)
-    return x, size
+    halvings = (size & -size).bit_length() - 1
+    for i, stride in enumerate([1, *[2, 1] * halvings]):
+        x = layers.Conv2D(
+            width if i else max(1, width // 2),
+            3,
+            stride,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"stem_conv{i}",
+        )(x)
+    return x, size >> halvings
