@@ -79,6 +79,23 @@ def test_columns_may_be_cut_by_spaces(tmp_path, suffix):
     assert len(data.splits["all"]) == 60
 
 
+@pytest.mark.parametrize(
+    ("training", "test"), [("adult.data", "adult.test"), ("digits.tra", "digits.tes"), ("s.trn", "s.tst")]
+)
+def test_parts_told_by_their_endings(tmp_path, training, test):
+    """As at the UCI repository; adult.test begins with a remark, |1x3 Cross validator, and its labels end in a dot."""
+    rows = [f"{i}, {i * 7 % 5}, {('<=50K', '>50K')[i % 2]}" for i in range(60)]
+    write(tmp_path / training, rows)
+    write(tmp_path / test, ["|1x3 Cross validator", *(f"{row}." for row in rows[:20])])
+    write(tmp_path / "adult.names", ["| This data was extracted", "age: continuous."])
+    for path in (tmp_path, tmp_path / training):
+        data = table.open(path)
+        assert {name: len(examples) for name, examples in data.splits.items()} == {"train": 60, "test": 20}
+        assert {label.rstrip(".") for part in data.splits.values() for label in part.x["column3"]} == {"<=50K", ">50K"}
+    alone = table.open(tmp_path / test)
+    assert len(alone.splits["all"]) == 20
+
+
 def test_sales_by_day_are_no_series_and_lose_no_row(tmp_path):
     lines = ["date,rooms,price", *(f"2015-01-{1 + i % 28:02d},{i % 5},{1000 + i * 7 % 300}.5" for i in range(200))]
     data = table.open(write(tmp_path / "a.csv", lines), target="price")

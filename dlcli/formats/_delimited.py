@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.errors import NAMED, DataError, allowing, some
-from dlcli.formats import _encoding, _room
+from dlcli.formats import _encoding, _files, _room
 
 DELIMITERS = {"\t": "tab", ";": ";", "|": "|", ",": ","}
+# Endings of tables that spaces may stand in, and lines of remarks that begin with a bar (C4.5's files at the UCI repository).
+BARE = {".dat", ".test", *_files.ENDINGS}
 CHUNK = 50_000  # rows turned into columns at a time, so that lists of strings stay small
 HEAD = 1 << 16  # characters that the delimiter is found from
 LONGEST = 10_000_000  # characters of one field
@@ -36,7 +38,7 @@ def read(path: Path, encoding: str, *, delimiter: str | None, unreadable: float)
     head = _head(path, encoding)
     if delimiter is None:
         delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else find(head)
-        if path.suffix.lower() in (".data", ".dat") and _spaced(head, delimiter):
+        if path.suffix.lower() in BARE and _spaced(head, delimiter):
             delimiter = " "
     delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
     if len(delimiter) != 1 or delimiter in '\r\n"':
@@ -87,6 +89,8 @@ def _widths(head: str, mark: str) -> list[int]:
 
 def _lines(path: Path, encoding: str, delimiter: str) -> Iterator[str]:
     found = _encoding.lines(path, encoding)
+    if path.suffix.lower() in BARE and delimiter != "|":
+        found = (line for line in found if not line.startswith("|"))
     return map(_trimmed, found) if delimiter == " " else found
 
 

@@ -17,14 +17,18 @@ PARTS = {
     "testing": "test",
 }
 TOKEN = re.compile(r"(?<![A-Za-z])(" + "|".join(sorted(PARTS, key=len, reverse=True)) + r")(?![A-Za-z])", re.IGNORECASE)
+# Endings that say it, as in the UCI repository: adult.data and adult.test, pendigits.tra and .tes, sat.trn and .tst.
+ENDINGS = {".data": "train", ".tra": "train", ".trn": "train", ".tes": "test", ".tst": "test"}
 ORDER = ("train", "val", "test", "all")
 
 
 def part_of(name: str) -> tuple[str, str]:
-    """ "adult-train.csv" -> ("train", "adult-*.csv"); a name without such a word -> ("", name)."""
+    """ "adult-train.csv" -> ("train", "adult-*.csv"); "adult.data" -> ("train", "adult.*"); other names -> ("", name)."""
     found = TOKEN.search(name)
     if not found:
-        return "", name
+        stem, dot, ending = name.rpartition(".")
+        part = ENDINGS.get((dot + ending).lower(), "")
+        return (part, f"{stem}.*") if part else ("", name)
     return PARTS[found[1].lower()], name[: found.start()] + "*" + name[found.end() :]
 
 

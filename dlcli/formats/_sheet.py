@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.errors import DataError, some
-from dlcli.formats import _delimited, _encoding, _json_lines, _parquet
+from dlcli.formats import _delimited, _encoding, _files, _json_lines, _parquet
 
-DELIMITED = {".csv", ".tsv", ".tab", ".data", ".dat"}
+DELIMITED = {".csv", ".tsv", ".tab", ".dat", *_files.ENDINGS}
 LONGEST_NAME = 1000
 SUFFIXES = DELIMITED | {".parquet", ".jsonl", ".ndjson"}
 
@@ -25,6 +25,9 @@ class Sheet:
 
 
 def is_table(path: Path) -> bool:
+    """By the ending; one that says nothing of its own, .test, counts beside a .data of the same name."""
+    if path.suffix.lower() == ".test":
+        return path.with_suffix(".data").is_file()
     return path.suffix.lower() in SUFFIXES
 
 
