@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--row", action="append", default=[], help="a row, or the group before its slash; default: all")
     parser.add_argument("--runs", type=Path, default=Path("runs/published"), help="where the run directories go")
     parser.add_argument("--minutes", type=float, help="begin no training after so many")
+    parser.add_argument("--seeds", type=int, default=99, help="only so many seeds of a row, the first ones")
     parser.add_argument("--again", action="store_true", help="run what has a line already")
     parser.add_argument("--list", action="store_true", help="rows and what is known of them")
     parser.add_argument("--table", action="store_true")
@@ -78,7 +79,7 @@ def main() -> None:
         for training in trainings(row):
             command = stated(training["arguments"], seed=training["seed"])
             line = done.get((training["part"], training["seed"]))
-            if line and line["command"] == command and not asked.again:
+            if training["seed"] >= asked.seeds or (line and line["command"] == command and not asked.again):
                 continue
             if asked.minutes and time.monotonic() - begun > 60 * asked.minutes:
                 print("out of time; the same command goes on from here", file=sys.stderr)

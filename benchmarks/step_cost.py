@@ -1,12 +1,12 @@
-"""What one training step of the resnet costs, by precision and by who normalises batches.
+"""What one training step costs: of the resnet by precision and by who normalises batches, of the vit by precision,
+heads and activation.
 
-    python benchmarks/step_cost.py [WIDTH ...]
+    python benchmarks/step_cost.py
 
 Keras writes batch normalisation out in operations; dlcli lets TensorFlow's one kernel do it (dlcli/fused.py).
-Seconds of all cores for a batch of 128 pictures (32, 32, 3), the least of ten steps, and as a share of the first.
+Seconds of all cores for a batch of 128 pictures (32, 32, 3), the least of ten steps, and as a share of the first of its kind.
 """
 
-import sys
 import time
 
 from dlcli import backend
@@ -14,29 +14,41 @@ from dlcli import backend
 BATCH, SIDE, CLASSES, STEPS = 128, 32, 10, 10
 
 
-def main(widths: list[int]) -> None:
+def main() -> None:
     backend.load("tensorflow")
     from keras import layers
 
+    from dlcli.architectures.cnn import resnet
+    from dlcli.architectures.transformer import vit
+
     fused = layers.BatchNormalization.call
-    for width in widths:
+    for width in (16, 32):
         first = None
         for precision in ("float32", "mixed_bfloat16"):
             for name, call in (("written out", fused.__wrapped__), ("one kernel", fused)):
                 layers.BatchNormalization.call = call
-                seconds = least(width, precision)
-                first = first or seconds
-                print(f"width {width}  {precision:14}  {name:11}  {seconds:.3f} s  {seconds / first:.2f}", flush=True)
+                first = said(f"resnet width {width} {name}", resnet, precision, first, width=width)
+    first = None
+    for precision in ("float32", "mixed_bfloat16"):
+        for heads, activation in ((4, "gelu"), (2, "gelu"), (2, "squared_relu")):
+            name = f"vit {heads} heads {activation}"
+            first = said(name, vit, precision, first, heads=heads, activation=activation, dropout=0.0)
 
 
-def least(width: int, precision: str) -> float:
+def said(name: str, architecture, precision: str, first: float | None, **options) -> float:
+    """Print the seconds of a step, and return those of the first of its kind."""
+    seconds = least(architecture, precision, options)
+    first = first or seconds
+    print(f"{name:26} {precision:14} {seconds:.3f} s  {seconds / first:.2f}", flush=True)
+    return first
+
+
+def least(architecture, precision: str, options: dict) -> float:
     import keras
     import numpy as np
 
-    from dlcli.architectures.cnn import resnet
-
     keras.config.set_dtype_policy(precision)
-    model = resnet.build(Pictures(), width=width)
+    model = architecture.build(Pictures(), **options)
     model.compile("adamw", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
     rng = np.random.default_rng(0)
     x = rng.random((BATCH, SIDE, SIDE, 3), np.float32)
@@ -63,9 +75,9 @@ class Pictures:
         import keras
         from keras import layers
 
-        pooled = layers.GlobalAveragePooling2D()(x)
-        return keras.Model(self.inputs, layers.Dense(CLASSES, dtype="float32")(pooled))
+        pool = layers.GlobalAveragePooling2D() if len(x.shape) == 4 else layers.GlobalAveragePooling1D()
+        return keras.Model(self.inputs, layers.Dense(CLASSES, dtype="float32")(pool(x)))
 
 
 if __name__ == "__main__":
-    main([int(text) for text in sys.argv[1:]] or [16, 32])
+    main()

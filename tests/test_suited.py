@@ -65,3 +65,38 @@ def test_a_run_says_in_which_precision_it_was_trained(tmp_path):
     ran = CliRunner().invoke(app, ["train", "digits", *options])
     assert ran.exit_code == 0, ran.output
     assert json.loads((tmp_path / "run" / "config.json").read_text())["precision"] == "float32"
+
+
+def test_much_data_gives_the_vit_two_heads_and_squares():
+    """Squared ReLU against its closed form, through the network that the options of much data build."""
+    from dlcli.layers import squared_relu
+
+    x = np.linspace(-2, 3, 11, dtype=np.float32)
+    np.testing.assert_allclose(np.asarray(squared_relu(x)), np.where(x > 0, x * x, 0), rtol=1e-6)
+    entry = registry.find("architectures", "vit")
+    config = RunConfig(data="x", arch="vit")
+    many = entry.literal("MANY")
+    options = plan.choose(
+        config,
+        registry.find("formats", "idx"),
+        pictures(many["examples"]),
+    ).arch_options
+    assert options == {"dropout": 0.0, "heads": 2, "activation": "squared_relu"}
+    model = entry.load().build(Pictures(), width=8, depth=2, **options)
+    activations = [layer.activation for layer in model.layers if layer.name.endswith("_mlp_squared_relu")]
+    assert activations == [squared_relu] * 2
+
+
+class Pictures:
+    """As much of a task as an architecture for pictures asks for."""
+
+    def embed(self):
+        import keras
+
+        self.inputs = keras.Input((8, 8, 1))
+        return self.inputs
+
+    def model(self, x):
+        import keras
+
+        return keras.Model(self.inputs, x)

@@ -9,10 +9,12 @@ import keras
 from keras import initializers, layers
 
 from dlcli.errors import DlcliError
-from dlcli.layers import gelu_tanh
+from dlcli.layers import gelu_tanh, squared_relu
+
+ACTIVATIONS = {"gelu": gelu_tanh, "squared_relu": squared_relu}
 
 
-def stack(x, *, depth: int, heads: int, mlp_ratio=4, dropout=0.1, causal=False):
+def stack(x, *, depth: int, heads: int, mlp_ratio=4, dropout=0.1, causal=False, activation="gelu"):
     """Positions, `depth` blocks and the norm that pre-norm blocks leave to the end.
 
     x (B, T, C) -> (B, T, C). T must be known. Masked steps are not looked at.
@@ -27,12 +29,13 @@ def stack(x, *, depth: int, heads: int, mlp_ratio=4, dropout=0.1, causal=False):
             mlp_ratio=mlp_ratio,
             dropout=dropout,
             causal=causal,
+            activation=activation,
             depth=depth,
         )
     return layers.LayerNormalization(epsilon=1e-5, name="norm")(x)
 
 
-def block(x, *, name: str, heads: int, mlp_ratio=4, dropout=0.1, causal=False, depth: int = 12):
+def block(x, *, name: str, heads: int, mlp_ratio=4, dropout=0.1, causal=False, activation="gelu", depth: int = 12):
     """Attention, then two dense layers, each added to its input.  x (B, T, C) -> (B, T, C).
 
     `depth` is the number of blocks in the stack. A Keras mask on x (padding) is respected. Dropout is on
@@ -61,7 +64,7 @@ def block(x, *, name: str, heads: int, mlp_ratio=4, dropout=0.1, causal=False, d
 
     y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_mlp_norm")(x)
     y = layers.Dense(hidden, kernel_initializer=_normal(width), name=f"{name}_mlp_in")(y)
-    y = layers.Activation(gelu_tanh, name=f"{name}_mlp_gelu")(y)
+    y = layers.Activation(ACTIVATIONS[activation], name=f"{name}_mlp_{activation}")(y)
     y = layers.Dense(width, kernel_initializer=_normal(hidden, shrink), name=f"{name}_mlp_out")(y)
     y = layers.Dropout(dropout, name=f"{name}_mlp_dropout")(y)
     return layers.Add(name=f"{name}_mlp_add")([x, y])
