@@ -91,7 +91,9 @@ def document(report: Report) -> dict[str, Any]:
 
 def show(title: str, name: str, report: Report, found: list[Rival], last: str = "") -> None:
     """The table: one row per model, one column per score, the interval below each value; then the
-    verdict as the last line."""
+    verdict as the last line. Without scores: why there are none."""
+    if report.unscored:
+        return console.say(f"{name}: {report.unscored}")
     # As many scores as can be read whole; the others are in the report file.
     left = max(len(label) for label in (name, *(rival.name for rival in found)))
     names = list(report.scores)[: max(1, (console.results.width - left - 5) // _WIDTH)]

@@ -66,11 +66,12 @@ class Score:
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """Scores by name, the most telling first; tables are lists of rows for the report file;
-    `formulas` says how each score is computed where two definitions exist."""
+    `formulas` says how each score is computed where two definitions exist, `unscored` why there are no scores."""
 
     scores: dict[str, Score]
     tables: dict[str, list[dict]] = field(default_factory=dict)
     formulas: dict[str, str] = field(default_factory=dict)
+    unscored: str = ""
 
 
 @dataclass(kw_only=True)

@@ -1,14 +1,18 @@
 """Autoencoders and the three tasks that they do."""
 
+import json
+
 import keras
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from dlcli import fit, likelihood, scoring
 from dlcli.architectures.autoencoder import conv_autoencoder, conv_vae, dense_autoencoder, dncnn, lstm_autoencoder, vae
 from dlcli.architectures.autoencoder._latent import Latent, divergences
 from dlcli.batches import Batches
+from dlcli.cli import app
 from dlcli.config import FitConfig
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, DlcliError
@@ -370,3 +374,15 @@ def test_a_label_or_window_that_is_not_there_is_refused(options, said):
     with pytest.raises(DataError) as error:
         anomaly_detection.Task.learn(data.splits["train"], data, **options)
     assert said in f"{error.value} {error.value.hint}"
+
+
+def test_without_labels_nothing_is_scored_and_the_last_line_says_why(tmp_path, rng):
+    rows = "\n".join(f"2024-01-{1 + i // 24:02} {i % 24:02}:00,{rng.normal():.3f}" for i in range(300))
+    (tmp_path / "waves.csv").write_text(f"time,value\n{rows}\n")
+    small = "--epochs 1 --set fit.steps=1 --set task.window=16"
+    said = f"train {tmp_path}/waves.csv --task anomaly-detection --arch dense-autoencoder {small} --out {tmp_path}/run"
+    result = CliRunner().invoke(app, said.split())
+    assert result.exit_code == 0, result.output
+    assert "dense-autoencoder: nothing says which examples are anomalies, so nothing can be scored" in result.stdout
+    assert "┃" not in result.stdout
+    assert json.loads((tmp_path / "run" / "evaluate" / "test.json").read_text())["tables"]["highest errors"]

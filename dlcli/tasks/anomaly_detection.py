@@ -117,7 +117,9 @@ class Task(reconstruction.Task):
         highest = np.argsort(-error, kind="stable")[:_SHOWN]
         rows = [{"example": int(i), "error": float(error[i])} for i in highest]
         if anomaly is None or len(set(anomaly.tolist())) < 2:
-            return task.Report(scores={}, tables={"highest errors": rows})
+            why = "nothing says which examples are anomalies" if anomaly is None else "all examples are of one side"
+            why += ", so nothing can be scored. The highest errors are in RUN/evaluate; `dlcli predict` ranks all examples."
+            return task.Report(scores={}, tables={"highest errors": rows}, unscored=why)
         for row in rows:
             row["anomaly"] = "yes" if anomaly[row["example"]] else "no"
         report = metrics.anomaly(error, anomaly)
