@@ -99,6 +99,14 @@ def test_evaluate_repeats_the_report_and_counts_looks_at_the_test_split(trained)
     assert again["looks_at_test"] == first["looks_at_test"] + 1
 
 
+def test_other_data_may_stand_behind_the_run_as_it_does_for_predict(trained):
+    run, _ = trained
+    named = json.loads(dlcli("evaluate", run, "--data", "digits:150", "--json"))
+    assert json.loads(dlcli("evaluate", run, "digits:150", "--json"))["metrics"] == named["metrics"]
+    both = CliRunner().invoke(app, ["evaluate", str(run), "digits:150", "--data", "digits:60"])
+    assert "two sets are named: 'digits:150' and --data 'digits:60'." in str(both.exception)
+
+
 def test_predict_agrees_with_evaluate_example_by_example(tmp_path):
     """The same files, scored in one way and predicted in the other."""
     rng = np.random.default_rng(0)

@@ -7,9 +7,11 @@ import typer
 
 def evaluate(
     run: Annotated[str, typer.Argument(help="Run directory, or weights of a known network.")],
-    data: Annotated[
-        Optional[str], typer.Option(help="Other data of the same kind; default: what it was trained on.")
+    other: Annotated[
+        Optional[str],
+        typer.Argument(metavar="data", help="Other data of the same kind; default: what it was trained on."),
     ] = None,
+    data: Annotated[Optional[str], typer.Option(help="The same by its name.")] = None,
     split: Annotated[Optional[str], typer.Option(help="train, val, test or all; default: test.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     skip_bad: Annotated[
@@ -22,6 +24,9 @@ def evaluate(
 
     if json:
         console.quiet()
+    if data is not None and other is not None:
+        raise DlcliError(f"two sets are named: {other!r} and --data {data!r}.", "evaluate one after the other.")
+    data = other if data is None else data
     opened = reference.parse(run)
     config, _ = described.described(opened)
     config = plan.skipping(config) if skip_bad else config
