@@ -96,6 +96,14 @@ def test_parts_told_by_their_endings(tmp_path, training, test):
     assert len(alone.splits["all"]) == 20
 
 
+def test_a_word_in_a_name_says_more_than_an_ending(tmp_path):
+    rows = [f"{i},{i * 7 % 5},{'ab'[i % 2]}" for i in range(60)]
+    for name, some in (("train.csv", rows), ("test.csv", rows[:20]), ("old.data", rows[:9])):
+        write(tmp_path / name, ["x,y,label", *some])
+    data = table.open(tmp_path, target="label")
+    assert {name: len(examples) for name, examples in data.splits.items()} == {"train": 60, "test": 20}
+
+
 def test_sales_by_day_are_no_series_and_lose_no_row(tmp_path):
     lines = ["date,rooms,price", *(f"2015-01-{1 + i % 28:02d},{i % 5},{1000 + i * 7 % 300}.5" for i in range(200))]
     data = table.open(write(tmp_path / "a.csv", lines), target="price")

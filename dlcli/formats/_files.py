@@ -53,6 +53,8 @@ def split_files(path: Path, accept: Callable[[Path], bool]) -> dict[str, Path]:
     if len(candidates) == 1:
         return {"all": candidates[0]}
     training = [file for file in candidates if part_of(file.name)[0] == "train"]
+    if len(training) > 1:  # a word in a name says more than an ending
+        training = [file for file in training if TOKEN.search(file.name)]
     return _with_siblings(training[0], candidates) if len(training) == 1 else {}
 
 

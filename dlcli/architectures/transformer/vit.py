@@ -1,8 +1,9 @@
 """Vision transformer (Dosovitskiy et al., 2020): a picture is a row of patches, each of which looks at all others.
 
 With Muon (Jordan et al., 2024) and a stem of convolutions, 0.570 of 5 000 pictures set aside from CIFAR-10's training part (JPEG)
-are right after one pass over the others at a rate of 4e-3, and 0.568 at 2e-3 (no dropout, seed 0; `dlcli train
-D/cifar10-jpg/train --arch vit --set data.parts=0.9,0.1,0 --set fit.steps=1 --epochs 1`). AdamW was not run beside it. For
+are right after one pass over the others at a rate of 4e-3, and 0.568 at 2e-3 (seed 0, no dropout, four
+heads, GELU, float32; `dlcli train D/cifar10-jpg/train --arch vit --set data.parts=0.9,0.1,0 --set fit.steps=1 --epochs 1` with those
+by --set arch. and --precision). AdamW was not run beside it. For
 much data two heads, squared ReLU (So et al., 2021) and bfloat16 bring it to 0.573 there by half the work of a step
 (benchmarks/step_cost.py).
 """
