@@ -37,6 +37,12 @@ def stands_alone(file: Path) -> bool:
     return _npy.names(file) == [_npy.NAMELESS]
 
 
+def check_kind(kind: str) -> None:
+    """Raises: DataError for a kind that no array is. To be asked before anything is read."""
+    if kind not in KINDS:
+        raise DataError(f"kind is {kind!r}.", f"known: {', '.join(KINDS)}.")
+
+
 def data(found: dict[str, dict[str, np.ndarray]], *, kind: str, ignored: list[str], where: str) -> Data:
     """{split: {"x": array, "y": array}} -> bytes of rank 3 or 4 are images, numbers of rank 3 sequences (N, T, C),
     rank 2 is a table, unless kind (of KINDS) says what they are.
@@ -44,8 +50,6 @@ def data(found: dict[str, dict[str, np.ndarray]], *, kind: str, ignored: list[st
     ignored: names without a role.  where: what a sentence calls the source.
     Raises: DataError for what does not belong together, or is of no such shape.
     """
-    if kind not in KINDS:
-        raise DataError(f"kind is {kind!r}.", f"known: {', '.join(KINDS)}.")
     arrays = _by_split(found, ignored, where)
     warnings = [f"arrays that were not used: {some(ignored)}."] if ignored else []
     x = {split: pair["x"] for split, pair in arrays.items()}

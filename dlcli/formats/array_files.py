@@ -23,6 +23,7 @@ def matches(path: Path) -> bool:
 
 def open(path: Path, *, kind: str = "auto") -> Data:
     """Arrays by the names of their files; kind (auto, images, sequences, table) says what x holds."""
+    _arrays.check_kind(kind)
     found, sets, ignored = {}, set(), []
     for file in _files(path) if path.is_dir() else _with_others(path):
         role = _arrays.role(file.stem)

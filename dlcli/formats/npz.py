@@ -17,6 +17,7 @@ def matches(path: Path) -> bool:
 
 def open(path: Path, *, kind: str = "auto") -> Data:
     """Arrays by their names; kind (auto, images, sequences, table) says what x holds."""
+    _arrays.check_kind(kind)
     found, ignored = {}, []
     for name, array in _npy.members(path, _says):
         if array is None:
