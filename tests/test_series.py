@@ -266,7 +266,7 @@ def test_windows_are_all_there_and_targets_are_disjoint(rng):
 def test_a_pass_over_many_windows_takes_some_of_each_stretch_and_others_the_next_time():
     values = np.arange(1_020, dtype=np.float32)[:, None]
     data = spans(values, {"train": (0, 1_020)})
-    task = forecast(data, horizon=5, lookback=16, per_pass=100)
+    task = forecast(data, horizon=5, lookback=16, per_pass=100, mirror=False)
     source = task.source(data.splits["train"], training=True)
     assert len(source) == 100
     passes = []
@@ -277,6 +277,28 @@ def test_a_pass_over_many_windows_takes_some_of_each_stretch_and_others_the_next
         passes.append(first)
     assert (passes[0] != passes[1]).mean() > 0.5
     assert len(task.source(data.splits["train"], training=False)) == 1_000
+
+
+def test_half_of_the_windows_that_are_trained_on_are_upside_down(rng):
+    """History and target together; what is scored is as it was."""
+    data = spans(rng.normal(size=(400, 2)).astype(np.float32), {"train": (0, 300), "val": (300, 400)})
+    task = forecast(data, horizon=5, lookback=16)
+    rows = np.arange(200)
+    plain_x, plain_y = task.source(data.splits["train"], training=False).batch(rows, rng)
+    x, y = task.source(data.splits["train"], training=True).batch(rows, np.random.default_rng(0))
+    sign = np.sign(x[:, 0, 0] * plain_x[:, 0, 0])
+    assert 0.4 < (sign < 0).mean() < 0.6
+    np.testing.assert_array_equal(x, sign[:, None, None] * plain_x)
+    np.testing.assert_array_equal(y, sign[:, None, None] * plain_y)
+    again, _ = task.source(data.splits["train"], training=True).batch(rows, np.random.default_rng(1))
+    assert (np.sign(again[:, 0, 0] * plain_x[:, 0, 0]) != sign).mean() > 0.3
+
+
+def test_growth_on_a_logarithmic_scale_is_not_turned_upside_down(rng):
+    data = spans(np.exp(rng.normal(size=(60, 1))).astype(np.float32), {"train": (0, 60)})
+    assert forecast(data, horizon=4).mirror
+    assert not forecast(data, horizon=4, log=True).mirror
+    assert forecast(data, horizon=4, log=True, mirror=True).mirror
 
 
 def test_mase_of_an_archive_is_scaled_by_all_that_it_gives_to_learn_from(tmp_path):

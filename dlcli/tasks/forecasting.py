@@ -14,7 +14,7 @@ from dlcli.errors import DataError, some
 from dlcli.layers import ChannelsApart, ChannelsTogether, InstanceRestore, InstanceStandardize
 from dlcli.observed import ObservedError, observed_mae
 from dlcli.scaling import Scale
-from dlcli.windows import Sample, Windows, default_lookback, gaps, season_of, starts, time_at
+from dlcli.windows import Windows, default_lookback, gaps, season_of, starts, time_at, trained_on
 
 HORIZON = 24  # steps, where neither the user nor the data says how many
 
@@ -60,6 +60,7 @@ class Task(task.Task):
     unit: dict[str, list[float]] = field(default_factory=dict)
     windows: int
     per_pass: int = 16_384
+    mirror: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -82,6 +83,7 @@ class Task(task.Task):
         patch: int | None = None,
         log: bool | None = None,
         per_pass: int = 16_384,
+        mirror: bool | None = None,
     ) -> "Task":
         """horizon: steps to forecast (default: the test rows of an archive, else HORIZON).  lookback:
         steps of history that the model sees.  season: steps after which the series repeats.
@@ -89,7 +91,8 @@ class Task(task.Task):
         weights.  linear: what the network gives is added to a linear map of the window.  patch:
         steps between the patches that it reads.  log: on a logarithmic scale (default: many series, none
         with negative values, whose changes are more alike so).  per_pass: training windows that one pass takes
-        at most, evenly from all series: neighbours are nearly the same."""
+        at most, evenly from all series: neighbours are nearly the same.  mirror: half of them upside down
+        (default: where the scale is not logarithmic, for there growth is of one direction)."""
         if instance_norm not in ("revin", "last", "none"):
             raise DataError(f"instance_norm is {instance_norm!r}.", "it must be revin, last or none.")
         if not len(train):
@@ -131,6 +134,7 @@ class Task(task.Task):
             **kept,
             windows=sum(len(starts(span, lookback, horizon)) for span in train.x),
             per_pass=per_pass,
+            mirror=not log if mirror is None else mirror,
         )
 
     def adopting(self, source: task.Task, train: Examples) -> "Task":
@@ -148,9 +152,7 @@ class Task(task.Task):
                 f"the model was trained on {some(self.columns, 8)}.",
             )
         self._scored = Windows.cut(self, examples.x)
-        if training and len(self._scored) > self.per_pass:
-            return Sample(self._scored, self.per_pass)
-        return self._scored
+        return trained_on(self._scored, self.per_pass, mirror=self.mirror) if training else self._scored
 
     def why_not(self, examples: Examples) -> str:
         if any(len(starts(span, self.lookback, self.horizon)) for span in examples.x):
@@ -209,12 +211,16 @@ class Task(task.Task):
             x = ChannelsTogether(len(self.columns), name="head_together")(x)
         else:
             x = layers.Reshape((self.horizon, channels), name="head_reshape")(x)
-        if self.linear:
-            line = layers.Permute((2, 1), name="head_linear_in")(self._window)
-            line = layers.Dense(self.horizon, kernel_initializer=_even(self.lookback), name="head_linear")(line)
-            line = layers.Permute((2, 1), name="head_linear_out")(line)
-            x = layers.Add(name="head_add")([x, line])
-        return self.restore(x)
+        return self.restore(self.on_line(x))
+
+    def on_line(self, outputs):
+        """A forecast (B, F, C) in the units of the stem, with the linear map of the window added where there is one."""
+        if not self.linear:
+            return outputs
+        line = layers.Permute((2, 1), name="head_linear_in")(self._window)
+        line = layers.Dense(self.horizon, kernel_initializer=_even(self.lookback), name="head_linear")(line)
+        line = layers.Permute((2, 1), name="head_linear_out")(line)
+        return layers.Add(name="head_add")([outputs, line])
 
     def restore(self, outputs):
         """A forecast (B, F, C) in the units of the stem -> in those of x and y. For architectures

@@ -8,8 +8,8 @@ from dlcli.layers import ChannelsApart, ChannelsTogether, PatchEmbedding, Season
 OFFERS = {"forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
 SCALE = {"depth": "depth", "width": "width", "multiple": 4}
-# 8 passes: the schedule has to come down within them; ETTh1's validation error was lowest in the sixth
-FIT = {"epochs": 8, "batch_size": 32, "learning_rate": 1e-3, "patience": 3}
+# 6 passes: the schedule has to come down within them; ETTh1's validation error was lowest in the sixth
+FIT = {"epochs": 6, "batch_size": 32, "learning_rate": 1e-3, "patience": 3}
 
 
 def build(
@@ -17,7 +17,7 @@ def build(
     *,
     width: int = 16,
     depth: int = 3,
-    heads: int = 4,
+    heads: int = 2,
     mlp_ratio: int = 8,
     patch: int = 16,
     stride: int = 8,
@@ -25,11 +25,12 @@ def build(
     skip: bool = True,
 ):
     """The defaults are the paper's for small data (ETTh1), with norms before the blocks and not
-    after.  patch, stride: steps in a patch, and between two.  skip: the last season, or value, is added by a
+    after, and two heads instead of four, which take two thirds of the time.  patch, stride: steps in a patch, and between two.  skip: the last season, or value, is added by a
     share that the features decide for each step ahead, which the paper does not have.
 
-    On validation parts that lowers the error of ETTh1 (two passes, look-back 336, horizon 96) from 0.715 to 0.707, and on
-    rows kept out of the hourly training series of M4 the sMAPE from 12.31 to 11.74.
+    On rows kept out of the hourly training series of M4 the skip lowers the sMAPE from 12.31 to 11.74. Nor does the paper
+    have the linear map beside the network (the task's): trained on two thirds of ETTh1's training part (look-back 96,
+    five passes), the error of the last third is 1.02 times that of the least squares' map without it and 0.99 with it.
     """
     x = task.embed()  # (B, L, C)
     channels = x.shape[-1]
@@ -44,5 +45,5 @@ def build(
         season = task.season if task.season <= apart.shape[1] else 1
         before = SeasonalRepeat(season, task.horizon, name="head_before")(apart)
         before = layers.Flatten(name="head_season")(before)
-        forecast = layers.Add(name="head_add")([forecast, layers.Multiply(name="head_part")([share, before])])
-    return task.wrap(task.restore(ChannelsTogether(channels, name="head_together")(forecast)))
+        forecast = layers.Add(name="head_skip")([forecast, layers.Multiply(name="head_part")([share, before])])
+    return task.wrap(task.restore(task.on_line(ChannelsTogether(channels, name="head_together")(forecast))))
