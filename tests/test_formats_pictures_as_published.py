@@ -99,6 +99,34 @@ def test_pictures_of_the_same_name_are_looked_for_in_the_folder_of_their_split(t
     }
 
 
+@pytest.mark.parametrize(("name", "ending"), [("id{}", ".jpg"), ("{}", ".PNG")])
+def test_a_table_may_name_pictures_without_their_endings(tmp_path, name, ending):
+    """An id for each picture, a folder for each part: numbers too, as in competitions."""
+    for part, first in (("train", 1), ("test", 1)):
+        lines = ["id,breed"]
+        for i in range(first, first + 24):
+            picture(tmp_path / part / f"{name.format(i)}{ending}", 9 * i if part == "train" else 0)
+            lines.append(f"{name.format(i)},{'cat' if i % 2 else 'dog'}")
+        (tmp_path / f"{part}.csv").write_text("\n".join(lines), encoding="utf-8")
+    config = RunConfig(data=str(tmp_path))
+    data = plan.open_data(plan.locate(config), config)
+    assert data.kind == "images"
+    train, test = data.splits["train"], data.splits["test"]
+    assert set(train.y) == {"cat", "dog"}
+    assert train.names[0].endswith(ending)
+    assert max(train.x.whole(i, 1).max() for i in range(4)) > 0
+    assert max(test.x.whole(i, 1).max() for i in range(24)) == 0
+
+
+def test_numbers_beside_a_few_plots_stay_numbers(tmp_path):
+    lines = ["x,y", *(f"{7 * i % 40},{i * i}" for i in range(40))]
+    (tmp_path / "points.csv").write_text("\n".join(lines), encoding="utf-8")
+    for i in range(5):
+        picture(tmp_path / f"{i}.png")
+    data = table.open(tmp_path / "points.csv", kind="table", target="y")
+    assert data.about["columns"] == {"x": "numeric"}
+
+
 def test_many_numbered_classes_of_pictures_are_classes(tmp_path):
     for i in range(90):
         picture(tmp_path / "images" / f"{i}.png", i)

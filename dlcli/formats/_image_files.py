@@ -124,19 +124,6 @@ def splits(folder: Path) -> dict[str, Path]:
     return found if "train" in found else {}
 
 
-def listed(folder: Path) -> bool:
-    """Whether a table in the folder names pictures that are there: it then says more of them than their folders."""
-    tables = [file for file in folder.iterdir() if file.suffix.lower() in (".csv", ".tsv") and file.is_file()]
-    roots = [folder, *folders(folder)] if tables else []
-    for file in tables:
-        with file.open(encoding="utf-8", errors="replace") as stream:
-            cells = re.split(r"[,;\t\n]", stream.read(2_000).replace('"', ""))
-        names = [cell.strip() for cell in cells if is_named_picture(cell.strip())][:5]
-        if names and all(any((root / name).is_file() for root in roots) for name in names):
-            return True
-    return False
-
-
 def load(found: list[Found], *, unreadable: float, warnings: list[str]) -> Data:
     """Look at every file, leave out and name those that cannot be read, and make the splits.
 

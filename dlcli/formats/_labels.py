@@ -42,7 +42,7 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     # beside an x, y is a place
     named = [name for name in kinds if name.lower() in TARGETS and not (name.lower() == "y" and "x" in lower)]
     choice = absent if len(absent) == 1 else named
-    beside = [name for name, kind in useful.items() if kind != "text"]
+    beside = [name for name, kind in useful.items() if kind not in ("text", "image")]
     if len(choice) != 1 and len(beside) == 1 < len(useful) and _few(sheets[main][beside[0]], useful[beside[0]]):
         choice = beside
     if len(choice) != 1 and list(kinds)[-1] == f"column{len(kinds)}":  # a file without header
@@ -58,7 +58,7 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
 
 
 def _few(cells: pl.Series, kind: str) -> bool:
-    """Whether a column beside texts can be their classes: no numbers of many values."""
+    """Whether a column beside texts or pictures can be their classes: no numbers of many values."""
     return kind == "category" or cells.n_unique() <= min(MANY, cells.len() // 2)
 
 

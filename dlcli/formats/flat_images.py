@@ -5,6 +5,7 @@ from pathlib import Path
 from dlcli.data import Data
 from dlcli.errors import DataError
 from dlcli.formats import _image_files as image_files
+from dlcli.formats import _named_pictures
 from dlcli.formats._image_files import Found
 
 
@@ -14,7 +15,7 @@ def matches(path: Path) -> bool:
         return image_files.is_picture(path)
     if not path.is_dir() or not any(image_files.pictures(part) for part in _parts(path).values()):
         return False
-    if image_files.listed(path):
+    if _named_pictures.listed(path):
         return False
     below = [folder for part in _parts(path).values() for folder in image_files.folders(part)]
     return not any(image_files.holds_pictures(folder) for folder in below)

@@ -12,6 +12,7 @@ from pathlib import Path
 from dlcli.data import Data
 from dlcli.errors import DataError, some
 from dlcli.formats import _image_files as image_files
+from dlcli.formats import _named_pictures
 from dlcli.formats._image_files import Found
 
 
@@ -20,7 +21,7 @@ def matches(path: Path) -> bool:
     if not path.is_dir():
         return False
     layout = _layout(path)
-    if len({label for _, label, _ in layout}) < 2 and image_files.listed(path):
+    if len({label for _, label, _ in layout}) < 2 and _named_pictures.listed(path):
         return False
     return any(image_files.holds_pictures(folder) for _, _, folder in layout)
 

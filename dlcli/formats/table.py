@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError, some
-from dlcli.formats import _files, _sheet, image_folder, m4, ucr
+from dlcli.formats import _files, _named_pictures, _sheet, image_folder, m4, ucr
 from dlcli.registry import nearest
 
 USELESS = {
@@ -51,6 +51,7 @@ def open(
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
     sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
+    sheets = _named_pictures.completed(path, sheets)
     main = next(iter(sheets))
     kinds = _kinds(sheets, warnings)
     if target is not None and target not in kinds and not unlabelled:
