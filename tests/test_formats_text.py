@@ -5,7 +5,7 @@ from conftest import shared
 
 from dlcli import registry
 from dlcli.errors import DataError
-from dlcli.formats import labelled_lines, notes, text_file, text_folders
+from dlcli.formats import labelled_lines, notes, table, text_file, text_folders
 
 
 def write(path, text, encoding="utf-8"):
@@ -58,6 +58,34 @@ def test_only_line_feeds_end_lines(tmp_path):
     data = labelled_lines.open(path)
     assert data.splits["all"].x[1] == "so… café 1"
     assert any("cp1252" in warning for warning in data.warnings)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sentence"),
+    [
+        ("gb18030", "这部电影非常好看，值得推荐"),
+        ("big5", "這是一個中文文字分類的例子"),
+        ("shift_jis", "これは日本語の文章です。とても面白い"),
+        ("euc_kr", "이 영화는 정말 재미있었습니다"),
+        ("cp1251", "Этот фильм очень хороший"),
+        ("koi8_r", "Этот фильм очень хороший"),
+        ("cp1252", "Die Größe der Straße ist für Österreich üblich"),
+        ("cp1252", "où l'été français déjà élevé, ça coûte"),
+    ],
+)
+def test_texts_of_other_scripts_are_read_in_their_encoding(tmp_path, encoding, sentence):
+    path = tmp_path / "a.csv"
+    path.write_bytes("".join(["label;text\n", *(f"{i % 2};{sentence} {i}\n" for i in range(40))]).encode(encoding))
+    data = table.open(path, kind="texts")
+    assert data.splits["all"].x[7] == f"{sentence} 7"
+    assert any(f"read as {encoding}" in warning for warning in data.warnings)
+
+
+def test_a_few_accents_are_western(tmp_path):
+    """So short they might be anything: twenty words with one accent each were Russian to the guesser."""
+    path = tmp_path / "a.all"
+    path.write_bytes("".join(f"{i % 2} {'café' if i % 2 else 'thé'} {i}\n" for i in range(20)).encode("cp1252"))
+    assert labelled_lines.open(path).splits["all"].x[1] == "café 1"
 
 
 def test_class_folders_of_texts(tmp_path):

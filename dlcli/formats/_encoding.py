@@ -22,6 +22,9 @@ _PACKED = {
 }
 _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"))
 _MARKS += ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+# What texts are in that are neither UTF-8 nor of western Europe; of a sample of so many bytes, so many must be letters.
+_SCRIPTS = ("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1251", "koi8_r")
+_SAMPLE, _ENOUGH = 1 << 16, 60
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\f\v\x1a\x1b")
 
 
@@ -106,8 +109,23 @@ def _other(path: Path, fault: int) -> tuple[str, list[str]]:
             f"{path} mixes encodings: {good} characters are UTF-8 and {bad} are not, the first a {what}.",
             "mend it, or read all of it as one: --set data.encoding=cp1252.",
         )
-    name = "cp1252" if _fault(path, "cp1252") is None else "latin-1"
-    return name, [f"{path.name} is not UTF-8 ({what}): read as {name}"]
+    likely = (_by_letters(path, fault), "cp1252", "latin-1")
+    name = next(name for name in likely if name and _fault(path, name) is None)
+    return name, [f"{path.name} is not UTF-8 ({what}): read as {name} (another: --set data.encoding=NAME)"]
+
+
+def _by_letters(path: Path, fault: int) -> str | None:
+    """The encoding of another script whose letters these bytes would be, where there are enough of them to tell."""
+    from charset_normalizer import from_bytes
+
+    with path.open("rb") as file:
+        file.seek(fault)
+        sample = file.read(_SAMPLE)
+    sample = sample[: sample.rfind(b"\n") + 1] or sample  # no half character at the end
+    if len(sample.translate(None, bytes(range(128)))) < _ENOUGH:
+        return None
+    best = from_bytes(sample, cp_isolation=[*_SCRIPTS, "cp1252"]).best()
+    return best.encoding if best and best.encoding in _SCRIPTS else None
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
