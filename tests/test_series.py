@@ -279,6 +279,15 @@ def test_a_pass_over_many_windows_takes_some_of_each_stretch_and_others_the_next
     assert len(task.source(data.splits["train"], training=False)) == 1_000
 
 
+@pytest.mark.parametrize(("horizon", "taken"), [(95, 1), (191, 1), (192, 2), (336, 3)])
+def test_long_targets_are_thinned(horizon, taken):
+    data = spans(np.arange(1_500, dtype=np.float32)[:, None], {"train": (0, 1_500)})
+    task = forecast(data, horizon=horizon, lookback=100)
+    count = 1_500 - 100 - horizon + 1
+    assert len(task.source(data.splits["train"], training=True)) == -(-count // taken)
+    assert len(task.source(data.splits["train"], training=False)) == count
+
+
 def test_half_of_the_windows_that_are_trained_on_are_upside_down(rng):
     """History and target together; what is scored is as it was."""
     data = spans(rng.normal(size=(400, 2)).astype(np.float32), {"train": (0, 300), "val": (300, 400)})

@@ -90,8 +90,8 @@ class Task(task.Task):
         instance_norm: revin, last or none.  independent: every column by itself, through the same
         weights.  linear: what the network gives is added to a linear map of the window.  patch:
         steps between the patches that it reads.  log: on a logarithmic scale (default: many series, none
-        with negative values, whose changes are more alike so).  per_pass: training windows that one pass takes
-        at most, evenly from all series: neighbours are nearly the same.  mirror: half of them upside down
+        with negative values, whose changes are more alike so).  per_pass: training windows that a pass takes
+        at most, evenly from all series, for neighbours are nearly the same.  mirror: half of them upside down
         (default: where the scale is not logarithmic, for there growth is of one direction)."""
         if instance_norm not in ("revin", "last", "none"):
             raise DataError(f"instance_norm is {instance_norm!r}.", "it must be revin, last or none.")
