@@ -8,8 +8,8 @@ from dlcli.layers import ChannelsApart, ChannelsTogether, PatchEmbedding, Season
 OFFERS = {"forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
 SCALE = {"depth": "depth", "width": "width", "multiple": 4}
-# 6 passes: the schedule has to come down within them; ETTh1's validation error was lowest in the sixth
-FIT = {"epochs": 6, "batch_size": 32, "learning_rate": 1e-3, "patience": 3}
+# 6 passes, all of them: the schedule comes down within them, and what is best is often the last
+FIT = {"epochs": 6, "batch_size": 32, "learning_rate": 1e-3}
 
 
 def build(
