@@ -11,7 +11,8 @@ from dlcli.layers import LargestOverTime, MaskedConv1D
 OFFERS = {"tokens"}
 TINY = {"width": 8, "filters": 4}
 SCALE = {"width": "filters"}
-FIT = {"epochs": 10, "batch_size": 50, "learning_rate": 1e-3, "patience": 4}
+# 400 steps: of 180 questions of TREC ten passes are 36, and 0.45 of 121 others were right; 0.65 with this (TF-IDF: 0.64)
+FIT = {"epochs": 10, "steps": 400, "batch_size": 50, "learning_rate": 1e-3, "patience": 4}
 
 
 def build(

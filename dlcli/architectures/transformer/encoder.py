@@ -14,7 +14,8 @@ from dlcli.layers import MaskedConv1D
 OFFERS = {"tokens", "series", "bidirectional"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
 SCALE = {"depth": "depth", "width": "width", "multiple": 4}
-FIT = {"epochs": 12, "batch_size": 64, "learning_rate": 5e-4, "weight_decay": 0.05, "patience": 4}
+# 400 steps: of 180 questions of TREC twelve passes are 32, and 0.38 of 121 others were right; 0.66 with this (TF-IDF: 0.64)
+FIT = {"epochs": 12, "steps": 400, "batch_size": 64, "learning_rate": 5e-4, "weight_decay": 0.05, "patience": 4}
 
 
 def build(

@@ -7,7 +7,8 @@ from dlcli.architectures.transformer._block import block
 OFFERS = {"forecast"}
 TINY = {"width": 8, "depth": 1, "heads": 2}
 SCALE = {"depth": "depth", "width": "width", "multiple": 8}
-FIT = {"epochs": 10, "batch_size": 32, "learning_rate": 3e-4, "patience": 3}
+# 400 steps: of 180 months ten passes are ten steps, and their validation error was 0.26; 0.048 with this
+FIT = {"epochs": 10, "steps": 400, "batch_size": 32, "learning_rate": 3e-4, "patience": 3}
 
 
 def build(task, *, width: int = 256, depth: int = 2, heads: int = 8, mlp_ratio: float = 1.0, dropout: float = 0.1):
