@@ -6,14 +6,15 @@ from itertools import islice
 from pathlib import Path
 
 from dlcli.formats import _files
-from dlcli.formats._image_files import folders, is_named_picture
+from dlcli.formats._image_files import folders, is_named_picture, pictures
 
 LOOKED_AT = 20  # cells of a column, and files of a folder
 
 
 def completed(path: Path, sheets: dict) -> dict:
     """The sheets with endings behind the cells of columns whose first cells, all different, are such names."""
-    rooms = _rooms(path if path.is_dir() else path.parent)
+    folder = path if path.is_dir() else path.parent
+    rooms = _rooms([folder, *folders(folder)])
     return {part: _completed(frame, part, rooms) for part, frame in sheets.items()} if rooms else sheets
 
 
@@ -21,6 +22,7 @@ def listed(folder: Path) -> bool:
     """Whether a table in the folder names pictures that are there: it then says more of them than their folders."""
     tables = [file for file in folder.iterdir() if file.suffix.lower() in (".csv", ".tsv") and file.is_file()]
     roots = [folder, *folders(folder)] if tables else []
+    rooms = _rooms(roots)
     for file in tables:
         with file.open(encoding="utf-8", errors="replace") as stream:
             text = stream.read(2_000).replace('"', "")
@@ -28,19 +30,20 @@ def listed(folder: Path) -> bool:
         names = [cell for cells in lines for cell in cells if is_named_picture(cell)][:5]
         if names and all(any((root / name).is_file() for root in roots) for name in names):
             return True
-        if not names and _all_named(lines[1:6], folder):
+        rows = [] if names else lines[1:6]
+        if rows and all(any(_where([cell], rooms) for cell in cells) for cells in rows):
             return True
     return False
 
 
-def _rooms(folder: Path) -> dict[Path, list[str]]:
-    """The folder and those in it that hold pictures, each with its usual endings as they are written there."""
+def _rooms(roots: list[Path]) -> dict[Path, list[str]]:
+    """Those of the folders that hold pictures, each with its usual endings as they are written there."""
     found = {}
-    for room in [folder, *folders(folder)]:
+    for room in roots:
         if not os.access(room, os.R_OK | os.X_OK):
             continue
-        pictures = islice((file for file in room.iterdir() if is_named_picture(file)), LOOKED_AT)
-        if endings := sorted({file.suffix for file in pictures}):
+        first = islice((file for file in room.iterdir() if is_named_picture(file)), LOOKED_AT)
+        if endings := sorted({file.suffix for file in first}):
             found[room] = endings
     return found
 
@@ -52,7 +55,7 @@ def _completed(frame, part: str, rooms: dict[Path, list[str]]):
     for name in frame.columns:
         cells = frame[name].head(LOOKED_AT).to_list()
         if len(set(cells)) == len(cells) and (room := _where(cells, rooms)):
-            there = {file.stem: file.name for file in room.iterdir() if is_named_picture(file)}
+            there = {file.stem: file.name for file in pictures(room)}
             changed.append(frame[name].replace(there))
     return frame.with_columns(changed)
 
@@ -63,12 +66,6 @@ def _where(cells: list[str], rooms: dict[Path, list[str]]) -> Path | None:
         if cells and all(_is_name(cell) and any((room / (cell + end)).is_file() for end in endings) for cell in cells):
             return room
     return None
-
-
-def _all_named(lines: list[list[str]], folder: Path) -> bool:
-    """Whether in every line, given as its cells, stands such a name."""
-    rooms = _rooms(folder)
-    return bool(lines and rooms) and all(any(_where([cell], rooms) for cell in cells) for cells in lines)
 
 
 def _is_name(cell: str | None) -> bool:
