@@ -7,11 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from dlcli import sequences, splits
+from dlcli import plan, registry, sequences, splits
 from dlcli.architectures.cnn import inception_time, resnet_1d
 from dlcli.architectures.rnn import lstm
 from dlcli.architectures.transformer import itransformer, patchtst
 from dlcli.baselines import last_value, seasonal_naive
+from dlcli.config import RunConfig
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError
 from dlcli.formats import m4
@@ -226,6 +227,28 @@ def test_class_names_that_are_numbers_stand_in_their_order(rng):
     train = labelled(rng, [5, 5, 5])
     train = Examples(x=train.x, y=["10", "2", "-1"])
     assert classify(train).classes == ["-1", "2", "10"]
+
+
+@pytest.mark.parametrize(
+    ("brought", "said", "parts"),
+    [
+        ({"train": -1, "test": 4}, {}, "1,0,0"),
+        ({"train": 0, "test": 4}, {}, None),
+        ({"all": -1}, {}, None),
+        ({"train": -1, "val": 4, "test": 4}, {}, None),
+        ({"train": -1, "test": 4}, {"parts": "0.5,0.5,0"}, "0.5,0.5,0"),
+    ],
+)
+def test_all_of_a_small_training_split_is_trained_on_where_a_test_split_is_brought(brought, said, parts):
+    """Sizes below 1 are counted from FEW."""
+    task = registry.find("tasks", "sequence_classification")
+    sizes = {name: n if n > 0 else task.literal("FEW") + n for name, n in brought.items()}
+    x = np.zeros((1, 1), np.float32)
+    splits = {name: Examples(x=[x] * n, y=["up", "down"] * (n // 2) + ["up"] * (n % 2)) for name, n in sizes.items()}
+    data = Data(kind="sequences", splits=splits, about={"target_kind": "classes"})
+    config = RunConfig(data="x", set={"data": said})
+    chosen = plan.choose(config, registry.find("formats", "ucr"), data)
+    assert plan.spare_none(config, chosen, data).options("data").get("parts") == parts
 
 
 def test_unknown_classes_and_channels_are_named(rng):

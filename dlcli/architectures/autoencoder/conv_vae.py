@@ -8,7 +8,7 @@ from dlcli.architectures.autoencoder._latent import draw
 OFFERS = {"pixels", "bottleneck"}
 TINY = {"width": 4, "stages": 1}
 SCALE = {"depth": "stages", "width": "width"}
-FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 20}
+FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 20, "steps": 600}
 
 
 def build(task, *, width: int = 24, stages: int = 2, beta: float = 1.0):

@@ -6,7 +6,7 @@ from keras import layers, ops
 OFFERS = {"series", "bottleneck"}
 TINY = {"units": 8, "depth": 1}
 SCALE = {"depth": "depth", "width": "units"}
-FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 64, "epochs": 60}
+FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_size": 64, "epochs": 60, "steps": 300}
 
 
 def build(task, *, units: int = 64, depth: int = 1):

@@ -6,7 +6,7 @@ from dlcli.architectures.autoencoder._latent import draw
 OFFERS = {"pixels", "series", "columns", "bottleneck"}
 TINY = {"width": 16, "depth": 1}
 SCALE = {"depth": "depth", "width": "width"}
-FIT = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 40}
+FIT = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "batch_size": 128, "epochs": 40, "steps": 600}
 
 
 def build(task, *, width: int = 400, depth: int = 1, beta: float = 1.0):
