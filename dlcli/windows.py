@@ -115,7 +115,8 @@ def trained_on(windows: Windows, most: int, *, mirror: bool) -> Windows | Sample
     from 1.02 to 1.08 times that of the linear map in eight passes over every second window, and from 1.03 to 1.00 in six
     over every third.
     """
-    most = min(most, -(-len(windows) // max(1, windows.horizon // STEPS)))
+    each = np.bincount(windows.span)  # those of different spans do not overlap
+    most = min(most, int(np.ceil(each / max(1, windows.horizon // STEPS)).sum()))
     source = Sample(windows, most) if len(windows) > most else windows
     return Mirrored(source) if mirror else source
 

@@ -311,6 +311,13 @@ def test_long_targets_are_thinned(horizon, taken):
     assert len(task.source(data.splits["train"], training=False)) == count
 
 
+def test_long_targets_of_different_series_do_not_overlap():
+    values = np.arange(300, dtype=np.float32)[:, None]
+    data = Data(kind="series", splits={"train": Examples(x=[Span(values, 0, 300, name) for name in "abcd"])})
+    task = forecast(data, horizon=200, lookback=100)
+    assert len(task.source(data.splits["train"], training=True)) == 4  # one window each
+
+
 def test_half_of_the_windows_that_are_trained_on_are_upside_down(rng):
     """History and target together; what is scored is as it was."""
     data = spans(rng.normal(size=(400, 2)).astype(np.float32), {"train": (0, 300), "val": (300, 400)})
