@@ -118,6 +118,18 @@ def test_a_table_may_name_pictures_without_their_endings(tmp_path, name, ending)
     assert max(test.x.whole(i, 1).max() for i in range(24)) == 0
 
 
+@pytest.mark.parametrize("ending", ["", ".jpg"])
+def test_a_picture_that_a_table_names_and_that_is_not_there_is_named(tmp_path, ending):
+    for i in range(30):
+        if i != 2:
+            picture(tmp_path / "train" / f"id{i}.jpg", i)
+    lines = ["id,breed", *(f"id{i}{ending},{'cat' if i % 2 else 'dog'}" for i in range(30))]
+    (tmp_path / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+    config = RunConfig(data=str(tmp_path))
+    with pytest.raises(DataError, match=r"1 of 30 images in column 'id' could not be read: id2\.jpg"):
+        plan.open_data(plan.locate(config), config)
+
+
 def test_numbers_beside_a_few_plots_stay_numbers(tmp_path):
     lines = ["x,y", *(f"{7 * i % 40},{i * i}" for i in range(40))]
     (tmp_path / "points.csv").write_text("\n".join(lines), encoding="utf-8")

@@ -9,10 +9,11 @@ from dlcli.formats import _files
 from dlcli.formats._image_files import folders, is_named_picture, pictures
 
 LOOKED_AT = 20  # cells of a column, and files of a folder
+_THERE = 0.8  # share of the names whose pictures are there; the others are told by whoever opens them
 
 
 def completed(path: Path, sheets: dict) -> dict:
-    """The sheets with endings behind the cells of columns whose first cells, all different, are such names."""
+    """The sheets with endings behind the cells of columns whose first cells, all different, are such names but for a few."""
     folder = path if path.is_dir() else path.parent
     rooms = _rooms([folder, *folders(folder)])
     return {part: _completed(frame, part, rooms) for part, frame in sheets.items()} if rooms else sheets
@@ -28,10 +29,10 @@ def listed(folder: Path) -> bool:
             text = stream.read(2_000).replace('"', "")
         lines = [[cell.strip() for cell in re.split(r"[,;\t]", line)] for line in text.splitlines()]
         names = [cell for cells in lines for cell in cells if is_named_picture(cell)][:5]
-        if names and all(any((root / name).is_file() for root in roots) for name in names):
+        if _mostly(any((root / name).is_file() for root in roots) for name in names):
             return True
         rows = [] if names else lines[1:6]
-        if rows and all(any(_where([cell], rooms) for cell in cells) for cells in rows):
+        if _mostly(any(_where([cell], rooms) for cell in cells) for cells in rows):
             return True
     return False
 
@@ -56,16 +57,22 @@ def _completed(frame, part: str, rooms: dict[Path, list[str]]):
         cells = frame[name].head(LOOKED_AT).to_list()
         if len(set(cells)) == len(cells) and (room := _where(cells, rooms)):
             there = {file.stem: file.name for file in pictures(room)}
-            changed.append(frame[name].replace(there))
+            absent = [cell for cell in frame[name].unique() if _is_name(cell) and cell not in there]
+            changed.append(frame[name].replace(there | {cell: cell + rooms[room][0] for cell in absent}))
     return frame.with_columns(changed)
 
 
 def _where(cells: list[str], rooms: dict[Path, list[str]]) -> Path | None:
-    """The first folder that holds a picture of every one of these names."""
+    """The first folder that holds pictures of these names, of nearly all at least."""
     for room, endings in rooms.items():
-        if cells and all(_is_name(cell) and any((room / (cell + end)).is_file() for end in endings) for cell in cells):
+        if _mostly(_is_name(cell) and any((room / (cell + end)).is_file() for end in endings) for cell in cells):
             return room
     return None
+
+
+def _mostly(there) -> bool:
+    found = list(there)
+    return bool(found) and sum(found) >= _THERE * len(found)
 
 
 def _is_name(cell: str | None) -> bool:
