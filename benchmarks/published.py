@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="the folder with the public sets")
     parser.add_argument("--row", action="append", default=[], help="a row, or the group before its slash; default: all")
+    parser.add_argument("--part", action="append", default=[], help="a set, fold or depth of the rows; default: all")
     parser.add_argument("--runs", type=Path, default=Path("runs/published"), help="where the run directories go")
     parser.add_argument("--minutes", type=float, help="begin no training after so many")
     parser.add_argument("--seeds", type=int, default=99, help="only so many seeds of a row, the first ones")
@@ -79,6 +80,8 @@ def main() -> None:
         for training in trainings(row):
             command = stated(training["arguments"], seed=training["seed"])
             line = done.get((training["part"], training["seed"]))
+            if asked.part and training["part"] not in asked.part:
+                continue
             if training["seed"] >= asked.seeds or (line and line["command"] == command and not asked.again):
                 continue
             if asked.minutes and time.monotonic() - begun > 60 * asked.minutes:
