@@ -17,6 +17,7 @@ FIT = {
     "ema": 0.999,
     "batch_size": 64,
     "epochs": 20,
+    "steps": 3_000,
 }
 
 
