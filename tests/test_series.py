@@ -418,6 +418,29 @@ def test_scores_are_in_each_series_own_units(rng):
     assert np.isclose(report.scores["mase"].value, expected, rtol=1e-3)
 
 
+@pytest.mark.parametrize("mode", ["revin", "last", "none"])
+def test_training_starts_from_the_best_linear_map(rng, mode):
+    """Of an autoregression NumPy's least squares find the same forecasts."""
+    values = np.zeros(1_500)
+    for t in range(2, len(values)):
+        values[t] = 1.6 * values[t - 1] - 0.8 * values[t - 2] + rng.normal()
+    data = spans(values.astype(np.float32)[:, None], {"train": (0, 1_000), "test": (1_000, 1_500)})
+    task = forecast(data, horizon=3, lookback=12, instance_norm=mode)
+    train, test = (task.source(data.splits[part], training=False) for part in ("train", "test"))
+    model = lstm.build(task, units=4, depth=1)
+    x, y = (part[..., 0] for part in train.batch(np.arange(len(train)), rng))
+    new, truth = (part[..., 0] for part in test.batch(np.arange(len(test)), rng))
+
+    def level(x):
+        return {"revin": x.mean(axis=1, keepdims=True), "last": x[:, -1:], "none": 0}[mode]
+
+    weights = np.linalg.lstsq(x - level(x), y - level(x), rcond=None)[0]
+    expected = (new - level(new)) @ weights + level(new)
+    found = keras.ops.convert_to_numpy(model(new[..., None]))[..., 0]
+    assert np.abs(found - expected).mean() < 0.05 < 0.3 < np.abs(new.mean(axis=1, keepdims=True) - expected).mean()
+    assert np.square(found - truth).mean() < 0.5 * np.square(new[:, -1:] - truth).mean()
+
+
 def test_columns_that_are_no_target_are_history_only(rng):
     values = rng.normal(size=(60, 2)).astype(np.float32)
     train = Examples(x=[Span(values, 0, 60)])

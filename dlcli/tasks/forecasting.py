@@ -1,6 +1,7 @@
 """The next values of one or many series, from their last ones."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from dlcli.errors import DataError, some
 from dlcli.layers import ChannelsApart, ChannelsTogether, InstanceRestore, InstanceStandardize
 from dlcli.observed import ObservedError, observed_mae
 from dlcli.scaling import Scale
+from dlcli.tasks import _line
 from dlcli.windows import Windows, default_lookback, gaps, season_of, starts, time_at, trained_on
 
 HORIZON = 24  # steps, where neither the user nor the data says how many
@@ -61,6 +63,7 @@ class Task(task.Task):
     windows: int
     per_pass: int = 16_384
     mirror: bool = False
+    _learned_of = None  # the training series, while the process lasts
 
     def __post_init__(self):
         super().__post_init__()
@@ -120,7 +123,7 @@ class Task(task.Task):
         samples = [span.values for span in train.x] if "horizon" in data.about else known
         kept = scaling.kept([span.name for span in train.x], known, samples, season=season, logarithmic=log)
         columns = list(data.about.get("columns") or [f"column{i}" for i in range(widths.pop())])
-        return cls(
+        made = cls(
             columns=columns,
             targets=list(data.about.get("target_columns") or columns),
             horizon=horizon,
@@ -136,6 +139,8 @@ class Task(task.Task):
             per_pass=per_pass,
             mirror=not log if mirror is None else mirror,
         )
+        made._learned_of = train
+        return made
 
     def adopting(self, source: task.Task, train: Examples) -> "Task":
         made = super().adopting(source, train)
@@ -200,8 +205,7 @@ class Task(task.Task):
         """Features of the patches -> forecast (B, F, C), with the linear map of the window added."""
         channels = 1 if self._apart else len(self.columns)
         if len(features.shape) == 3:
-            # The last patch, which ends with the window, and the mean of all: far fewer weights than
-            # all patches laid side by side.
+            # The last patch, which ends with the window, and the mean of all: far fewer weights than all side by side.
             last = layers.Cropping1D((features.shape[1] - 1, 0), name="head_crop")(features)
             last = layers.Flatten(name="head_last")(last)
             mean = layers.GlobalAveragePooling1D(name="head_mean")(features)
@@ -211,20 +215,21 @@ class Task(task.Task):
             x = ChannelsTogether(len(self.columns), name="head_together")(x)
         else:
             x = layers.Reshape((self.horizon, channels), name="head_reshape")(x)
-        return self.restore(self.on_line(x))
+        return self.restore(self.on_line(x, self._start))
 
-    def on_line(self, outputs):
-        """A forecast (B, F, C) in the units of the stem, with the linear map of the window added where there is one."""
-        if not self.linear:
-            return outputs
-        line = layers.Permute((2, 1), name="head_linear_in")(self._window)
-        line = layers.Dense(self.horizon, kernel_initializer=_even(self.lookback), name="head_linear")(line)
-        line = layers.Permute((2, 1), name="head_linear_out")(line)
-        return layers.Add(name="head_add")([outputs, line])
+    def on_line(self, outputs, start: np.ndarray | None = None):
+        """A forecast (B, F, C) in the units of the stem, plus a linear map of the window where there is one, which is
+        `start` before training (default: the mean)."""
+        return _line.added(outputs, self._window, start) if self.linear else outputs
+
+    @functools.cached_property
+    def _start(self) -> np.ndarray | None:
+        """The best linear map; None of a task that comes from the disk, with a model."""
+        known = self.linear and self._learned_of
+        return _line.best(Windows.cut(self, self._learned_of.x), self.instance_norm) if known else None
 
     def restore(self, outputs):
-        """A forecast (B, F, C) in the units of the stem -> in those of x and y. For architectures
-        with a head of their own: `task.wrap(task.restore(outputs))`."""
+        """A forecast (B, F, C) in the units of the stem -> in those of x and y. With a head of one's own: `task.wrap(…)`."""
         return InstanceRestore(name="head_restore")([outputs, *self._instance])
 
     def loss(self):
@@ -291,10 +296,5 @@ class Task(task.Task):
 
 
 def _small():
-    """The network's part starts near nothing, so training starts from the linear map."""
+    """The network's part starts near nothing, so training starts from the map."""
     return keras.initializers.RandomNormal(stddev=1e-3)
-
-
-def _even(steps: int):
-    """The linear map starts as the mean of the window (LTSF-Linear's 1/L)."""
-    return keras.initializers.Constant(1.0 / steps)
