@@ -131,6 +131,29 @@ def test_a_text_or_a_folder_of_texts_is_a_corpus(tmp_path):
     assert {name: len(examples) for name, examples in data.splits.items()} == {"train": 3, "val": 1}
 
 
+@pytest.mark.parametrize("ending", ["tokens", "raw"])
+def test_the_endings_of_published_corpora(tmp_path, ending):
+    for part in ("train", "valid", "test"):
+        write(tmp_path / f"wiki.{part}.{ending}", " = Heading = \n \n It was the best of times . \n" * 20)
+    for path in (tmp_path, tmp_path / f"wiki.train.{ending}"):
+        assert text_file.matches(path)
+        assert list(text_file.open(path).splits) == ["train", "val", "test"]
+
+
+def test_a_file_without_an_ending_is_text_where_it_begins_with_words(tmp_path):
+    text = write(tmp_path / "text8", " anarchism originated as a term of abuse" * 40)
+    assert text_file.matches(text)
+    assert len(text_file.open(text).splits["all"]) == 1
+    for name, content in (
+        ("libsvm", b"".join(b"%d 1:0.%d 7:0.5\n" % (i % 3, i) for i in range(60))),
+        ("idx", b"\0\0\x08\x03" + b"words " * 60),
+        ("photo.raw", bytes(range(256)) * 9),
+        ("empty", b""),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert not text_file.matches(tmp_path / name)
+
+
 def test_a_format_named_for_data_that_it_does_not_fit(tmp_path):
     path = write(tmp_path / "a.txt", "prose only\n")
     for module in (labelled_lines, text_folders):

@@ -25,7 +25,20 @@ _MARKS += ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 # What texts are in that are neither UTF-8 nor of western Europe; of a sample of so many bytes, so many must be letters.
 _SCRIPTS = ("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1251", "koi8_r")
 _SAMPLE, _ENOUGH = 1 << 16, 60
+_GLANCE = 1 << 12
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\r\f\v\x1a\x1b")
+
+
+def is_prose(path: Path) -> bool:
+    """Whether a file begins with text, for names that do not say it: no control characters, and words, not numbers."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_GLANCE)
+    except OSError:
+        return False
+    signs = b"".join(start.split())
+    letters = sum(byte >= 0x80 or chr(byte).isalpha() for byte in signs)
+    return len(start.translate(None, _CONTROLS)) == len(start) and 2 * letters > len(signs)
 
 
 def decode(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:

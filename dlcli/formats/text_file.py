@@ -1,11 +1,13 @@
-"""Plain text to be modelled: a .txt file, or a folder of them."""
+"""Plain text to be modelled: a .txt file or one without an ending, or a folder of them."""
 
 from pathlib import Path
 
 from dlcli.data import Data, Examples
 from dlcli.formats import _encoding, _files, class_files, labelled_lines, ucr
 
-SUFFIXES = {".txt", ".md", ".text"}
+SUFFIXES = {".txt", ".md", ".text", ".tokens"}
+# Endings that also other things have: what the file begins with says it.
+UNSURE = {"", ".raw"}
 # Files that stand beside data and are none.
 BESIDE = ("readme", "license", "licence", "source", "sha256sums", "changelog", "notice", "citation")
 
@@ -32,7 +34,7 @@ def open(path: Path, *, encoding: str | None = None) -> Data:
 def _splits(path: Path) -> dict[str, list[Path]]:
     """Files by split: by their names (train.txt), by folders (train/), or all together."""
     if path.is_file() and path.name.lower().startswith(BESIDE):
-        return {"all": [path]} if path.suffix.lower() in SUFFIXES else {}
+        return {"all": [path]} if _reads_as_text(path) else {}
     if path.is_file():
         return {part: [file] for part, file in _files.split_files(path, _is_text).items()}
     if not path.is_dir():
@@ -59,4 +61,9 @@ def _inside(path: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _is_text(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES and not file.name.lower().startswith(BESIDE)
+    return not file.name.lower().startswith(BESIDE) and _reads_as_text(file)
+
+
+def _reads_as_text(file: Path) -> bool:
+    ending = file.suffix.lower()
+    return ending in SUFFIXES or (ending in UNSURE and _encoding.is_prose(file))
