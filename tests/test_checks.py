@@ -314,6 +314,23 @@ def test_a_series_that_leaves_its_range_and_a_random_walk_are_told(rng):
     assert faults(calm) == {}
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "said"),
+    [("aa", "aa", "all 20 training examples have the same label: a"), ("ab", "ac", "no training example has: c")],
+)
+def test_check_finds_the_labels_that_train_refuses(tmp_path, train, test, said):
+    for part, labels in (("train", train), ("test", test)):
+        (tmp_path / f"{part}.csv").write_text("x,y\n" + "".join(f"{i / 7},{labels[i % 2]}\n" for i in range(20)))
+    (tmp_path / "val.csv").write_text("x,y\n" + "".join(f"{i / 3},{train[i % 2]}\n" for i in range(20)))
+    options = [str(tmp_path), "--target", "y"]
+    assert dlcli("train", *options, "--task", "tabular-classification").returncode == 3
+    answer = dlcli("check", *options, "--json")
+    assert answer.returncode == 10, answer.stderr
+    found = [f for f in json.loads(answer.stdout)["findings"] if f["check"] == "unknown-labels"]
+    assert [f["fault"] for f in found] == [True]
+    assert said in found[0]["shown"]
+
+
 # ---- the command -------------------------------------------------------------------------------
 
 
