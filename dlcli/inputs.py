@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from dlcli import console, plan, registry
+from dlcli import console, locating, plan, registry
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError
@@ -45,15 +45,13 @@ def _meant(path: Path, found: Data) -> list[Examples]:
 
 def _open(path: Path, spec: dict[str, Any], config: RunConfig) -> Data:
     own = registry.find("formats", spec["format"])
-    entry = (
-        own if own.load().matches(path) else plan.locate(config.model_copy(update={"data": str(path), "format": None}))
-    )
+    entry = own if locating.holds(own, path) else locating.format_of(str(path))
     options = {name: value for name, value in plan.data_options(config).items() if name in entry.options}
     if "unlabelled" in entry.options:
         options["unlabelled"] = True
     if "kind" in entry.options:
         options.setdefault("kind", spec["kind"])
-    return entry.load().open(path, **options)
+    return entry.load().open(locating.place(entry, path), **options)
 
 
 def _joined(parts: list[Examples]) -> Examples:

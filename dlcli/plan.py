@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dlcli import config as configuration
-from dlcli import console, registry, suited
+from dlcli import console, locating, registry, suited
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data
-from dlcli.errors import SKIPPED, DataError, DlcliError
+from dlcli.errors import SKIPPED, DlcliError
 from dlcli.registry import Entry
 
 
@@ -45,44 +45,15 @@ def check(config: RunConfig) -> None:
         raise _misfit(task, arch, needs(task))
 
 
-ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
-
-
 def locate(config: RunConfig) -> Entry:
     """The format of DATA: the one named, or the only one that recognises it."""
-    if config.format:
-        return registry.find("formats", config.format)
-    path = Path(config.data)
-    formats = registry.entries("formats")
-    found = [entry for entry in formats.values() if entry.load().matches(path)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise DlcliError(
-            f"{path} could be read as {' or '.join(entry.name for entry in found)}.",
-            f"name one: --format {found[0].name}.",
-        )
-    if not path.exists():
-        raise DlcliError(
-            f"there is no file, folder or built-in set {config.data!r}.",
-            registry.nearest(config.data, ["digits", *registry.entries("samples")]),
-        )
-    if not path.is_file() and not path.is_dir():
-        raise DataError(
-            f"{path} is neither a file nor a folder.", "a pipe or a device cannot be read twice: save it first."
-        )
-    if path.suffix.lower() in ARCHIVES:
-        raise DataError(f"{path} is an archive.", "unpack it into a folder of its own, and name that.")
-    raise DataError(
-        f"{path} is in no format that dlcli knows ({_contents(path)}).",
-        f"known are {', '.join(formats)}: `dlcli list formats` describes them.",
-    )
+    return registry.find("formats", config.format) if config.format else locating.format_of(config.data)
 
 
 def elsewhere(config: RunConfig, data: str) -> RunConfig:
     """The same on other data. In another format the options of the run's own mean nothing."""
     other = config.model_copy(update={"data": data})
-    if config.format and not registry.find("formats", config.format).load().matches(Path(data)):
+    if config.format and not locating.holds(registry.find("formats", config.format), Path(data)):
         other = other.model_copy(update={"format": None, "set": {**config.set, "data": {}}})
     return other
 
@@ -98,7 +69,11 @@ def open_data(entry: Entry, config: RunConfig) -> Data:
     options = configuration.coerce(entry, data_options(config), "data")
     if "kind" in entry.options and (kind := _only_kind(config)):
         options.setdefault("kind", kind)
-    return entry.load().open(Path(config.data), **options)
+    path = locating.place(entry, Path(config.data))
+    data = entry.load().open(path, **options)
+    if path != Path(config.data):
+        data.warnings.insert(0, f"read from {path}: {config.data} holds nothing else")
+    return data
 
 
 def _only_kind(config: RunConfig) -> str | None:
@@ -269,13 +244,6 @@ def _misfit(task: Entry, arch: Entry, words: frozenset[str]) -> DlcliError:
         f"{arch.name} does not fit {task.name}: it offers no {', '.join(sorted(missing))}.",
         f"these do: {', '.join(fitting(words))}.",
     )
-
-
-def _contents(path: Path) -> str:
-    if path.is_file():
-        return f"a {path.suffix or 'nameless'} file of {path.stat().st_size} bytes"
-    names = sorted(item.name for item in path.iterdir())
-    return f"a folder with {', '.join(names[:3])}{'…' if len(names) > 3 else ''}" if names else "an empty folder"
 
 
 def resolved(config: RunConfig, chosen: Plan) -> RunConfig:

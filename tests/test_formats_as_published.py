@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dlcli import splits
-from dlcli.errors import DataError
+from dlcli import inputs, plan, splits
+from dlcli.config import RunConfig
+from dlcli.errors import DataError, DlcliError
 from dlcli.formats import class_files, labelled_lines, table, text_file, text_folders
 
 
@@ -173,3 +174,51 @@ def test_one_frequent_example_does_not_let_the_others_into_two_splits():
     train, test = (set(data.splits[part].x) - {"nothing"} for part in ("train", "test"))
     assert not train & test
     assert any("stands 80 times" in warning for warning in data.warnings)
+
+
+# ---- a folder too many, as archives unpack to --------------------------------------------------
+
+
+def opened(path):
+    """The name of the format, and the data."""
+    config = RunConfig(data=str(path))
+    entry = plan.locate(config)
+    return entry.name, plan.open_data(entry, config)
+
+
+@pytest.mark.parametrize(
+    ("inner", "names", "kind"),
+    [
+        ("adult", ["adult.data"], "table"),
+        ("MNIST/raw", ["train.csv", "test.csv"], "table"),
+        ("rt-polaritydata", ["rt.pos", "rt.neg"], "class-files"),
+        ("txt_sentoken", ["pos/1.txt", "neg/1.txt"], "text-folders"),
+        ("wikitext", ["wiki.train.tokens", "wiki.test.tokens"], "text-file"),
+    ],
+)
+def test_the_only_folder_of_a_folder_is_read(tmp_path, inner, names, kind):
+    rows = [f"{i},{i * 7 % 5},{'ab'[i % 2]}" for i in range(60)]
+    for name in names:
+        write(tmp_path / inner / name, rows if kind == "table" else SENTENCES)
+    write(tmp_path / "poldata.README.2.0", ["a note"])
+    (tmp_path / "__MACOSX").mkdir()
+    found, data = opened(tmp_path)
+    assert found == kind
+    assert data.warnings[0] == f"read from {tmp_path / inner}: {tmp_path} holds nothing else"
+    directly = opened(tmp_path / inner)[1]
+    assert data.warnings[1:] == directly.warnings
+    assert {part: len(x) for part, x in data.splits.items()} == {part: len(x) for part, x in directly.splits.items()}
+
+
+def test_a_folder_too_many_is_looked_into_by_predict(tmp_path):
+    write(tmp_path / "a" / "b" / "rows.csv", ["x,y", *(f"{i}.5,{i}" for i in range(5))])
+    spec = {"kind": "table", "format": "table"}
+    assert len(inputs.read(spec, RunConfig(data="old.csv"), [str(tmp_path)])) == 5
+
+
+@pytest.mark.parametrize("beside", ["labels.bin", "b/x.csv"])
+def test_a_folder_beside_something_else_is_not_guessed(tmp_path, beside):
+    write(tmp_path / "a" / "a.csv", ["x,y", *(f"{i}.5,{i}" for i in range(5))])
+    write(tmp_path / beside, ["1"])
+    with pytest.raises(DlcliError, match="in no format that dlcli knows"):
+        plan.locate(RunConfig(data=str(tmp_path)))

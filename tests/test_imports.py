@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "dlcli"
 LIGHT = {
-    "__init__", "__main__", "cli", "config", "console", "durable", "errors", "locking", "plan", "registry", "rundir",
+    "__init__", "__main__", "cli", "config", "console", "durable", "errors", "locating", "locking", "plan", "registry", "rundir",
     "signals",
 }  # fmt: skip
 HEAVY = {"keras", "numpy", "tensorflow", "jax", "sklearn", "polars", "PIL", "scipy"}

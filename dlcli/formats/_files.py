@@ -20,6 +20,8 @@ TOKEN = re.compile(r"(?<![A-Za-z])(" + "|".join(sorted(PARTS, key=len, reverse=T
 # Endings that say it, as in the UCI repository: adult.data and adult.test, pendigits.tra and .tes, sat.trn and .tst.
 ENDINGS = {".data": "train", ".tra": "train", ".trn": "train", ".tes": "test", ".tst": "test"}
 ORDER = ("train", "val", "test", "all")
+# Files that stand beside data and are none.
+BESIDE = ("readme", "license", "licence", "source", "sha256sums", "changelog", "notice", "citation")
 
 
 def part_of(name: str) -> tuple[str, str]:
@@ -30,6 +32,11 @@ def part_of(name: str) -> tuple[str, str]:
         part = ENDINGS.get((dot + ending).lower(), "")
         return (part, f"{stem}.*") if part else ("", name)
     return PARTS[found[1].lower()], name[: found.start()] + "*" + name[found.end() :]
+
+
+def is_note(name: str) -> bool:
+    """Whether a file of that name says something of the data and is none: README, poldata.README.2.0."""
+    return name.lower().startswith(BESIDE) or ".readme" in name.lower()
 
 
 def split_files(path: Path, accept: Callable[[Path], bool]) -> dict[str, Path]:

@@ -8,8 +8,6 @@ from dlcli.formats import _encoding, _files, class_files, labelled_lines, ucr
 SUFFIXES = {".txt", ".md", ".text", ".tokens"}
 # Endings that also other things have: what the file begins with says it.
 UNSURE = {"", ".raw"}
-# Files that stand beside data and are none.
-BESIDE = ("readme", "license", "licence", "source", "sha256sums", "changelog", "notice", "citation")
 
 
 def matches(path: Path) -> bool:
@@ -33,7 +31,7 @@ def open(path: Path, *, encoding: str | None = None) -> Data:
 
 def _splits(path: Path) -> dict[str, list[Path]]:
     """Files by split: by their names (train.txt), by folders (train/), or all together."""
-    if path.is_file() and path.name.lower().startswith(BESIDE):
+    if path.is_file() and _files.is_note(path.name):
         return {"all": [path]} if _reads_as_text(path) else {}
     if path.is_file():
         return {part: [file] for part, file in _files.split_files(path, _is_text).items()}
@@ -55,13 +53,13 @@ def _splits(path: Path) -> dict[str, list[Path]]:
 def _inside(path: Path) -> tuple[list[Path], list[Path]]:
     """Text files and folders; no text file where any other kind of file lies among them."""
     items = [item for item in sorted(path.iterdir()) if item.name[0] not in "._"]
-    files = [item for item in items if item.is_file() and not item.name.lower().startswith(BESIDE)]
+    files = [item for item in items if item.is_file() and not _files.is_note(item.name)]
     folders = [item for item in items if item.is_dir()]
     return (files if all(_is_text(file) for file in files) else []), folders
 
 
 def _is_text(file: Path) -> bool:
-    return not file.name.lower().startswith(BESIDE) and _reads_as_text(file)
+    return not _files.is_note(file.name) and _reads_as_text(file)
 
 
 def _reads_as_text(file: Path) -> bool:
