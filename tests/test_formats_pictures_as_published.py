@@ -49,6 +49,31 @@ def test_pictures_of_trains_and_masks_are_no_splits(tmp_path):
     assert list(image_folder.open(tmp_path / "b").splits) == ["train", "test"]
 
 
+def test_tiny_imagenet(tmp_path):
+    """A folder of pictures and a text of boxes in each class; one folder, whose name is no class, in val and test."""
+    for label in ("n01443537", "n01629819"):
+        for i in range(4):
+            picture(tmp_path / "train" / label / "images" / f"{label}_{i}.JPEG", i)
+        (tmp_path / "train" / label / f"{label}_boxes.txt").write_text(f"{label}_0.JPEG\t0\t0\t9\t9\n")
+    for part in ("val", "test"):
+        picture(tmp_path / part / "images" / f"{part}_0.JPEG")
+    (tmp_path / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn01443537\t0\t0\t9\t9\n")
+    config = RunConfig(data=str(tmp_path))
+    data = plan.open_data(plan.locate(config), config)
+    assert {part: sorted(set(x.y)) for part, x in data.splits.items()} == {"train": ["n01443537", "n01629819"]}
+    assert "the 1 images of val are not used: their one folder, images, is no class of training." in data.warnings
+
+
+def test_a_test_with_classes_of_its_own_is_kept(tmp_path):
+    """Anomalies, and classes that a classifier is told of."""
+    for name in ("train/good/1.png", "test/broken/1.png"):
+        picture(tmp_path / "a" / name)
+    assert set(image_folder.open(tmp_path / "a").splits) == {"train", "test"}
+    for name in ("train/a/1.png", "train/b/1.png", "test/c/1.png", "test/d/1.png"):
+        picture(tmp_path / "b" / name)
+    assert set(image_folder.open(tmp_path / "b").splits) == {"train", "test"}
+
+
 def test_what_only_the_test_has_is_an_anomaly_and_for_a_classifier_an_error(tmp_path):
     for i in range(12):
         picture(tmp_path / "train" / "good" / f"{i}.png", 10 + i)

@@ -50,6 +50,8 @@ def open(path: Path, *, unreadable: float = 0.0) -> Data:
         )
     warnings = [*_empty(empty), *_loose(path, foreign), *_alike(found), *image_files.outside(path, links)]
     _check_splits(found)
+    found, more = _labelled(found)
+    warnings += more
     return image_files.load(found, unreadable=unreadable, warnings=warnings)
 
 
@@ -126,3 +128,21 @@ def _check_splits(found: list[Found]) -> None:
     known = {one.label for one in found if one.split in ("train", "all")}
     if not known:
         raise DataError("the train folder holds no class folders with images.")
+
+
+def _labelled(found: list[Found]) -> tuple[list[Found], list[str]]:
+    """Without the validation and test splits whose one folder, such as val/images, is no class; and a warning of them."""
+    known = {one.label for one in found if one.split in ("train", "all")}
+    if len(known) < 2:
+        return found, []  # of one class, the others are anomalies
+    others = {split: [one for one in found if one.split == split] for split in ("val", "test")}
+    warnings = []
+    for split, its in others.items():
+        labels = {one.label for one in its}
+        if len(labels) == 1 and not labels & known:
+            found = [one for one in found if one.split != split]
+            warnings.append(
+                f"the {image_files.grouped(len(its))} images of {split} are not used: their one folder, "
+                f"{some(labels)}, is no class of training."
+            )
+    return found, warnings

@@ -1,5 +1,6 @@
 """Class folders of .txt files: CLASS/*.txt, with or without train/ and test/ above."""
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,19 @@ import numpy as np
 from dlcli.data import Data, Examples
 from dlcli.errors import NAMED, DataError, DlcliError, allowing, some
 from dlcli.formats import _encoding, _files
+from dlcli.formats import _image_files as image_files
 
 UNLABELLED = {"unsup", "unlabeled", "unlabelled", "unsupervised"}
 
 
 def matches(path: Path) -> bool:
-    return path.is_dir() and any(len(classes) > 1 for classes in _splits(path).values())
+    """Whether there are classes of texts, and not as many pictures (which have notes beside them) as texts."""
+    splits = _splits(path)
+    if not any(len(classes) > 1 for classes in splits.values()):
+        return False
+    texts = sum(len(files) for classes in splits.values() for files in classes.values())
+    pictures = islice((file for file in image_files.files(path) if image_files.is_named_picture(file)), texts)
+    return len(list(pictures)) < texts
 
 
 def open(path: Path, *, encoding: str | None = None, unreadable: float = 0.0) -> Data:
