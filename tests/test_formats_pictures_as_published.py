@@ -74,6 +74,33 @@ def test_a_test_with_classes_of_its_own_is_kept(tmp_path):
     assert set(image_folder.open(tmp_path / "b").splits) == {"train", "test"}
 
 
+def pairs(folder, rng, names, second):
+    """Photographs in one folder, and in another what `second` makes of each."""
+    for name in names:
+        pixels = rng.integers(0, 256, (6, 8)).repeat(8, axis=0).repeat(8, axis=1)
+        for label, values in (("one", pixels), ("two", second(pixels))):
+            (folder / label).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.clip(values, 0, 255).astype(np.uint8)).save(folder / label / f"{name}.png")
+    return image_folder.open(folder).warnings
+
+
+def test_views_of_the_same_pictures_are_told(tmp_path, rng):
+    """By names that say something, or by pictures that are alike where names only count."""
+    counted = [str(i) for i in range(12)]
+    named = [f"{word}_{i}" for word in ("beagle", "Abyssinian") for i in (3, 17, 40)]
+    noisy = pairs(tmp_path / "noisy", rng, counted, lambda x: x + rng.normal(0, 40, x.shape))
+    masks = pairs(tmp_path / "masks", rng, named, lambda x: rng.integers(0, 2, x.shape) * 255)
+    for warnings in (noisy, masks):
+        assert len(warnings) == 1
+        assert "one, two hold the same file names, as views of the same pictures do" in warnings[0]
+
+
+def test_names_that_only_count_are_no_views(tmp_path, rng):
+    counted = [f"img{i}" for i in range(12)]
+    assert pairs(tmp_path / "a", rng, counted, lambda x: rng.integers(0, 256, x.shape)) == []
+    assert pairs(tmp_path / "b", rng, counted, np.zeros_like) == []
+
+
 def test_what_only_the_test_has_is_an_anomaly_and_for_a_classifier_an_error(tmp_path):
     for i in range(12):
         picture(tmp_path / "train" / "good" / f"{i}.png", 10 + i)

@@ -12,7 +12,7 @@ from pathlib import Path
 from dlcli.data import Data
 from dlcli.errors import DataError, some
 from dlcli.formats import _image_files as image_files
-from dlcli.formats import _named_pictures
+from dlcli.formats import _named_pictures, _views
 from dlcli.formats._image_files import Found
 
 
@@ -52,7 +52,9 @@ def open(path: Path, *, unreadable: float = 0.0) -> Data:
     _check_splits(found)
     found, more = _labelled(found)
     warnings += more
-    return image_files.load(found, unreadable=unreadable, warnings=warnings)
+    data = image_files.load(found, unreadable=unreadable, warnings=warnings)
+    data.warnings.extend(_views.warnings(next(iter(data.splits.values()))))
+    return data
 
 
 def _layout(path: Path) -> list[tuple[str, str, Path]]:
