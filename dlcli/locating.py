@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlcli import registry
-from dlcli.errors import DataError, DlcliError
+from dlcli.errors import DataError, DlcliError, some
 from dlcli.registry import Entry
 
 DEPTH = 4  # folders too many
@@ -35,6 +35,9 @@ def format_of(data: str) -> Entry:
         )
     if path.suffix.lower() in ARCHIVES:
         raise DataError(f"{path} is an archive.", "unpack it into a folder of its own, and name that.")
+    if len(tables := _tables(place)) > 1:
+        names = some([table.name for table in tables])
+        raise DataError(f"{place} holds several tables: {names}.", f"name one of them, such as {tables[0]}.")
     raise DataError(
         f"{path} is in no format that dlcli knows ({_contents(path)}).",
         f"known are {', '.join(formats)}: `dlcli list formats` describes them.",
@@ -73,6 +76,16 @@ def _only_folder(path: Path) -> Path | None:
             return None
         only = item
     return only
+
+
+def _tables(folder: Path) -> list[Path]:
+    from dlcli.formats._sheet import is_table
+
+    return [file for file in _listed(folder) if file.is_file() and is_table(file)]
+
+
+def _listed(folder: Path) -> list[Path]:
+    return [item for item in sorted(folder.iterdir()) if item.name[0] not in "._"] if folder.is_dir() else []
 
 
 def _contents(path: Path) -> str:

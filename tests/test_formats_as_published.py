@@ -222,3 +222,12 @@ def test_a_folder_beside_something_else_is_not_guessed(tmp_path, beside):
     write(tmp_path / beside, ["1"])
     with pytest.raises(DlcliError, match="in no format that dlcli knows"):
         plan.locate(RunConfig(data=str(tmp_path)))
+
+
+@pytest.mark.parametrize("above", ["", "winequality/"])
+def test_several_tables_in_a_folder_are_named(tmp_path, above):
+    for name in ("winequality-red.csv", "winequality-white.csv", "winequality.names"):
+        write(tmp_path / above / name, ["x,y", *(f"{i}.5,{i}" for i in range(5))])
+    with pytest.raises(DataError, match=r"several tables: winequality-red\.csv, winequality-white\.csv\.") as error:
+        plan.locate(RunConfig(data=str(tmp_path)))
+    assert str(tmp_path / above / "winequality-red.csv") in error.value.hint
