@@ -9,19 +9,37 @@ from dlcli.registry import Entry
 
 DEPTH = 4  # folders too many
 ARCHIVES = {".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"}
+_ARRAYS = "save its arrays as x and y with numpy.savez, and name that .npz file"
+_SHEET = "save the sheet as CSV"
+_PICKLE = "save what is in it as CSV or .npz: a pickle could run code when loaded"
+# What to do with files that are not read here, by their endings.
+WAYS = {
+    ".mat": _ARRAYS,
+    ".h5": _ARRAYS,
+    ".hdf5": _ARRAYS,
+    ".xls": _SHEET,
+    ".xlsx": _SHEET,
+    ".ods": _SHEET,
+    ".arff": "save it as CSV: a line of the attributes' names, then what stands below @data",
+    ".json": "save it as .jsonl, which has one object a line",
+    ".pkl": _PICKLE,
+    ".pickle": _PICKLE,
+    ".p": _PICKLE,
+    **dict.fromkeys(ARCHIVES, "unpack what is packed"),
+}
 
 
 def format_of(data: str) -> Entry:
     """The only format that recognises DATA, or else what lies in it. Raises: DlcliError."""
     path = Path(data)
     formats = registry.entries("formats")
-    for place in _inward(path):
-        found = [entry for entry in formats.values() if entry.load().matches(place)]
+    for inner in _inward(path):
+        found = [entry for entry in formats.values() if entry.load().matches(inner)]
         if len(found) == 1:
             return found[0]
         if found:
             raise DlcliError(
-                f"{place} could be read as {' or '.join(entry.name for entry in found)}.",
+                f"{inner} could be read as {' or '.join(entry.name for entry in found)}.",
                 f"name one: --format {found[0].name}.",
             )
     if not path.exists():
@@ -35,12 +53,12 @@ def format_of(data: str) -> Entry:
         )
     if path.suffix.lower() in ARCHIVES:
         raise DataError(f"{path} is an archive.", "unpack it into a folder of its own, and name that.")
-    if len(tables := _tables(place)) > 1:
+    if len(tables := _tables(inner)) > 1:
         names = some([table.name for table in tables])
-        raise DataError(f"{place} holds several tables: {names}.", f"name one of them, such as {tables[0]}.")
+        raise DataError(f"{inner} holds several tables: {names}.", f"name one of them, such as {tables[0]}.")
     raise DataError(
         f"{path} is in no format that dlcli knows ({_contents(path)}).",
-        f"known are {', '.join(formats)}: `dlcli list formats` describes them.",
+        f"{_way(inner)}known are {', '.join(formats)}: `dlcli list formats` describes them.",
     )
 
 
@@ -82,6 +100,12 @@ def _tables(folder: Path) -> list[Path]:
     from dlcli.formats._sheet import is_table
 
     return [file for file in _listed(folder) if file.is_file() and is_table(file)]
+
+
+def _way(path: Path) -> str:
+    """What to do with the file, or with the first of a folder that something can be done with."""
+    endings = [file.suffix.lower() for file in ([path] if path.is_file() else _listed(path))]
+    return next((f"{WAYS[ending]}; " for ending in endings if ending in WAYS), "")
 
 
 def _listed(folder: Path) -> list[Path]:

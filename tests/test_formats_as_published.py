@@ -231,3 +231,24 @@ def test_several_tables_in_a_folder_are_named(tmp_path, above):
     with pytest.raises(DataError, match=r"several tables: winequality-red\.csv, winequality-white\.csv\.") as error:
         plan.locate(RunConfig(data=str(tmp_path)))
     assert str(tmp_path / above / "winequality-red.csv") in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("train_32x32.mat", "numpy.savez"),
+        ("usps.h5", "numpy.savez"),
+        ("default of credit card clients.xls", "save the sheet as CSV"),
+        ("ENB2012_data.XLSX", "save the sheet as CSV"),
+        ("data.json", "one object a line"),
+        ("dry.arff", "save it as CSV"),
+        ("train.p", "a pickle could run code"),
+    ],
+)
+def test_what_is_not_read_comes_with_a_way_to_what_is(tmp_path, name, way):
+    path = write(tmp_path / "a" / name, ['[{"x": 1}]'])
+    for asked in (path, path.parent, tmp_path):
+        with pytest.raises(DataError, match="in no format that dlcli knows") as error:
+            plan.locate(RunConfig(data=str(asked)))
+        assert way in error.value.hint
+        assert "known are" in error.value.hint
