@@ -101,6 +101,18 @@ def test_names_that_only_count_are_no_views(tmp_path, rng):
     assert pairs(tmp_path / "b", rng, counted, np.zeros_like) == []
 
 
+@pytest.mark.parametrize("above", ["", "BSDS500/data/"])
+def test_the_folder_of_the_classes_is_named_where_notes_lie_beside_it(tmp_path, above):
+    """As of Caltech 101, Food 101, DTD and Stanford Dogs."""
+    for label in ("banded", "blotchy"):
+        picture(tmp_path / above / "images" / label / "1.png")
+    (tmp_path / above / "meta").mkdir()
+    (tmp_path / above / "meta" / "classes.txt").write_text("banded\nblotchy\n")
+    with pytest.raises(DataError, match=r"1 class folder without an image: .*meta") as error:
+        image_folder.open(tmp_path)
+    assert error.value.hint == f"name the folder with the classes in it: {tmp_path / above / 'images'}."
+
+
 def test_what_only_the_test_has_is_an_anomaly_and_for_a_classifier_an_error(tmp_path):
     for i in range(12):
         picture(tmp_path / "train" / "good" / f"{i}.png", 10 + i)

@@ -28,7 +28,7 @@ def matches(path: Path) -> bool:
 
 def open(path: Path, *, unreadable: float = 0.0) -> Data:
     """Images with their folder's name as class; `unreadable` is the fraction that may be broken."""
-    found, empty, foreign, links = [], [], [], []
+    found, empty, full, foreign, links = [], [], [], [], []
     layout = _layout(path)
     seen = {image_files.identity(p) for _, _, folder in layout for p in (folder, folder.parent)}
     for split, label, folder in layout:
@@ -41,14 +41,16 @@ def open(path: Path, *, unreadable: float = 0.0) -> Data:
             else:
                 foreign.append(name)
         found += here
-        if not here:
+        if here:
+            full.append(folder)
+        else:
             empty.append((split, image_files.readable(folder.relative_to(path).as_posix())))
     if not found:
         raise DataError(
             f"no class folders with images in {path}{_received(path)}.",
             "put the images of each class in a folder of their own, named after the class.",
         )
-    warnings = [*_empty(empty), *_loose(path, foreign), *_alike(found), *image_files.outside(path, links)]
+    warnings = [*_empty(empty, full), *_loose(path, foreign), *_alike(found), *image_files.outside(path, links)]
     _check_splits(found)
     found, more = _labelled(found)
     warnings += more
@@ -84,12 +86,16 @@ def _received(path: Path) -> str:
     return f" (received {image_files.grouped(loose)} loose images)" if loose else ""
 
 
-def _empty(empty: list[tuple[str, str]]) -> list[str]:
+def _empty(empty: list[tuple[str, str]], full: list[Path]) -> list[str]:
     fatal = [name for split, name in empty if split in ("train", "all")]
     if fatal:
+        # caltech101/101_ObjectCategories beside Annotations: the one folder with pictures holds the classes
+        inner = [folder for folder in image_files.folders(full[0]) if image_files.holds_pictures(folder)]
         raise DataError(
             f"{len(fatal)} class folder{'s' * (len(fatal) > 1)} without an image: {some(fatal)}.",
-            f"delete what is no class, or let its name begin with a dot; images end in "
+            f"name the folder with the classes in it: {full[0]}."
+            if len(full) == 1 and len(inner) > 1
+            else f"delete what is no class, or let its name begin with a dot; images end in "
             f"{' '.join(image_files.SUFFIXES)}.",
         )
     return [f"{len(empty)} empty class folders: {some(name for _, name in empty)}."] if empty else []
