@@ -101,6 +101,33 @@ def test_class_folders_of_texts(tmp_path):
     assert not text_file.matches(tmp_path)
 
 
+def test_twenty_newsgroups(tmp_path):
+    """Texts without an ending, and split folders that are told by a word in their names."""
+    for part in ("20news-bydate-train", "20news-bydate-test"):
+        for label in ("alt.atheism", "sci.space"):
+            for i in range(3):
+                write(tmp_path / part / label / f"4996{i}", f"From: someone@{label}\nSubject: Re: it\n\nWell, {i}.\n")
+    data = text_folders.open(tmp_path)
+    assert {name: len(examples) for name, examples in data.splits.items()} == {"train": 6, "test": 6}
+    found = [entry.name for entry in registry.entries("formats").values() if entry.load().matches(tmp_path)]
+    assert found == ["text-folders"]
+    one = text_folders.open(tmp_path / "20news-bydate-train").splits["all"]
+    assert sorted(set(one.y)) == ["alt.atheism", "sci.space"]
+
+
+def test_files_without_an_ending_that_are_no_texts_make_no_class(tmp_path):
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1").write_bytes(b"\x80\x02}q\x00.")
+    assert not text_folders.matches(tmp_path)
+
+
+def test_texts_of_trains_are_no_split(tmp_path):
+    for label in ("train", "car"):
+        write(tmp_path / label / "1.txt", f"about a {label}")
+    assert sorted(text_folders.open(tmp_path).splits["all"].y) == ["car", "train"]
+
+
 def test_unreadable_texts_are_named(tmp_path):
     for label in ("neg", "pos"):
         write(tmp_path / label / "a.txt", "fine")

@@ -1,4 +1,4 @@
-"""Class folders of .txt files: CLASS/*.txt, with or without train/ and test/ above."""
+"""Class folders of texts, .txt or without an ending: CLASS/*.txt, with or without train/ and test/ above."""
 
 from itertools import islice
 from pathlib import Path
@@ -10,6 +10,7 @@ from dlcli.errors import NAMED, DataError, DlcliError, allowing, some
 from dlcli.formats import _encoding, _files
 from dlcli.formats import _image_files as image_files
 
+LOOKED_AT = 20  # files without an ending in a folder: what they begin with says whether they are texts
 UNLABELLED = {"unsup", "unlabeled", "unlabelled", "unsupervised"}
 
 
@@ -26,7 +27,7 @@ def matches(path: Path) -> bool:
 def open(path: Path, *, encoding: str | None = None, unreadable: float = 0.0) -> Data:
     """Texts with the names of their folders as labels; `unreadable` is the fraction that may be broken."""
     splits, warnings = {}, []
-    for split, classes in _files.required(_splits(path), path, "class folders of .txt files").items():
+    for split, classes in _files.required(_splits(path), path, "class folders of texts").items():
         for name in [name for name in classes if name.lower() in UNLABELLED and len(classes) > 2]:
             warnings.append(f"{len(classes.pop(name))} texts in {split}/{name} have no label and are not used")
         splits[split] = _examples(path, classes, encoding, unreadable, warnings)
@@ -37,11 +38,10 @@ def _splits(path: Path) -> dict[str, dict[str, list[Path]]]:
     """Files by class by split."""
     if not path.is_dir():
         return {}
-    folders = _folders(path)
-    parts = {_files.PARTS.get(folder.name.lower(), ""): folder for folder in folders}
-    if "train" in parts:
-        found = {part: _classes(parts[part]) for part in _files.ORDER if part in parts}
-        return {part: classes for part, classes in found.items() if classes}
+    parts = image_files.splits(path)
+    if any(_folders(part) for part in parts.values()):
+        found = {split: _classes(parts[split]) for split in _files.ORDER if split in parts}
+        return {split: classes for split, classes in found.items() if classes}
     classes = _classes(path)
     return {"all": classes} if classes else {}
 
@@ -52,6 +52,9 @@ def _classes(path: Path) -> dict[str, list[Path]]:
     for folder in _folders(path):
         files = [item for item in sorted(folder.iterdir()) if item.is_file() and item.name[0] not in "._"]
         texts = [file for file in files if file.suffix.lower() == ".txt"]
+        bare = [file for file in files if not file.suffix and not _files.is_note(file.name)]
+        if all(_encoding.is_prose(file) for file in bare[:LOOKED_AT]):
+            texts += bare
         if len(texts) > len(files) / 2:
             classes[folder.name] = texts
     return classes
