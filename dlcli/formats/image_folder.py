@@ -93,7 +93,7 @@ def _empty(empty: list[tuple[str, str]], full: list[Path]) -> list[str]:
         inner = [folder for folder in image_files.folders(full[0]) if image_files.holds_pictures(folder)]
         raise DataError(
             f"{len(fatal)} class folder{'s' * (len(fatal) > 1)} without an image: {some(fatal)}.",
-            f"name the folder with the classes in it: {full[0]}."
+            f"name the folder with the classes in it: {image_files.readable(str(full[0]))}."
             if len(full) == 1 and len(inner) > 1
             else f"delete what is no class, or let its name begin with a dot; images end in "
             f"{' '.join(image_files.SUFFIXES)}.",
