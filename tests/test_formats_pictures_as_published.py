@@ -163,6 +163,28 @@ def test_pictures_of_the_same_name_are_looked_for_in_the_folder_of_their_split(t
     }
 
 
+@pytest.mark.parametrize("named", ["{}", "{}.png"])
+@pytest.mark.parametrize("table_name", ["train.csv", "trainLabels.csv", "labels.csv"])
+@pytest.mark.parametrize("asked", [False, True])
+def test_labels_without_a_split_of_their_own_belong_to_the_pictures_for_training(tmp_path, named, table_name, asked):
+    """Also where one of them is not there, and where a table without labels asks for those of the test."""
+    for i in range(30):
+        picture(tmp_path / "test" / f"{i}.png", 230)
+        if i != 3:
+            picture(tmp_path / "train" / f"{i}.png", 40)
+    names = [named.format(i) for i in range(30)]
+    lines = ["id,label", *(f"{name},{'ab'[i % 2]}" for i, name in enumerate(names))]
+    (tmp_path / table_name).write_text("\n".join(lines) + "\n")
+    if asked:
+        (tmp_path / "test.csv").write_text("\n".join(["id", *names]) + "\n")
+    data = table.open(tmp_path / table_name, unreadable=0.1)
+    assert (data.kind, list(data.splits), len(data.splits["all"])) == ("images", ["all"], 29)
+    assert max(data.splits["all"].x.whole(i, 1).max() for i in range(29)) == 40
+    if asked:
+        questions = table.open(tmp_path / "test.csv", kind="images", target="label", unlabelled=True).splits["all"]
+        assert min(questions.x.whole(i, 1).min() for i in range(30)) == 230
+
+
 @pytest.mark.parametrize(("name", "ending"), [("id{}", ".jpg"), ("{}", ".PNG")])
 def test_a_table_may_name_pictures_without_their_endings(tmp_path, name, ending):
     """An id for each picture, a folder for each part: numbers too, as in competitions."""

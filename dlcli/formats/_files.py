@@ -1,7 +1,7 @@
 """Which files belong together: train, validation and test parts, told by their names."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dlcli.errors import DataError
@@ -81,6 +81,16 @@ def problem(path: Path, suffix: str) -> dict[str, Path]:
         return {}
     files = {split: folder / f"{name}{ending}" for split, ending in endings.items()}
     return {split: file for split, file in files.items() if file.is_file()}
+
+
+def called_as(part: str, file: Path, folders: Iterable[Path]) -> list[Path]:
+    """The folders, first those that are called as the split is to which the file's rows belong.
+
+    Rows in one heap belong to training, whatever is to be cut from it, unless the name of their file says otherwise:
+    where both folders have a 0.png, the labels are those of train/0.png.
+    """
+    wanted = part if part != "all" else part_of(file.name)[0] or "train"
+    return sorted(folders, key=lambda folder: part_of(folder.name)[0] != wanted)
 
 
 def required(files: dict, path: Path, what: str) -> dict:

@@ -10,7 +10,6 @@ import polars as pl
 from dlcli.cells import MISSING, numbers
 from dlcli.data import Examples
 from dlcli.errors import NAMED, DataError, allowing, some
-from dlcli.formats import _files
 
 TARGETS = (
     "target",
@@ -181,21 +180,14 @@ def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: 
         warnings.append(f"{which} the target {target!r} in every row{more}: is it known beforehand?")
 
 
-def images(
-    path: Path, part: str, frame: pl.DataFrame, column: str, y, unreadable: float, warnings: list[str]
-) -> Examples:
-    """Pictures whose paths stand in a column, relative to the table or to one of its folders, of several that one
-    which is called as the split is.
+def images(root: Path, frame: pl.DataFrame, column: str, y, unreadable: float, warnings: list[str]) -> Examples:
+    """Pictures whose paths, relative to root, stand in a column.
 
     Raises: DataError when more than this fraction does not exist or cannot be read.
     """
     from dlcli.images import scan
 
-    folder = path if path.is_dir() else path.parent
     names = frame[column].to_list()
-    roots = [folder, *sorted(item for item in folder.iterdir() if item.is_dir())]
-    there = {root: sum((root / name).is_file() for name in names[:50]) for root in roots}
-    root = max(roots, key=lambda root: (there[root], _files.part_of(root.name)[0] == part))
     looked = scan([root / name for name in names], names)
     if looked.bad:
         named = some([f"{names[i]} ({reason})" for i, reason in looked.bad.items()], NAMED)

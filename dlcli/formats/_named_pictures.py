@@ -12,11 +12,28 @@ LOOKED_AT = 20  # cells of a column, and files of a folder
 _THERE = 0.8  # share of the names whose pictures are there; the others are told by whoever opens them
 
 
-def completed(path: Path, sheets: dict) -> dict:
-    """The sheets with endings behind the cells of columns whose first cells, all different, are such names but for a few."""
+def completed(path: Path, sheets: dict, files: dict[str, Path]) -> dict:
+    """The sheets with endings behind the cells of columns whose first cells, all different, are such names but for a few.
+
+    files: those in which the sheets stand.
+    """
     folder = path if path.is_dir() else path.parent
     rooms = _rooms([folder, *folders(folder)])
-    return {part: _completed(frame, part, rooms) for part, frame in sheets.items()} if rooms else sheets
+    if not rooms:
+        return sheets
+    ordered = {part: {room: rooms[room] for room in _files.called_as(part, files[part], rooms)} for part in sheets}
+    return {part: _completed(frame, ordered[part]) for part, frame in sheets.items()}
+
+
+def root_of(path: Path, names: list[str], part: str, file: Path) -> Path:
+    """Where pictures of these names lie: beside the table or in one of its folders.
+
+    The one that is called as the split is wins over others of the same names, also when it lacks a few.
+    """
+    folder = path if path.is_dir() else path.parent
+    roots = _files.called_as(part, file, [folder, *sorted(item for item in folder.iterdir() if item.is_dir())])
+    there = {root: [(root / name).is_file() for name in names[:50]] for root in roots}
+    return next((root for root in roots if _mostly(there[root])), max(roots, key=lambda root: sum(there[root])))
 
 
 def listed(folder: Path) -> bool:
@@ -49,9 +66,7 @@ def _rooms(roots: list[Path]) -> dict[Path, list[str]]:
     return found
 
 
-def _completed(frame, part: str, rooms: dict[Path, list[str]]):
-    # of folders that both have a file of that name, the one that is called as the split is
-    rooms = dict(sorted(rooms.items(), key=lambda room: _files.part_of(room[0].name)[0] != part))
+def _completed(frame, rooms: dict[Path, list[str]]):
     changed = []
     for name in frame.columns:
         cells = frame[name].head(LOOKED_AT).to_list()

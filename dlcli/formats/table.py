@@ -51,7 +51,7 @@ def open(
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
     sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
-    sheets = _named_pictures.completed(path, sheets)
+    sheets = _named_pictures.completed(path, sheets, files)
     main = next(iter(sheets))
     kinds = _kinds(sheets, warnings)
     if target is not None and target not in kinds and not unlabelled:
@@ -71,6 +71,7 @@ def open(
             raise DataError(f"{path} has no numeric column to forecast.", f"its columns: {_listed(kinds)}.")
     return _labelled(
         path,
+        files,
         sheets,
         kinds,
         warnings,
@@ -146,7 +147,7 @@ def _as_series(found: dict[str, Data], warnings: list[str]) -> Data:
     return Data(kind="series", splits=splits, about=first.about, warnings=warnings)
 
 
-def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelled, unreadable) -> Data:
+def _labelled(path, files, sheets, kinds, warnings, *, target, kind, missing, unlabelled, unreadable) -> Data:
     from dlcli.formats import _labels
 
     main = next(iter(sheets))
@@ -196,10 +197,11 @@ def _labelled(path, sheets, kinds, warnings, *, target, kind, missing, unlabelle
         about["column"] = texts[0]
     else:
         column = _only(path, features, "image", sheets[main])
-        splits = {
-            name: _labels.images(path, name, frame, column, y, unreadable, warnings)
-            for name, (frame, y) in marked.items()
-        }
+        splits = {}
+        for name, (frame, y) in marked.items():
+            file = files[name] if name in files else files["train"]  # all that is left of train and test
+            root = _named_pictures.root_of(path, frame[column].to_list(), name, file)
+            splits[name] = _labels.images(root, frame, column, y, unreadable, warnings)
         about["column"] = column
     return Data(kind=kind, splits=splits, about=about, warnings=warnings)
 
