@@ -404,6 +404,21 @@ def test_a_later_file_has_the_earlier_as_history(tmp_path):
     assert (span.start, span.stop, span.values[20, 0]) == (20, 25, 20.5)
 
 
+@pytest.mark.parametrize("options", [{}, {"target": "sum"}, {"target": "sum", "kind": "table"}])
+def test_a_later_file_without_what_is_forecast_is_no_split(tmp_path, options):
+    """As competitions have it: the test file lacks the target, and the two columns that add up to it."""
+    lines = "date,temp,note,one,two,sum\n" + rows(
+        28, lambda i: f"2021-01-{i + 1:02d},{i}.5,x,{i % 5},{i * 3 % 7},{i * 5}"
+    )
+    write(tmp_path / "train.csv", lines)
+    write(tmp_path / "test.csv", "date,temp\n" + rows(5, lambda i: f"2021-02-{i + 1:02d},{i + 20}.5"))
+    data = table.open(tmp_path, **options)
+    assert (data.kind, set(data.splits)) == (options.get("kind", "series"), {"all"})
+    assert [
+        warning for warning in data.warnings if "test file has no" in warning and "sum" in warning and "two" in warning
+    ]
+
+
 def test_m4_rows_are_ragged_series(tmp_path):
     head = ",".join(f'"V{i}"' for i in range(1, 14)) + "\n"
     write(

@@ -82,8 +82,10 @@ def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabe
         if absent and name == "test" and not unlabelled and columns[0] == "column1":
             warnings.append(f"the {name} file has {frame.width} columns, not {len(columns)}: it is not used")
             continue
-        if absent == [target] and name != main and not unlabelled:
-            warnings.append(f"the {name} file has no column {target!r}: it cannot be scored and is not used")
+        if target in absent and name != main and not unlabelled:
+            others = [column for column in absent if column != target]
+            more = f", nor {some(others)}" if others else ""
+            warnings.append(f"the {name} file has no column {target!r}{more}: it cannot be scored and is not used")
             continue
         if absent:
             raise DataError(f"the {name} file lacks the columns {some(absent)} of the {main} file.")

@@ -11,7 +11,39 @@ from dlcli.formats._clock import Clock, clock_of, frequency_of, known_season
 REPEATED = 0.1  # share of rows whose time stood before, above which a table without names of series is none
 
 
-def series_of(
+def read(
+    sheets: dict, kinds: dict[str, str], names: dict[str, str], *, target: str | None, forced: bool, warnings: list[str]
+) -> Data | None:
+    """All sheets as one set of series, what comes later with what came before as its history; None when they are none.
+
+    kinds: of the first sheet's columns; a sheet that lacks one that is forecast is left out.  names: what a series is
+    called whose sheet does not say it.
+    """
+    first, found, notes = None, {}, []
+    for part, frame in sheets.items():
+        own = {column: kind for column, kind in kinds.items() if column in frame.columns}
+        absent = [column for column in first.about["columns"] if column not in own] if first else []
+        if absent:
+            notes.append(f"the {part} file has no {some(absent)}: it is not used")
+            continue
+        data = _series_of(frame, own, name=names[part], target=target, forced=forced)
+        if data is None:
+            return None
+        first = first or data
+        _check_channels(first, data)
+        found[part] = data
+    alone = len(found) == 1
+    splits = {}
+    for part, data in found.items():
+        notes += data.warnings if alone else [f"{part}: {warning}" for warning in data.warnings]
+        examples = data.splits["all"]
+        splits[part] = after(splits[list(splits)[-1]], examples) if splits else examples
+    if alone:
+        splits = {"all": examples}
+    return Data(kind="series", splits=splits, about=first.about, warnings=warnings + notes)
+
+
+def _series_of(
     frame: pl.DataFrame, kinds: dict[str, str], *, name: str, target: str | None, forced: bool
 ) -> Data | None:
     """The table as series, or None when it is none.
@@ -150,7 +182,7 @@ def after(history: Examples, later: Examples) -> Examples:
     return Examples(x=spans, names=later.names)
 
 
-def check_channels(first: Data, other: Data) -> None:
+def _check_channels(first: Data, other: Data) -> None:
     """Raises: DataError when two files of one data set have different numeric columns."""
     if first.about["columns"] != other.about["columns"]:
         different = set(first.about["columns"]) ^ set(other.about["columns"])

@@ -61,12 +61,10 @@ def open(
 
     if kind == "series" or (kind is None and _may_be_series(sheets[main], kinds, target)):
         column = target if target in kinds else None
-        found = {
-            name: _series.series_of(frame, kinds, name=files[name].stem, target=column, forced=kind == "series")
-            for name, frame in sheets.items()
-        }
-        if all(found.values()):
-            return _as_series(found, warnings)
+        names = {name: file.stem for name, file in files.items()}
+        data = _series.read(sheets, kinds, names, target=column, forced=kind == "series", warnings=warnings)
+        if data is not None:
+            return data
         if kind == "series":
             raise DataError(f"{path} has no numeric column to forecast.", f"its columns: {_listed(kinds)}.")
     return _labelled(
@@ -128,23 +126,6 @@ def _may_be_series(frame, kinds: dict[str, str], target: str | None) -> bool:
 
     named = [target] if target else [name for name in kinds if name.lower() in TARGETS]
     return all(kinds.get(name) == "numeric" and frame[name].n_unique() > 2 for name in named)
-
-
-def _as_series(found: dict[str, Data], warnings: list[str]) -> Data:
-    from dlcli.formats._series import after, check_channels
-
-    first = next(iter(found.values()))
-    if len(found) == 1:
-        return Data(kind="series", splits=first.splits, about=first.about, warnings=warnings + first.warnings)
-    splits = {}
-    for name, data in found.items():
-        check_channels(first, data)
-        warnings = warnings + [f"{name}: {warning}" for warning in data.warnings]
-        examples = data.splits["all"]
-        if splits:  # what comes later has what came before as its history
-            examples = after(splits[list(splits)[-1]], examples)
-        splits[name] = examples
-    return Data(kind="series", splits=splits, about=first.about, warnings=warnings)
 
 
 def _labelled(path, files, sheets, kinds, warnings, *, target, kind, missing, unlabelled, unreadable) -> Data:
