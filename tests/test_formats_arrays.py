@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from dlcli import plan, splits
 from dlcli.cli import app
+from dlcli.config import RunConfig
 from dlcli.errors import DataError
 from dlcli.formats import array_files, npz
 
@@ -29,6 +31,35 @@ def test_a_folder_of_arrays_is_read_by_the_names_of_its_files(tmp_path):
     assert data.splits["test"].y.tolist() == ["0", "1", "0", "1"]
     assert (data.splits["test"].x.prepare(8, 8, 1).read(np.arange(4))[..., 0] == GREY[8:]).all()
     assert data.warnings == ["arrays that were not used: weights.npy."]
+
+
+@pytest.mark.parametrize(
+    ("y", "kind", "task"),
+    [
+        (np.arange(200) % 3, "classes", "tabular-classification"),
+        (np.arange(200) % 3 * 1.0, "classes", "tabular-classification"),
+        (np.arange(200) * 0.25, "numbers", "tabular-regression"),
+        (None, "none", None),
+    ],
+)
+def test_rows_of_an_array_are_a_table_with_its_labels(tmp_path, rng, y, kind, task):
+    """As a table in a file has them: boston_housing.npz, or X_train.npy beside y_train.npy."""
+    x = rng.normal(size=(260, 5))
+    found = {"x_train": x[:200], "x_test": x[200:]}
+    if y is not None:
+        found |= {"y_train": y, "y_test": y[:60]}
+    np.savez(tmp_path / "a.npz", **found)
+    for path in (tmp_path / "a.npz", folder(tmp_path / "set", **found)):
+        config = RunConfig(data=str(path))
+        entry = plan.locate(config)
+        data = plan.open_data(entry, config)
+        assert (data.kind, data.about["target_kind"], plan.labels_of(data)) == ("table", kind, kind)
+        assert list(data.about["columns"]) == ["x0", "x1", "x2", "x3", "x4"] == data.splits["train"].x.columns
+        assert (data.splits["test"].y is None) == (y is None)
+        if task:
+            assert plan.choose(config, entry, data).task.name == task
+            splits.split(data)
+            assert not [warning for warning in data.warnings if "also stand" in warning]
 
 
 def test_kuzushiji_as_it_is_published(tmp_path):

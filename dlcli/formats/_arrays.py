@@ -123,7 +123,7 @@ def _sequences(x, y, warnings) -> Data:
 def _table(x, y, warnings) -> Data:
     import polars
 
-    target, splits = None, {}
+    splits = {}
     for split, array in x.items():
         if array.ndim != 2 or array.shape[1] != next(iter(x.values())).shape[1]:
             raise DataError(
@@ -131,11 +131,14 @@ def _table(x, y, warnings) -> Data:
                 "a table is (N, C), C the same in all splits.",
             )
         frame = polars.DataFrame({f"x{i}": np.ascontiguousarray(array[:, i]) for i in range(array.shape[1])})
-        if split in y:
-            target = "target" if y[split].dtype.kind == "f" else "label"
-            frame = frame.with_columns(polars.Series(target, y[split].tolist()))
-        splits[split] = Examples(x=frame)
-    return Data(kind="table", splits=splits, about={"target": target, **_classes(y)}, warnings=warnings)
+        splits[split] = Examples(x=frame, y=y.get(split))
+    target_kind = "none" if not y else "numbers" if next(iter(y.values())).dtype.kind == "f" else "classes"
+    about = {
+        "target": {"none": None, "numbers": "target", "classes": "label"}[target_kind],
+        "target_kind": target_kind,
+        "columns": dict.fromkeys(frame.columns, "numeric"),
+    }
+    return Data(kind="table", splits=splits, about={**about, **_classes(y)}, warnings=warnings)
 
 
 # ---- y ---------------------------------------------------------------------------------------
@@ -160,7 +163,8 @@ def _targets(y: dict[str, np.ndarray], x: dict[str, np.ndarray], warnings: list[
         if (every == np.round(every)).all() and len(np.unique(every)) <= min(MANY, len(every) // 5):
             targets = {split: target.astype(np.int64).astype(str) for split, target in targets.items()}
             warnings.append(
-                "y holds few different whole numbers, taken as classes (as numbers: --task image-regression)"
+                "y holds few different whole numbers, taken as classes (as numbers: --task image-regression or"
+                " tabular-regression)"
             )
     if len({target.dtype.kind for target in targets.values()}) > 1:
         raise DataError("y holds numbers in one split and labels in another.")
