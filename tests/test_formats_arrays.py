@@ -38,6 +38,8 @@ def test_a_folder_of_arrays_is_read_by_the_names_of_its_files(tmp_path):
     [
         (np.arange(200) % 3, "classes", "tabular-classification"),
         (np.arange(200) % 3 * 1.0, "classes", "tabular-classification"),
+        (np.arange(200) % 26 + 1, "classes", "tabular-classification"),
+        (np.arange(200) % 90 * 7 + 25, "numbers", "tabular-regression"),
         (np.arange(200) * 0.25, "numbers", "tabular-regression"),
         (None, "none", None),
     ],

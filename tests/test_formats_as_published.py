@@ -135,6 +135,34 @@ def test_the_target_is_not_guessed_where_two_can_be_meant(tmp_path, lines, targe
             table.open(path)
 
 
+@pytest.mark.parametrize(
+    ("target", "value", "words", "kind"),
+    [
+        ("label", lambda i: i % 26, False, "classes"),  # letters
+        ("label", lambda i: (i % 25 + 10) % 26 + 1, False, "classes"),
+        ("class", lambda i: i % 25 + (i % 25 > 8), False, "classes"),  # of sign language, without J
+        ("intent", lambda i: i % 77, True, "classes"),
+        ("rings", lambda i: i % 26 + 1, False, "numbers"),
+        ("target", lambda i: i % 60 * 3 + 25, False, "numbers"),
+        ("target", lambda i: i * 7 % 290, False, "numbers"),
+        ("target", lambda i: i % 26 + 0.5, False, "numbers"),
+        ("points", lambda i: 80 + i % 21, True, "numbers"),
+    ],
+)
+def test_many_numbered_classes_are_told_from_quantities(tmp_path, target, value, words, kind):
+    """Whole numbers that run from 0 or 1, called so or beside texts: 77 intents of bank customers, 26 letters."""
+    beside = "text" if words else "size"
+    lines = [
+        f"{beside},{target}",
+        *(f"{SENTENCES[i % 60] + str(i) if words else i / 4},{value(i)}" for i in range(300)),
+    ]
+    data = table.open(write(tmp_path / "a.csv", lines), target=None if kind == "classes" else target)
+    assert (data.about["target"], data.about["target_kind"]) == (target, kind)
+    if kind == "classes":
+        assert data.kind == ("texts" if words else "table")
+        assert any("different whole numbers, taken as classes" in warning for warning in data.warnings)
+
+
 @pytest.mark.parametrize("head", [[], ["label,title,description"]])
 def test_a_title_and_a_description_are_one_text(tmp_path, head):
     lines = [f'"{1 + i % 4}","Title of number {i} is long","{text}, it says"' for i, text in enumerate(SENTENCES)]

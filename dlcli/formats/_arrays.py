@@ -131,7 +131,10 @@ def _table(x, y, warnings) -> Data:
                 "a table is (N, C), C the same in all splits.",
             )
         frame = polars.DataFrame({f"x{i}": np.ascontiguousarray(array[:, i]) for i in range(array.shape[1])})
-        splits[split] = Examples(x=frame, y=y.get(split))
+        splits[split] = frame
+    if y and _measures(np.concatenate(list(y.values()))):
+        y = {split: array.astype(np.float64) for split, array in y.items()}
+    splits = {split: Examples(x=frame, y=y.get(split)) for split, frame in splits.items()}
     target_kind = "none" if not y else "numbers" if next(iter(y.values())).dtype.kind == "f" else "classes"
     about = {
         "target": {"none": None, "numbers": "target", "classes": "label"}[target_kind],
@@ -139,6 +142,17 @@ def _table(x, y, warnings) -> Data:
         "columns": dict.fromkeys(frame.columns, "numeric"),
     }
     return Data(kind="table", splits=splits, about={**about, **_classes(y)}, warnings=warnings)
+
+
+def _measures(labels: np.ndarray) -> bool:
+    """Whether whole numbers beside a table are a quantity of many values, not the numbers of classes."""
+    import polars
+
+    from dlcli.formats._labels import MANY, counts_classes
+
+    values = polars.Series(labels.tolist()).cast(polars.Float64, strict=False)
+    many = values.null_count() == 0 and values.n_unique() > MANY
+    return many and not counts_classes(values, "label", beside={"numeric"})
 
 
 # ---- y ---------------------------------------------------------------------------------------

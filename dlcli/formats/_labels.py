@@ -42,7 +42,7 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     named = [name for name in kinds if name.lower() in TARGETS and not (name.lower() == "y" and "x" in lower)]
     choice = absent if len(absent) == 1 else named
     beside = [name for name, kind in useful.items() if kind not in ("text", "image")]
-    if len(choice) != 1 and len(beside) == 1 < len(useful) and _few(sheets[main][beside[0]], useful[beside[0]]):
+    if len(choice) != 1 and len(beside) == 1 < len(useful) and _few(sheets[main][beside[0]], beside[0], useful):
         choice = beside
     if len(choice) != 1 and list(kinds)[-1] == f"column{len(kinds)}":  # a file without header
         choice = _at_an_end(sheets[main], useful)
@@ -56,9 +56,27 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     )
 
 
-def _few(cells: pl.Series, kind: str) -> bool:
+def _few(cells: pl.Series, name: str, useful: dict[str, str]) -> bool:
     """Whether a column beside texts or pictures can be their classes: no numbers of many values."""
-    return kind == "category" or cells.n_unique() <= min(MANY, cells.len() // 2)
+    if useful[name] == "category" or cells.n_unique() <= min(MANY, cells.len() // 2):
+        return True
+    others = {kind for other, kind in useful.items() if other != name}
+    return counts_classes(numbers(cells).drop_nulls(), name, beside=others)
+
+
+def counts_classes(values: pl.Series, name: str, *, beside: set[str]) -> bool:
+    """Whether numbers of many values are the numbers of classes: whole ones, each of which stands twice on average.
+
+    Besides, they run from 0 or 1 with hardly a gap, under a name for classes or beside nothing but texts: 77 intents,
+    26 letters, but no prices. Beside texts or pictures such a name is enough.  beside: kinds of the other columns.
+    """
+    distinct = values.n_unique()
+    if not values.len() or 2 * distinct > values.len() or not (values == values.round()).all():
+        return False
+    called, texts = CLASS_NAME.search(name) is not None, beside == {"text"}
+    # the letters of sign language lack one, J, that is a movement
+    gapless = values.min() in (0, 1) and values.max() - values.min() + 1 <= 1.1 * distinct
+    return (called and (texts or "image" in beside)) or (gapless and (called or texts))
 
 
 def _at_an_end(frame: pl.DataFrame, useful: dict[str, str]) -> list[str]:
@@ -96,15 +114,18 @@ def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabe
     return {"all": kept[main]} if len(kept) == 1 and main == "train" else kept
 
 
-def target_kind(cells: pl.Series, path: Path, target: str, warnings: list[str], *, pictures: bool = False) -> str:
-    """ "classes" or "numbers": whole numbers of few values count as classes, and of pictures all that are called so."""
+def target_kind(cells: pl.Series, path: Path, target: str, warnings: list[str], *, beside: set[str]) -> str:
+    """ "classes" or "numbers": whole numbers of few values count as classes, and those that number classes.
+
+    beside: kinds of the columns to learn from.
+    """
     filled = cells.filter(~cells.is_in(list(MISSING)))
     values = numbers(filled)
     distinct = filled.n_unique()
     if filled.len() and values.null_count() == 0:
         whole = bool((values == values.round()).all())
-        several = pictures and CLASS_NAME.search(target) and 2 * distinct <= filled.len()
-        if not whole or (distinct > min(MANY, max(2, filled.len() // 5)) and not several):
+        few = distinct <= min(MANY, max(2, filled.len() // 5))
+        if not whole or not (few or counts_classes(values, target, beside=beside)):
             return "numbers"
         if distinct > 2:
             warnings.append(

@@ -140,10 +140,10 @@ def _labelled(path, files, sheets, kinds, warnings, *, target, kind, missing, un
     features = {name: found for name, found in kinds.items() if name != target}
     unused = {name: USELESS[found] for name, found in features.items() if found in USELESS}
     features = {name: found for name, found in features.items() if name not in unused}
-    pictures = "image" in features.values()
     target_kind = "none"
     if target is not None:
-        target_kind = _labels.target_kind(sheets[main][target], path, target, warnings, pictures=pictures)
+        beside = set(features.values())
+        target_kind = _labels.target_kind(sheets[main][target], path, target, warnings, beside=beside)
 
     marked = {}
     for name, frame in sheets.items():
