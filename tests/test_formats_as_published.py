@@ -177,10 +177,22 @@ def test_texts_in_scripts_without_spaces_are_texts(tmp_path):
     assert (data.kind, data.about["columns"]) == ("texts", {"review": "text"})
 
 
-def test_columns_without_a_name_do_not_hide_the_header(tmp_path):
-    lines = ["v1,v2,,,", *(f"{('ham', 'spam')[i % 2]},{text},,," for i, text in enumerate(SENTENCES))]
+@pytest.mark.parametrize("more", ["", "and more", "and, more"])
+def test_columns_without_a_name_do_not_hide_the_header(tmp_path, more):
+    """Of the messages some have marks that were not quoted, and go on in the next column."""
+    cells = [f'"{more}"' if i in (7, 20) else "" for i in range(len(SENTENCES))]
+    lines = ["v1,v2,,,", *(f"{('ham', 'spam')[i % 2]},{text},{cells[i]},," for i, text in enumerate(SENTENCES))]
     data = table.open(write(tmp_path / "spam.csv", lines))
     assert (data.kind, data.about["target"], labels(data)) == ("texts", "v1", ["ham", "spam"])
+
+
+def test_a_column_without_a_name_at_the_end_is_no_target(tmp_path):
+    """Lines that end in a mark, some of them with a remark: the names of the others are still the file's own."""
+    lines = ["a,b,state,", *(f"{i}.5,{i * 7 % 30},{'xy'[i % 2]},{'note' if i % 9 else ''}" for i in range(60))]
+    with pytest.raises(DataError, match=r"which column .* state \(category\), column4"):
+        table.open(write(tmp_path / "a.csv", lines))
+    data = table.open(tmp_path / "a.csv", target="state")
+    assert data.about["columns"] == {"a": "numeric", "b": "numeric", "column4": "category"}
 
 
 def test_duplicates_of_what_is_learned_from_stay_on_one_side(tmp_path):

@@ -27,13 +27,14 @@ CLASS_NAME = re.compile(r"(label|class|category|target)(_?id)?$", re.IGNORECASE)
 MANY = 20  # whole numbers with more different values than this are no classes
 
 
-def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list[str]) -> str | None:
+def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list[str], *, header: bool) -> str | None:
     """The target where only one column can be meant, with a warning that says which.
 
+    header: whether the names are the file's own.
     Raises: DataError that lists the columns.
     """
     main = next(iter(sheets))
-    useful = {name: kind for name, kind in kinds.items() if kind not in ("constant", "empty", "id")}
+    useful = {name: kind for name, kind in kinds.items() if kind not in ("constant", "empty", "id", "rest")}
     if list(useful.values()) == ["text"]:
         return None
     absent = [name for name in kinds if any(name not in frame.columns for frame in sheets.values())]
@@ -44,7 +45,7 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     beside = [name for name, kind in useful.items() if kind not in ("text", "image")]
     if len(choice) != 1 and len(beside) == 1 < len(useful) and _few(sheets[main][beside[0]], beside[0], useful):
         choice = beside
-    if len(choice) != 1 and list(kinds)[-1] == f"column{len(kinds)}":  # a file without header
+    if len(choice) != 1 and not header:
         choice = _at_an_end(sheets[main], useful)
     if len(choice) == 1:
         warnings.append(f"target taken to be column {choice[0]!r} (say otherwise with --target)")
@@ -90,14 +91,14 @@ def _at_an_end(frame: pl.DataFrame, useful: dict[str, str]) -> list[str]:
     return [last] if last in fit else []
 
 
-def with_target(sheets: dict, target: str | None, warnings: list[str], *, unlabelled: bool) -> dict:
+def with_target(sheets: dict, target: str | None, warnings: list[str], *, header: bool, unlabelled: bool) -> dict:
     """Sheets with the same columns in the same order; one without the target is no split."""
     main = next(iter(sheets))
     columns = sheets[main].columns
     kept = {}
     for name, frame in sheets.items():
         absent = [column for column in columns if column not in frame.columns]
-        if absent and name == "test" and not unlabelled and columns[0] == "column1":
+        if absent and name == "test" and not unlabelled and not header:
             warnings.append(f"the {name} file has {frame.width} columns, not {len(columns)}: it is not used")
             continue
         if target in absent and name != main and not unlabelled:

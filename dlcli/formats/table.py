@@ -13,7 +13,11 @@ USELESS = {
     "id": "a different value in every row",
     "constant": "the same value in every row",
     "empty": "no value in any row",
+    "rest": "no name, and hardly a value",
 }
+
+
+RARE = 0.1  # share of rows below which a column without a name is left out
 
 
 def matches(path: Path) -> bool:
@@ -47,13 +51,15 @@ def open(
     if missing_target not in ("error", "drop"):
         raise DataError(f"data.missing_target={missing_target!r} is not known.", "it is error or drop.")
     files = _files.required(_files.split_files(path, _sheet.is_table), path, "table")
-    sheets, warnings = _read_all(files, header, delimiter, encoding, unreadable)
+    sheets, own_names, warnings = _read_all(files, header, delimiter, encoding, unreadable)
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
     sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
     sheets = _named_pictures.completed(path, sheets, files)
     main = next(iter(sheets))
     kinds = _kinds(sheets, warnings)
+    if own_names:
+        kinds |= _rests(sheets[main])
     if target is not None and target not in kinds and not unlabelled:
         raise _no_column(path, target, kinds, sheets[main])
     if kind not in (None, "table", "series", "texts", "images", "corpus"):
@@ -73,6 +79,7 @@ def open(
         sheets,
         kinds,
         warnings,
+        header=own_names,
         target=target,
         kind=kind,
         missing=missing_target,
@@ -88,7 +95,7 @@ def _read_all(files, header, delimiter, encoding, unreadable):
         warnings += sheet.warnings
         sheets[name] = sheet.frame
         header = "yes" if sheet.header else "no"  # the other files are like the first
-    return sheets, warnings
+    return sheets, header == "yes", warnings
 
 
 def _without(frame, drop: str, path: Path):
@@ -119,6 +126,15 @@ def _kinds(sheets: dict, warnings: list[str]) -> dict[str, str]:
     return kinds
 
 
+def _rests(frame) -> dict[str, str]:
+    """Columns that the header does not name and few rows have: what stands behind a mark too many."""
+    from dlcli.cells import MISSING
+
+    nameless = [name for i, name in enumerate(frame.columns, 1) if name == f"column{i}"]
+    filled = {name: frame.height - frame[name].is_in(list(MISSING)).sum() for name in nameless}
+    return {name: "rest" for name, count in filled.items() if 0 < count < RARE * frame.height}
+
+
 def _may_be_series(frame, kinds: dict[str, str], target: str | None) -> bool:
     """Whether no column asks to be a class: the target, or those named like one, hold numbers that
     are more than two classes."""
@@ -128,13 +144,13 @@ def _may_be_series(frame, kinds: dict[str, str], target: str | None) -> bool:
     return all(kinds.get(name) == "numeric" and frame[name].n_unique() > 2 for name in named)
 
 
-def _labelled(path, files, sheets, kinds, warnings, *, target, kind, missing, unlabelled, unreadable) -> Data:
+def _labelled(path, files, sheets, kinds, warnings, *, header, target, kind, missing, unlabelled, unreadable) -> Data:
     from dlcli.formats import _labels
 
     main = next(iter(sheets))
     if target is None and not unlabelled and kind != "corpus":
-        target = _labels.guess_target(path, sheets, kinds, warnings)
-    sheets = _labels.with_target(sheets, target, warnings, unlabelled=unlabelled)
+        target = _labels.guess_target(path, sheets, kinds, warnings, header=header)
+    sheets = _labels.with_target(sheets, target, warnings, header=header, unlabelled=unlabelled)
     main = next(iter(sheets))
     target = target if target in sheets[main].columns else None
     features = {name: found for name, found in kinds.items() if name != target}
