@@ -124,6 +124,8 @@ def test_hours_in_a_column_of_their_own_belong_to_the_time(tmp_path):
         ([f"{'ABC'[i % 3]},{i % 16},{i * 7 % 16},{i * 3 % 16}" for i in range(160)], "column1"),
         ([f"{'ep'[i * 7 % 5 % 2]},{'xyz'[i % 3]},{'abcd'[i % 4]}" for i in range(160)], None),
         ([f"{i}.5,{i * 7 % 30},{i % 3}" for i in range(60)], "column3"),
+        ([f"{i}.5,{i * 7 % 30},{i % 3},0," for i in range(60)], "column3"),
+        ([f"0,{'xy'[i % 2]},{i * 7 % 30},{'abc'[i % 3]}" for i in range(60)], "column4"),
     ],
 )
 def test_the_target_is_not_guessed_where_two_can_be_meant(tmp_path, lines, target):
@@ -161,6 +163,26 @@ def test_many_numbered_classes_are_told_from_quantities(tmp_path, target, value,
     if kind == "classes":
         assert data.kind == ("texts" if words else "table")
         assert any("different whole numbers, taken as classes" in warning for warning in data.warnings)
+
+
+@pytest.mark.parametrize("classes", [2, 10, 26])
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("edge", [0, 1, 2])
+def test_a_label_is_told_from_the_pixels_behind_it(tmp_path, rng, classes, first, edge):
+    """Pixels at the edges have one value or few."""
+    pixels = rng.integers(0, 256, (120, 36))
+    pixels[:, [0, -1]] = 90 * rng.integers(0, edge, (120, 2)) if edge else 0
+    y = np.arange(120) % classes
+    cells = np.column_stack([y, pixels] if first else [pixels, y])
+    data = table.open(write(tmp_path / "a.csv", [",".join(map(str, row)) for row in cells.tolist()]))
+    assert (data.about["target"], data.about["target_kind"]) == ("column1" if first else "column37", "classes")
+    assert len(set(data.splits["all"].y.tolist())) == classes
+
+
+def test_grades_of_one_range_are_no_pixels(tmp_path):
+    """Breast cancer in Wisconsin: nine grades from 1 to 10, then 2 for benign and 4 for malignant."""
+    lines = [",".join(str(1 + i * k % 10) for k in (1, 3, 7, 9)) + f",{2 + 2 * (i % 7 > 3)}" for i in range(120)]
+    assert table.open(write(tmp_path / "a.csv", lines)).about["target"] == "column5"
 
 
 @pytest.mark.parametrize("head", [[], ["label,title,description"]])

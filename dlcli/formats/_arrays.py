@@ -152,7 +152,7 @@ def _measures(labels: np.ndarray) -> bool:
 
     values = polars.Series(labels.tolist()).cast(polars.Float64, strict=False)
     many = values.null_count() == 0 and values.n_unique() > MANY
-    return many and not counts_classes(values, "label", beside={"numeric"})
+    return many and not counts_classes(values, called=True, beside={"numeric"})
 
 
 # ---- y ---------------------------------------------------------------------------------------

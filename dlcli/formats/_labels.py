@@ -24,6 +24,7 @@ TARGETS = (
     "outcome",
 )
 CLASS_NAME = re.compile(r"(label|class|category|target)(_?id)?$", re.IGNORECASE)
+FEW_PIXELS = 16  # columns of one range: fewer may be answers from 1 to 5
 MANY = 20  # whole numbers with more different values than this are no classes
 
 
@@ -62,33 +63,54 @@ def _few(cells: pl.Series, name: str, useful: dict[str, str]) -> bool:
     if useful[name] == "category" or cells.n_unique() <= min(MANY, cells.len() // 2):
         return True
     others = {kind for other, kind in useful.items() if other != name}
-    return counts_classes(numbers(cells).drop_nulls(), name, beside=others)
+    return counts_classes(numbers(cells).drop_nulls(), called=is_called_class(name), beside=others)
 
 
-def counts_classes(values: pl.Series, name: str, *, beside: set[str]) -> bool:
+def is_called_class(name: str) -> bool:
+    return CLASS_NAME.search(name) is not None
+
+
+def counts_classes(values: pl.Series, *, called: bool, beside: set[str]) -> bool:
     """Whether numbers of many values are the numbers of classes: whole ones, each of which stands twice on average.
 
     Besides, they run from 0 or 1 with hardly a gap, under a name for classes or beside nothing but texts: 77 intents,
-    26 letters, but no prices. Beside texts or pictures such a name is enough.  beside: kinds of the other columns.
+    26 letters, but no prices. Beside texts or pictures such a name is enough.  called: whether it has such a name.
+    beside: kinds of the other columns.
     """
     distinct = values.n_unique()
     if not values.len() or 2 * distinct > values.len() or not (values == values.round()).all():
         return False
-    called, texts = CLASS_NAME.search(name) is not None, beside == {"text"}
+    texts = beside == {"text"}
     # the letters of sign language lack one, J, that is a movement
     gapless = values.min() in (0, 1) and values.max() - values.min() + 1 <= 1.1 * distinct
     return (called and (texts or "image" in beside)) or (gapless and (called or texts))
 
 
 def _at_an_end(frame: pl.DataFrame, useful: dict[str, str]) -> list[str]:
-    """The first or the last column of a table without names, where one of them can be meant and not the other."""
-    first, last = frame.columns[0], frame.columns[-1]
-    fit = [name for name in (first, last) if frame[name].n_unique() <= min(MANY, frame.height // 2)]
+    """The first column or the last useful one of a table without names, where one of them can be meant and not the other."""
+    if outstanding := among_alike(frame, useful):
+        return [outstanding]
+    first, last = frame.columns[0], list(useful)[-1]
+    fit = [name for name in (first, last) if frame[name].n_unique() <= min(MANY, frame.height // 2) and name in useful]
     if [name for name, kind in useful.items() if kind == "category"] == [first]:
         return [first]  # words before numbers
     if fit == [first, last] and frame[first].n_unique() == 2 < frame[last].n_unique():
         return []
     return [last] if last in fit else []
+
+
+def among_alike(frame: pl.DataFrame, useful: dict[str, str]) -> str | None:
+    """The one of the two ends that numbers classes beside columns that are nearly all of one range, as pixels are."""
+    columns = {name: numbers(frame[name]).drop_nulls() for name, kind in useful.items() if kind == "numeric"}
+    if len(columns) < FEW_PIXELS or len(columns) < len(useful):
+        return None
+    ranges = {name: (values.min(), values.max()) for name, values in columns.items()}
+    least, most = (float(np.median(ends)) for ends in zip(*ranges.values(), strict=True))
+    quarter = (most - least) / 4  # at the edges pixels are seldom bright
+    alike = {name for name, (low, high) in ranges.items() if low <= least + quarter and high >= least + 2 * quarter}
+    ends = [name for name in (next(iter(useful)), list(useful)[-1]) if name not in alike]
+    found = [name for name in ends if counts_classes(columns[name], called=True, beside={"numeric"})]
+    return found[0] if len(found) == 1 and 2 * len(alike) > len(columns) else None
 
 
 def with_target(sheets: dict, target: str | None, warnings: list[str], *, header: bool, unlabelled: bool) -> dict:
@@ -115,10 +137,12 @@ def with_target(sheets: dict, target: str | None, warnings: list[str], *, header
     return {"all": kept[main]} if len(kept) == 1 and main == "train" else kept
 
 
-def target_kind(cells: pl.Series, path: Path, target: str, warnings: list[str], *, beside: set[str]) -> str:
+def target_kind(
+    cells: pl.Series, path: Path, target: str, warnings: list[str], *, called: bool, beside: set[str]
+) -> str:
     """ "classes" or "numbers": whole numbers of few values count as classes, and those that number classes.
 
-    beside: kinds of the columns to learn from.
+    called: whether it has a name for classes, or a place.  beside: kinds of the columns to learn from.
     """
     filled = cells.filter(~cells.is_in(list(MISSING)))
     values = numbers(filled)
@@ -126,7 +150,7 @@ def target_kind(cells: pl.Series, path: Path, target: str, warnings: list[str], 
     if filled.len() and values.null_count() == 0:
         whole = bool((values == values.round()).all())
         few = distinct <= min(MANY, max(2, filled.len() // 5))
-        if not whole or not (few or counts_classes(values, target, beside=beside)):
+        if not whole or not (few or counts_classes(values, called=called, beside=beside)):
             return "numbers"
         if distinct > 2:
             warnings.append(

@@ -159,7 +159,11 @@ def _labelled(path, files, sheets, kinds, warnings, *, header, target, kind, mis
     target_kind = "none"
     if target is not None:
         beside = set(features.values())
-        target_kind = _labels.target_kind(sheets[main][target], path, target, warnings, beside=beside)
+        called = _labels.is_called_class(target)
+        if not (called or header):
+            useful = {name: found for name, found in kinds.items() if found not in USELESS}
+            called = _labels.among_alike(sheets[main], useful) == target
+        target_kind = _labels.target_kind(sheets[main][target], path, target, warnings, called=called, beside=beside)
 
     marked = {}
     for name, frame in sheets.items():
