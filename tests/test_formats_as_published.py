@@ -217,6 +217,27 @@ def test_a_column_without_a_name_at_the_end_is_no_target(tmp_path):
     assert data.about["columns"] == {"a": "numeric", "b": "numeric", "column4": "category"}
 
 
+@pytest.mark.parametrize(
+    ("head", "target"),
+    [("age,income", "income"), ("Survived,Fare", "Survived"), ("quality,class", "class"), ("churn,income", None)],
+)
+def test_well_known_targets_are_known_by_their_names(tmp_path, head, target):
+    lines = [f"{head},size,place", *(f"{i * 3 % 5},{i % 4},{i}.5,{'xyz'[i % 3]}" for i in range(60))]
+    path = write(tmp_path / "a.csv", lines)
+    if target:
+        assert table.open(path).about["target"] == target
+    else:
+        with pytest.raises(DataError, match="which column is to be predicted"):
+            table.open(path)
+
+
+def test_of_columns_with_as_few_values_the_last_is_proposed(tmp_path):
+    lines = ["sex,age,smoker", *(f"{'mf'[i % 2]},{i},{('yes', 'no')[i % 3 > 1]}" for i in range(60))]
+    with pytest.raises(DataError) as error:
+        table.open(write(tmp_path / "a.csv", lines))
+    assert "--target 'smoker'" in error.value.hint
+
+
 def test_duplicates_of_what_is_learned_from_stay_on_one_side(tmp_path):
     """Whatever their number in the table or their target is."""
     rows = [f"{i * 37 % 101}.25,{i * 11 % 89}.5" for i in range(100)]

@@ -23,6 +23,8 @@ TARGETS = (
     "diagnosis",
     "outcome",
 )
+# Names of well-known targets, which in other tables are features: a table with one of the above is asked for that.
+KNOWN = ("survived", "income", "churn", "quality", "saleprice", "cover_type")
 CLASS_NAME = re.compile(r"(label|class|category|target)(_?id)?$", re.IGNORECASE)
 FEW_PIXELS = 16  # columns of one range: fewer may be answers from 1 to 5
 MANY = 20  # whole numbers with more different values than this are no classes
@@ -42,6 +44,7 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     lower = {name.lower() for name in kinds}
     # beside an x, y is a place
     named = [name for name in kinds if name.lower() in TARGETS and not (name.lower() == "y" and "x" in lower)]
+    named = named or [name for name in kinds if name.lower() in KNOWN]
     choice = absent if len(absent) == 1 else named
     beside = [name for name, kind in useful.items() if kind not in ("text", "image")]
     if len(choice) != 1 and len(beside) == 1 < len(useful) and _few(sheets[main][beside[0]], beside[0], useful):
@@ -51,7 +54,7 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     if len(choice) == 1:
         warnings.append(f"target taken to be column {choice[0]!r} (say otherwise with --target)")
         return choice[0]
-    likely = min(useful or kinds, key=lambda name: sheets[main][name].n_unique())
+    likely = min(reversed(useful or kinds), key=lambda name: sheets[main][name].n_unique())
     raise DataError(
         f"{path}: which column is to be predicted? It has {some([f'{n} ({k})' for n, k in kinds.items()], 30)}.",
         f"name it, for example --target {likely!r}; for a time series: --set data.kind=series.",
