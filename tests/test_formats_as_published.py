@@ -1,5 +1,7 @@
 """Layouts in which public tables and texts come: what is the label, what a text, what one row."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -191,6 +193,22 @@ def test_a_title_and_a_description_are_one_text(tmp_path, head):
     data = table.open(write(tmp_path / "train.csv", head + lines))
     assert (data.kind, labels(data)) == ("texts", ["1", "2", "3", "4"])
     assert data.splits["all"].x[3] == f"Title of number 3 is long {SENTENCES[3]}, it says"
+
+
+@pytest.mark.parametrize("target", [None, "label", "label_text"])
+def test_a_label_beside_its_name_is_no_feature(tmp_path, target):
+    """text, label, label_text: as SetFit publishes texts."""
+    rows = [
+        {"text": text, "label": i % 3, "label_text": ("joy", "fear", "anger")[i % 3]}
+        for i, text in enumerate(SENTENCES)
+    ]
+    data = table.open(write(tmp_path / "train.jsonl", list(map(json.dumps, rows))), target=target)
+    assert (data.kind, data.about["target"], data.about["columns"]) == ("texts", target or "label", {"text": "text"})
+    lines = ["size_before,size", *(f"{i * 7 % 60}.25,{i}.5" for i in range(60))]  # all different, as measures are
+    assert list(table.open(write(tmp_path / "b.csv", lines), target="size").about["columns"]) == ["size_before"]
+    lines = ["labels,label_size,label", *(f"{'uv'[i % 2]},{i % 5},{'ab'[i % 2]}" for i in range(60))]
+    other = table.open(write(tmp_path / "a.csv", lines), target="label")
+    assert list(other.about["columns"]) == ["labels", "label_size"]
 
 
 def test_texts_in_scripts_without_spaces_are_texts(tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -219,16 +220,27 @@ def reconcile(marked: dict, warnings: list[str]) -> dict:
 
 def leaks(frame: pl.DataFrame, target: str, features: dict[str, str], warnings: list[str]) -> None:
     """Warn of columns that say the target in other words."""
-    count, telling = frame[target].n_unique(), []
-    for name in features:
-        if frame.height < 20 or count < 2 or frame[name].n_unique() != count:
-            continue
-        if frame[[name, target]].n_unique() == count:
-            telling.append(repr(name))
+    telling = [repr(name) for name in _telling(frame, target, features)] if frame.height >= 20 else []
     if telling:
         which = f"column {telling[0]} tells" if len(telling) == 1 else f"{len(telling)} columns tell"
         more = f": {some(telling)}" if len(telling) > 1 else ""
         warnings.append(f"{which} the target {target!r} in every row{more}: is it known beforehand?")
+
+
+def twins(frame: pl.DataFrame, target: str, features: dict[str, str]) -> list[str]:
+    """Columns called as the target and more, or the other way round, that tell it: label and label_text."""
+    pairs = {
+        name: sorted([name, target], key=len) for name, kind in features.items() if kind in ("numeric", "category")
+    }
+    longer = {name: long for name, (short, long) in pairs.items() if re.match(rf"{re.escape(short)}[_\s.-]", long)}
+    return _telling(frame, target, longer)
+
+
+def _telling(frame: pl.DataFrame, target: str, names: Iterable[str]) -> list[str]:
+    """Of these columns those with one value for each of the target's, which stand twice on average."""
+    count = frame[target].n_unique()
+    alike = [name for name in names if 1 < count <= frame.height // 2 and frame[name].n_unique() == count]
+    return [name for name in alike if frame[[name, target]].n_unique() == count]
 
 
 def images(root: Path, frame: pl.DataFrame, column: str, y, unreadable: float, warnings: list[str]) -> Examples:

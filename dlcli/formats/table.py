@@ -155,6 +155,8 @@ def _labelled(path, files, sheets, kinds, warnings, *, header, target, kind, mis
     target = target if target in sheets[main].columns else None
     features = {name: found for name, found in kinds.items() if name != target}
     unused = {name: USELESS[found] for name, found in features.items() if found in USELESS}
+    if target is not None:
+        unused |= dict.fromkeys(_labels.twins(sheets[main], target, features), f"{target!r} in other words")
     features = {name: found for name, found in features.items() if name not in unused}
     target_kind = "none"
     if target is not None:
