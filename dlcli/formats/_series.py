@@ -6,13 +6,19 @@ import polars as pl
 from dlcli.cells import numbers
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
+from dlcli.formats import _key
 from dlcli.formats._clock import Clock, clock_of, frequency_of, known_season
-
-REPEATED = 0.1  # share of rows whose time stood before, above which a table without names of series is none
 
 
 def read(
-    sheets: dict, kinds: dict[str, str], names: dict[str, str], *, target: str | None, forced: bool, warnings: list[str]
+    sheets: dict,
+    kinds: dict[str, str],
+    names: dict[str, str],
+    *,
+    target: str | None,
+    forced: bool,
+    warnings: list[str],
+    series: str = "",
 ) -> Data | None:
     """All sheets as one set of series, what comes later with what came before as its history; None when they are none.
 
@@ -26,7 +32,7 @@ def read(
         if absent:
             notes.append(f"the {part} file has no {some(absent)}: it is not used")
             continue
-        data = _series_of(frame, own, name=names[part], target=target, forced=forced)
+        data = _series_of(frame, own, name=names[part], target=target, forced=forced, series=series)
         if data is None:
             return None
         first = first or data
@@ -44,11 +50,13 @@ def read(
 
 
 def _series_of(
-    frame: pl.DataFrame, kinds: dict[str, str], *, name: str, target: str | None, forced: bool
+    frame: pl.DataFrame, kinds: dict[str, str], *, name: str, target: str | None, forced: bool, series: str
 ) -> Data | None:
     """The table as series, or None when it is none.
 
     forced: the user said so; then irregular times are taken in order instead of being refused.
+    series: the columns that name them, with commas between, instead of those that are found.
+    Raises: DataError when forced and the times of many rows stood before.
     """
     clock = clock_of(frame, kinds)
     if clock is None:
@@ -67,13 +75,23 @@ def _series_of(
     rest = [column for column in kinds if column not in (*channels, *clock.columns)]
     if rest and not any(kinds[column] == "numeric" for column in channels):
         return None
-    key = _key(frame, kinds, clock, channels)
-    if key is None and not forced and 1 - len(np.unique(clock.moments)) / frame.height > REPEATED:
+    if series:
+        key = _key.named(frame, series, name)
+    else:
+        columns = {column: kind for column, kind in kinds.items() if column not in (*clock.columns, target)}
+        key = _key.key_of(frame, columns, clock.moments, channels)
+    names = _key.labels(frame, key) if key else None
+    share = _key.share_repeated(clock.moments, names)
+    if not forced and share > _key.REPEATED:
         return None  # sales by day: rows that are no moments of one thing
-    channels = [column for column in channels if column != key]
-    others = [column for column in kinds if column not in (*channels, *clock.columns, key)]
+    if not clock.order:
+        _key.check_times(name, share, key, clock.columns)
+    channels = [column for column in channels if column not in key]
+    others = [column for column in kinds if column not in (*channels, *clock.columns, *key)]
     warnings = []
-    spans, frequency, irregular = _cut(frame, clock, channels, key, name, warnings)
+    if len(key) > 1 and not series:
+        warnings.append(f"series are told apart by {some(key)} (say otherwise with --set data.series=NAME,NAME)")
+    spans, frequency, irregular = _cut(frame, clock, channels, names, name, warnings)
     teaching = [column for column in others if kinds[column] in ("category", "text", "image")]
     if not forced and ((irregular and teaching) or not channels):
         return None
@@ -87,38 +105,21 @@ def _series_of(
         # None: told from the times, or from the values, when a task asks
         "season": known_season(frequency, clock),
         "time_columns": clock.columns,
-        "series_column": key,
+        "series_column": ",".join(key) or None,
     }
     examples = Examples(x=spans, names=[span.name for span in spans])
     return Data(kind="series", splits={"all": examples}, about=about, warnings=warnings)
 
 
-def _key(frame, kinds, clock: Clock, channels) -> str | None:
-    """The column that names the series, where times repeat: with it, no time stands twice."""
-    repeated = 1 - len(np.unique(clock.moments)) / frame.height
-    if repeated < 0.01:  # a moment that was written down twice, or the hour that autumn repeats
-        return None
-    timed = frame.with_columns(pl.Series("__time", clock.moments.astype("int64")))
-    for column, kind in kinds.items():
-        if column in clock.columns or kind not in ("category", "id", "numeric"):
-            continue
-        if kind == "numeric" and (len(channels) < 2 or repeated < 0.1):
-            continue
-        count = frame[column].n_unique()
-        if 2 <= count <= frame.height // 3 and timed[[column, "__time"]].n_unique() == frame.height:
-            return column
-    return None
-
-
-def _cut(frame, clock: Clock, channels, key, name, warnings):
+def _cut(frame, clock: Clock, channels, names: pl.Series | None, name, warnings):
     """Spans, their frequency (None: rows in order), and whether times had no regular step."""
     values = np.zeros((frame.height, len(channels)), np.float32)
     for i, column in enumerate(channels):
         values[:, i] = numbers(frame[column]).to_numpy()
     groups = {name: np.arange(frame.height)}
-    if key:
-        labels = frame[key].to_numpy()
-        groups = {str(label): np.flatnonzero(labels == label) for label in dict.fromkeys(labels.tolist())}
+    if names is not None:  # in the order in which they come
+        parts = pl.DataFrame({"name": names, "row": groups[name]}).group_by("name", maintain_order=True).agg("row")
+        groups = {label: np.array(rows) for label, rows in parts.iter_rows()}
     counts = {"sorted": 0, "doubled": 0, "inserted": 0, "irregular": 0, "steps": 0}
     spans, frequency = [], None
     for label, rows in groups.items():

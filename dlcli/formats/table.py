@@ -35,6 +35,7 @@ def open(
     encoding: str | None = None,
     kind: str | None = None,
     drop: str = "",
+    series: str = "",
     missing_target: str = "error",
     unlabelled: bool = False,
     unreadable: float = 0.0,
@@ -43,8 +44,8 @@ def open(
 
     target: the column to predict.  header: auto, yes or no.  kind: table, series, texts, images or
     corpus, instead of what is found.  drop: columns to leave out, with commas between.
-    missing_target: error, or drop those rows.  unlabelled: the target may be missing, as it is where
-    it is to be predicted.
+    series: the columns that say which of many series a row belongs to.  missing_target: error, or drop
+    those rows.  unlabelled: the target may be missing, as it is where it is to be predicted.
     """
     from dlcli.formats import _series
 
@@ -62,13 +63,15 @@ def open(
         kinds |= _rests(sheets[main])
     if target is not None and target not in kinds and not unlabelled:
         raise _no_column(path, target, kinds, sheets[main])
+    kind = kind or ("series" if series else None)
     if kind not in (None, "table", "series", "texts", "images", "corpus"):
         raise DlcliError(f"data.kind={kind!r} is not known.", "it is table, series, texts, images or corpus.")
 
     if kind == "series" or (kind is None and _may_be_series(sheets[main], kinds, target)):
         column = target if target in kinds else None
         names = {name: file.stem for name, file in files.items()}
-        data = _series.read(sheets, kinds, names, target=column, forced=kind == "series", warnings=warnings)
+        forced = kind == "series"
+        data = _series.read(sheets, kinds, names, target=column, forced=forced, warnings=warnings, series=series)
         if data is not None:
             return data
         if kind == "series":
