@@ -43,6 +43,18 @@ def test_moments_are_read_as_they_were_written(tmp_path, pattern, head):
     assert data.splits["all"].x[0].times[:2] == ["2020-01-25T00:00:00", "2020-01-25T00:15:00"]
 
 
+@pytest.mark.parametrize("pattern", ["%d/%m/%Y;%H:%M:%S", "%d/%m/%Y;%H.%M.%S", "%Y-%m-%d;%H:%M"])
+@pytest.mark.parametrize("head", ["Date;Time", "day;clock"])
+def test_a_date_and_a_time_of_day_may_stand_in_two_columns(tmp_path, pattern, head):
+    lines = [f"{head};load", *(f"{moment.strftime(pattern)};{i % 7}.25" for i, moment in enumerate(QUARTERS))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    data = table.open(tmp_path / "a.csv")
+    assert (data.kind, len(data.splits["all"]), data.about["frequency"]) == ("series", 1, "15 minute")
+    assert data.about["time_columns"] == head.split(";")
+    assert data.splits["all"].x[0].times[:2] == ["2020-01-25T00:00:00", "2020-01-25T00:15:00"]
+    assert len(data.splits["all"].x[0].values) == len(QUARTERS)
+
+
 @pytest.mark.parametrize("way", [1, -1])
 @pytest.mark.parametrize("pattern", ["%m/%d/%Y", "%d/%m/%Y"])
 def test_first_days_of_months_are_months_and_not_days_of_january(tmp_path, pattern, way):

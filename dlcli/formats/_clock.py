@@ -8,6 +8,8 @@ import polars as pl
 from dlcli.cells import numbers, times
 
 TIME_NAMES = {"date", "time", "timestamp", "datetime", "month", "ds", "day", "week", "year", "ts", "epoch", "unix"}
+# 17:24 or 18.00.00; two numbers with a point between are one.
+TIME_OF_DAY = r"^([01]?\d|2[0-3])(?:[:.]([0-5]\d)[:.]([0-5]\d(?:\.\d+)?)|:([0-5]\d))$"
 DAY = 86_400
 # Season by step; a shorter step than a day has the day as its season.
 SEASONS = {DAY: 7, 7 * DAY: 52, "month": 12, "quarter": 4, "year": 1, "business day": 5}
@@ -62,15 +64,25 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
 
 
 def _with_hours(clock: Clock, frame: pl.DataFrame, lower: dict[str, str]) -> Clock:
-    """Days whose hours stand in a column of their own."""
+    """Days whose hours, or times of day, stand in a column of their own."""
+    if (clock.moments != clock.moments.astype("datetime64[D]")).any():
+        return clock
     name = lower.get("hour", lower.get("hr"))
-    if name is None or (clock.moments != clock.moments.astype("datetime64[D]")).any():
-        return clock
-    hours = numbers(frame[name])
-    if hours.null_count() or not hours.is_between(0, 24).all() or not (hours == hours.round()).all():
-        return clock
-    moments = clock.moments + hours.to_numpy().astype(int).astype("timedelta64[h]")
-    return Clock(moments, [*clock.columns, name])
+    if name is not None:
+        hours = numbers(frame[name])
+        if hours.null_count() or not hours.is_between(0, 24).all() or not (hours == hours.round()).all():
+            return clock
+        moments = clock.moments + hours.to_numpy().astype(int).astype("timedelta64[h]")
+        return Clock(moments, [*clock.columns, name])
+    for name in frame.columns:
+        if not frame[name].head(20).str.contains(TIME_OF_DAY).all():
+            continue
+        hours, minutes, seconds, short = (numbers(frame[name].str.extract(TIME_OF_DAY, i)) for i in (1, 2, 3, 4))
+        if hours.null_count() == 0:
+            seconds = 3600 * hours + 60 * minutes.fill_null(short) + seconds.fill_null(0)
+            moments = clock.moments + (seconds.to_numpy() * 1e6).round().astype("timedelta64[us]")
+            return Clock(moments, [*clock.columns, name])
+    return clock
 
 
 def _assembled(parts: pl.DataFrame) -> np.ndarray | None:
