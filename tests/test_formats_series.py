@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dlcli.errors import DataError
-from dlcli.formats import table
+from dlcli.formats import table, text_file
 
 HOURS = np.datetime64("2016-07-01T00:00") + 60 * np.arange(60)
 
@@ -66,3 +66,43 @@ def test_a_measured_column_does_not_name_the_series(tmp_path, first, second):
     assert data.about["series_column"] == "sensor"
     assert data.about["columns"] == ["temperature", "humidity"]
     assert list(spans(data)) == [first, second]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Date;Time;power", *(f"{16 + i // 24}/12/2006;{i % 24:02d}:00:00;{i % 7}.25" for i in range(90))],
+        ['"";"MT_001"', *(f'"{hour}:00";{i},50'.replace("T", " ") for i, hour in enumerate(HOURS))],
+        [f"{i % 7}.5,{i * 5 % 49}.0,{i % 3 / 4}" for i in range(90)],
+        [f"   {i * 7 % 31}.25e+01" for i in range(90)],
+        ["  ".join(f"{i * 7 % 31}.25" for i in range(90))],
+    ],
+)
+def test_numbers_in_a_text_file_are_a_table(tmp_path, lines):
+    path = write(tmp_path / "a.txt", lines)
+    assert table.matches(path)
+    assert table.matches(tmp_path)
+    assert not text_file.matches(path)
+    assert not text_file.matches(tmp_path)
+    data = table.open(path, kind=None if len(lines[-1].split(",")) < 3 else "series")
+    assert (data.kind, len(data.splits["all"])) == ("series", 1)
+    assert len(data.splits["all"].x[0].values) in (60, 90)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["In 1805, 33 ships met, and 22 were lost.", "At 11:45, a signal.", "8 hours later, 4 sank."] * 9,
+        ["1\tgood", "0\tbad", "1\tnice"] * 9,
+        ["12", "drummers", "drumming"] * 9,
+    ],
+)
+def test_texts_with_numbers_stay_texts(tmp_path, lines):
+    assert not table.matches(write(tmp_path / "a.txt", lines))
+
+
+def test_many_columns_of_numbers_alone_are_asked_about(tmp_path):
+    path = write(tmp_path / "a.txt", [f"{i % 70}.5,{i * 5 % 49}.25" for i in range(90)])
+    with pytest.raises(DataError, match="which column is to be predicted") as error:
+        table.open(path)
+    assert "--set data.kind=series" in error.value.hint

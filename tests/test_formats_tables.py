@@ -115,6 +115,13 @@ def test_decimal_commas_are_numbers(tmp_path):
     assert any("decimal commas" in warning for warning in data.warnings)
 
 
+def test_decimal_commas_do_not_hide_the_header(tmp_path):
+    text = '"";"A";"B"\n' + "".join(f'"2011-01-01 {i:02d}:00:00";{i},5;0,{i}\n' for i in range(24))
+    assert table.open(write(tmp_path / "a.csv", text)).about["columns"] == ["A", "B"]
+    bare = "".join(f"{i},5;{i % 7},25;{i % 2}\n" for i in range(24))
+    assert len(table.open(write(tmp_path / "b.csv", bare)).splits["all"]) == 24
+
+
 def test_a_column_called_like_a_pattern_is_that_column_alone(tmp_path):
     """polars' `select` takes * for all columns: found by a search."""
     path = write(tmp_path / "a.csv", "*,x1,x2,label\n" + rows(20, lambda i: f"{i}.5,{i}.25,{-i}.5,{'ab'[i % 2]}"))

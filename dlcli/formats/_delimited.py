@@ -12,7 +12,7 @@ from dlcli.formats import _encoding, _files, _room
 
 DELIMITERS = {"\t": "tab", ";": ";", "|": "|", ",": ","}
 # Endings of tables that spaces may stand in, and lines of remarks that begin with a bar (C4.5's files at the UCI repository).
-BARE = {".dat", ".test", *_files.ENDINGS}
+BARE = {".dat", ".test", ".txt", *_files.ENDINGS}
 CHUNK = 50_000  # rows turned into columns at a time, so that lists of strings stay small
 HEAD = 1 << 16  # characters that the delimiter is found from
 LONGEST = 10_000_000  # characters of one field
@@ -36,10 +36,7 @@ def read(path: Path, encoding: str, *, delimiter: str | None, unreadable: float)
     Raises: DataError with the line of what does not fit.
     """
     head = _head(path, encoding)
-    if delimiter is None:
-        delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else find(head)
-        if path.suffix.lower() in BARE and _spaced(head, delimiter):
-            delimiter = " "
+    delimiter = delimiter or mark_of(path, head)
     delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
     if len(delimiter) != 1 or delimiter in '\r\n"':
         raise DataError(f"data.delimiter={delimiter!r} is not one character that can stand between fields.")
@@ -57,6 +54,12 @@ def read(path: Path, encoding: str, *, delimiter: str | None, unreadable: float)
         return _parse(path, mended, delimiter, quoted, unreadable)
     except csv.Error as error:
         raise _unclear(path, error) from None
+
+
+def mark_of(path: Path, head: str) -> str:
+    """The delimiter of a file with that ending and that beginning."""
+    mark = "\t" if path.suffix.lower() in (".tsv", ".tab") else find(head)
+    return " " if path.suffix.lower() in BARE and _spaced(head, mark) else mark
 
 
 def find(head: str) -> str:

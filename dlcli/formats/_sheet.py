@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.errors import DataError, some
-from dlcli.formats import _delimited, _encoding, _files, _json_lines, _parquet
+from dlcli.formats import _delimited, _encoding, _files, _json_lines, _parquet, _plain_numbers
 
 DELIMITED = {".csv", ".tsv", ".tab", ".dat", *_files.ENDINGS}
+TEXTS = {".txt", ".md", ".text"}
 LONGEST_NAME = 1000
 SUFFIXES = DELIMITED | {".parquet", ".jsonl", ".ndjson"}
 
@@ -31,6 +32,15 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+def files_of(path: Path) -> dict[str, Path]:
+    """Tables of one data set by split. Of a folder, those that end in .txt count only where nothing but texts is in it."""
+    found = _files.split_files(path, is_table)
+    inside = [item for item in path.iterdir() if item.name[0] not in "._"] if path.is_dir() else []
+    if found or any(item.is_dir() or item.suffix.lower() not in TEXTS for item in inside):
+        return found
+    return _files.split_files(path, _plain_numbers.is_table)
+
+
 def read(
     path: Path,
     *,
@@ -42,6 +52,8 @@ def read(
     """The table in one file. header: auto, yes or no. unreadable: the fraction of lines that may be left out."""
     if header not in ("auto", "yes", "no"):
         raise DataError(f"data.header={header!r} is not known.", "it is auto, yes or no.")
+    import polars as pl
+
     if path.suffix.lower() == ".parquet":
         frame = _parquet.read(path)
         _check_names(path, frame.columns)
@@ -51,6 +63,8 @@ def read(
         frame, lost = _json_lines.read(path, encoding, unreadable=unreadable)
         _check_names(path, frame.columns)
         return Sheet(frame, True, warnings + lost)
+    if cells := _plain_numbers.in_one_line(path, encoding):
+        return Sheet(pl.DataFrame({"column1": cells}), False, warnings)
     rows = _delimited.read(path, encoding, delimiter=delimiter, unreadable=unreadable)
     sheet = _named(path, rows.frame, rows.first, header)
     sheet.warnings[:0] = warnings + _delimited.left_out(path, rows)

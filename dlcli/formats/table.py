@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError, some
-from dlcli.formats import _files, _named_pictures, _sheet, image_folder, m4, ucr
+from dlcli.formats import _files, _named_pictures, _sheet, image_folder, labelled_lines, m4, ucr
 from dlcli.registry import nearest
 
 USELESS = {
@@ -21,9 +21,12 @@ RARE = 0.1  # share of rows below which a column without a name is left out
 
 
 def matches(path: Path) -> bool:
-    found = _files.split_files(path, _sheet.is_table)
+    found = _sheet.files_of(path)
     # A table beside class folders of pictures (their factors, their sources) is not the data.
-    return bool(found) and not any(other.matches(path) for other in (m4, ucr, image_folder))
+    others = [m4, ucr, image_folder]
+    if any(file.suffix.lower() == ".txt" for file in found.values()):
+        others.append(labelled_lines)
+    return bool(found) and not any(other.matches(path) for other in others)
 
 
 def open(
@@ -51,7 +54,7 @@ def open(
 
     if missing_target not in ("error", "drop"):
         raise DataError(f"data.missing_target={missing_target!r} is not known.", "it is error or drop.")
-    files = _files.required(_files.split_files(path, _sheet.is_table), path, "table")
+    files = _files.required(_sheet.files_of(path), path, "table")
     sheets, own_names, warnings = _read_all(files, header, delimiter, encoding, unreadable)
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
@@ -67,6 +70,8 @@ def open(
     if kind not in (None, "table", "series", "texts", "images", "corpus"):
         raise DlcliError(f"data.kind={kind!r} is not known.", "it is table, series, texts, images or corpus.")
 
+    if kind is None and target is None and not unlabelled and _one_of_numbers(sheets[main], kinds):
+        kind = "series"
     if kind == "series" or (kind is None and _may_be_series(sheets[main], kinds, target)):
         column = target if target in kinds else None
         names = {name: file.stem for name, file in files.items()}
@@ -145,6 +150,13 @@ def _may_be_series(frame, kinds: dict[str, str], target: str | None) -> bool:
 
     named = [target] if target else [name for name in kinds if name.lower() in TARGETS]
     return all(kinds.get(name) == "numeric" and frame[name].n_unique() > 2 for name in named)
+
+
+def _one_of_numbers(frame, kinds: dict[str, str]) -> bool:
+    """Whether the only column holds numbers that are no classes: there is nothing that they could be predicted from."""
+    from dlcli.formats._labels import MANY
+
+    return list(kinds.values()) == ["numeric"] and frame[:, 0].n_unique() > MANY
 
 
 def _labelled(path, files, sheets, kinds, warnings, *, header, target, kind, missing, unlabelled, unreadable) -> Data:

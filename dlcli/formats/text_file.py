@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dlcli.data import Data, Examples
-from dlcli.formats import _encoding, _files, class_files, labelled_lines, ucr
+from dlcli.formats import _encoding, _files, _plain_numbers, class_files, labelled_lines, ucr
 
 SUFFIXES = {".txt", ".md", ".text", ".tokens"}
 # Endings that also other things have: what the file begins with says it.
@@ -11,7 +11,10 @@ UNSURE = {"", ".raw"}
 
 
 def matches(path: Path) -> bool:
-    return bool(_splits(path)) and not any(other.matches(path) for other in (labelled_lines, class_files, ucr))
+    files = [file for files in _splits(path).values() for file in files]
+    if all(_plain_numbers.is_table(file) for file in files):  # or none
+        return False
+    return not any(other.matches(path) for other in (labelled_lines, class_files, ucr))
 
 
 def open(path: Path, *, encoding: str | None = None) -> Data:
