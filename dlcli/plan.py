@@ -206,7 +206,8 @@ def labels_of(data: Data) -> str:
 
 def _task_of(data: Data, arch: Entry | None) -> Entry:
     """The only task for this kind of data and labels; else an error that lists the choices."""
-    labels = labels_of(data)
+    # what says where something was wrong is nothing to be forecast
+    labels = "anomalies" if "anomaly_column" in data.about else labels_of(data)
     possible = [
         task
         for task in registry.entries("tasks").values()

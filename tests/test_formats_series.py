@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from dlcli import plan, registry
+from dlcli.config import RunConfig
 from dlcli.errors import DataError
 from dlcli.formats import table, text_file
 
@@ -106,3 +108,27 @@ def test_many_columns_of_numbers_alone_are_asked_about(tmp_path):
     with pytest.raises(DataError, match="which column is to be predicted") as error:
         table.open(path)
     assert "--set data.kind=series" in error.value.hint
+
+
+@pytest.mark.parametrize("head", ["is_anomaly", "Anomaly", "outlier", "Normal/Attack"])
+@pytest.mark.parametrize("values", ["01", ("Normal", "Attack"), ("0.0", "1.0")])
+def test_a_column_called_so_says_what_is_an_anomaly(tmp_path, head, values):
+    lines = [f"{hour},{i % 7}.5,{values[i // 50]},{i // 51}" for i, hour in enumerate(HOURS)]
+    write(tmp_path / "a.csv", [f"timestamp,load,{head},changepoint", *lines])
+    config = RunConfig(data=str(tmp_path / "a.csv"))
+    data = plan.open_data(plan.locate(config), config)
+    assert (data.about["anomaly_column"], data.about["target_columns"]) == (head, ["load"])
+    assert data.about["columns"] == ["load", head]
+    assert data.splits["all"].x[0].values[:, 1].tolist() == [0] * 50 + [1] * 10
+    assert plan.choose(config, plan.locate(config), data).task.name == "anomaly-detection"
+    assert plan.choose(RunConfig(data="", task="forecasting"), plan.locate(config), data).task.name == "forecasting"
+    task = registry.find("tasks", "anomaly-detection").load().Task.learn(data.splits["all"], data, window=8)
+    assert (task.label, task.normal, task.shape) == (1, "normal", [8, 1])
+
+
+def test_classes_beside_a_time_may_be_anomalies(tmp_path):
+    lines = [f"{hour},{i % 7}.5,{i // 50}" for i, hour in enumerate(HOURS)]
+    data = table.open(write(tmp_path / "a.csv", ["timestamp,load,label", *lines]))
+    with pytest.raises(DataError, match="which of the 2 classes is normal") as error:
+        registry.find("tasks", "anomaly-detection").load().Task.learn(data.splits["all"], data)
+    assert "--set task.label=label" in error.value.hint

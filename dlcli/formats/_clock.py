@@ -7,7 +7,20 @@ import polars as pl
 
 from dlcli.cells import numbers, times
 
-TIME_NAMES = {"date", "time", "timestamp", "datetime", "month", "ds", "day", "week", "year", "ts", "epoch", "unix"}
+TIME_NAMES = {
+    "date",
+    "time",
+    "timestamp",
+    "timestamps",
+    "timestamp_(min)",
+    "datetime",
+    "month",
+    "ds",
+    "day",
+    "week",
+    "year",
+}
+TIME_NAMES |= {"ts", "epoch", "unix"}
 # 17:24 or 18.00.00; two numbers with a point between are one.
 TIME_OF_DAY = r"^([01]?\d|2[0-3])(?:[:.]([0-5]\d)[:.]([0-5]\d(?:\.\d+)?)|:([0-5]\d))$"
 DAY = 86_400

@@ -6,7 +6,7 @@ import polars as pl
 from dlcli.cells import numbers
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError, some
-from dlcli.formats import _key
+from dlcli.formats import _anomalies, _key
 from dlcli.formats._clock import Clock, clock_of, frequency_of, known_season
 
 
@@ -63,6 +63,11 @@ def _series_of(
         if not forced:
             return None
         clock = Clock(np.arange(frame.height).astype("datetime64[us]"), [], order=True)
+    measured = [column for column in kinds if column not in (*clock.columns, target)]
+    label = _anomalies.column_of(frame, measured)
+    if label is not None:
+        frame, kinds = frame.with_columns(_anomalies.as_numbers(frame[label]).alias(label)), {**kinds, label: "numeric"}
+        kinds |= dict.fromkeys(_anomalies.changes_of(frame, measured), "label")
     channels = [
         column
         for column, kind in kinds.items()
@@ -78,7 +83,7 @@ def _series_of(
     if series:
         key = _key.named(frame, series, name)
     else:
-        columns = {column: kind for column, kind in kinds.items() if column not in (*clock.columns, target)}
+        columns = {column: kind for column, kind in kinds.items() if column not in (*clock.columns, target, label)}
         key = _key.key_of(frame, columns, clock.moments, channels)
     names = _key.labels(frame, key) if key else None
     share = _key.share_repeated(clock.moments, names)
@@ -93,20 +98,26 @@ def _series_of(
         warnings.append(f"series are told apart by {some(key)} (say otherwise with --set data.series=NAME,NAME)")
     spans, frequency, irregular = _cut(frame, clock, channels, names, name, warnings)
     teaching = [column for column in others if kinds[column] in ("category", "text", "image")]
-    if not forced and ((irregular and teaching) or not channels):
+    if not forced and ((irregular and teaching) or not set(channels) - {label}):
         return None
     if others:
         warnings.append(f"columns not used, as they are no numbers or only count rows: {some(others, 8)}")
+    if label is not None:
+        warnings.append(
+            f"column {label!r} is taken to say which rows are anomalies (otherwise: --set data.drop={label})"
+        )
     _count_missing(spans, channels, warnings)
     about = {
         "columns": channels,
-        "target_columns": [target] if target else channels,
+        "target_columns": [target] if target else [column for column in channels if column != label],
         "frequency": frequency.name if frequency else "row",
         # None: told from the times, or from the values, when a task asks
         "season": known_season(frequency, clock),
         "time_columns": clock.columns,
         "series_column": ",".join(key) or None,
     }
+    if label is not None:
+        about["anomaly_column"] = label
     examples = Examples(x=spans, names=[span.name for span in spans])
     return Data(kind="series", splits={"all": examples}, about=about, warnings=warnings)
 

@@ -52,11 +52,12 @@ class Task(reconstruction.Task):
     ) -> "Task":
         """normal: the class that is normal.  code, size, loss: as in reconstruction.  window: of a
         long series, the steps that end with the one that is scored.  label: its column that is not
-        0 where something was wrong; it is not read by the model."""
+        0 where something was wrong (default: one called so); it is not read by the model."""
         if loss not in ("mse", "bce") or (loss == "bce" and data.kind != "images"):
             raise DataError(f"task.loss={loss!r} is not for {data.kind}.", "mse, or for pictures bce.")
         given = {}
         if data.kind == "series":
+            label = label or data.about.get("anomaly_column")
             given = {"window": window, "label": _column(label, data)}
             train = ending_at(train.x, window, label=given["label"], most=_WINDOWS)
             data = dataclasses.replace(data, kind="sequences")
@@ -69,7 +70,7 @@ class Task(reconstruction.Task):
         if normal is None and len(classes) > 1:
             raise DataError(
                 f"which of the {len(classes)} classes is normal: {some(classes, 10)}?",
-                f"for example --set task.normal={classes[0]}.",
+                f"for example --set task.normal={classes[0]}{_as_rows(data, target)}.",
             )
         normal = normal or (classes[0] if classes else "")
         if classes and normal not in classes:
@@ -173,6 +174,13 @@ def _column(label: str | None, data: Data) -> int | None:
     if label is not None and len(columns) == 1:
         raise DataError(f"the series have no column but {label!r}.", "something is to be read too.")
     return None if label is None else columns.index(label)
+
+
+def _as_rows(data: Data, target: str) -> str:
+    """What else may be meant, where rows of a table have times."""
+    columns = data.about.get("columns") if data.kind == "table" else None
+    timed = isinstance(columns, dict) and "time" in columns.values()
+    return f"; or, where rows are moments of a series, --set task.label={target}" if timed else ""
 
 
 def _labels(examples: Examples, target: str) -> np.ndarray | None:
