@@ -132,3 +132,18 @@ def test_classes_beside_a_time_may_be_anomalies(tmp_path):
     with pytest.raises(DataError, match="which of the 2 classes is normal") as error:
         registry.find("tasks", "anomaly-detection").load().Task.learn(data.splits["all"], data)
     assert "--set task.label=label" in error.value.hint
+
+
+@pytest.mark.parametrize("by_step", [False, True])
+@pytest.mark.parametrize(("head", "first"), [("unique_id,ds", 1), ("id,timestep", 0), ("kpi,timestamp", 1476460800)])
+def test_steps_that_every_series_counts_anew_are_times(tmp_path, head, first, by_step):
+    width = 60 if first > 100 else 1
+    lines = [
+        (i, name, f"{name},{first + width * i},{(i * 7 + n) % 12}.5") for n, name in enumerate("AB") for i in range(40)
+    ]
+    lines = [line for *_, line in (sorted(lines) if by_step else lines)]
+    data = table.open(write(tmp_path / "a.csv", [f"{head},y", *lines]))
+    assert (data.kind, data.about["series_column"], data.about["columns"]) == ("series", head.split(",")[0], ["y"])
+    assert {name: len(values) for name, values in spans(data).items()} == {"A": 40, "B": 40}
+    assert spans(data)["B"][:3, 0].tolist() == [1.5, 8.5, 3.5]
+    assert data.about["frequency"] == ("1 minute" if width > 1 else "row")

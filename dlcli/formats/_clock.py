@@ -21,6 +21,10 @@ TIME_NAMES = {
     "year",
 }
 TIME_NAMES |= {"ts", "epoch", "unix"}
+# Years, months and days number their own beside other parts of a date.
+STEP_NAMES = TIME_NAMES - {"year", "month", "week", "day", "date"} | {"step", "timestep", "time_step", "time_idx", "t"}
+EVEN = 0.9  # share of the steps between such numbers that must be alike
+UNIX = 1e8  # seconds or milliseconds since 1970 are above it, and steps below
 # 17:24 or 18.00.00; two numbers with a point between are one.
 TIME_OF_DAY = r"^([01]?\d|2[0-3])(?:[:.]([0-5]\d)[:.]([0-5]\d(?:\.\d+)?)|:([0-5]\d))$"
 DAY = 86_400
@@ -63,17 +67,40 @@ def clock_of(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
             if found is None or found.null_count():
                 return None
             return _with_hours(Clock(found.to_numpy().astype("datetime64[us]"), [name]), frame, lower)
+    return _first(frame) or _anew(frame, kinds)
+
+
+def _first(frame: pl.DataFrame) -> Clock | None:
+    """A first column that is called so: Unix times, or what only orders the rows."""
     first = frame.columns[0]
     if first.lower() not in TIME_NAMES:
         return None
     values = numbers(frame[first])
     ordered = values.is_sorted() or values.is_sorted(descending=True)
-    if values.null_count() == 0 and values.min() > 1e8 and ordered:
-        scale = 1_000 if values.max() > 1e11 else 1_000_000  # Unix time in milliseconds or seconds
-        return Clock((values.to_numpy() * scale).astype("int64").astype("datetime64[us]"), [first])
+    if values.null_count() == 0 and values.min() > UNIX and ordered:
+        return _unix(values, first)
     if frame[first].n_unique() == frame.height and (values.null_count() or values.is_sorted()):
         return Clock(np.arange(frame.height).astype("datetime64[us]"), [first], order=True)
     return None
+
+
+def _anew(frame: pl.DataFrame, kinds: dict[str, str]) -> Clock | None:
+    """A column of evenly spaced whole numbers, each of which stands several times: steps that each series counts anew."""
+    for name, kind in kinds.items():
+        values = numbers(frame[name]) if kind == "numeric" and name.lower() in STEP_NAMES else None
+        if values is None or values.null_count() or (values != values.round()).any():
+            continue
+        steps = np.diff(values.unique().sort().to_numpy())
+        if 1 < len(steps) < frame.height / 2 and np.mean(steps == _commonest(steps)) >= EVEN:
+            if values.min() > UNIX:
+                return _unix(values, name)
+            return Clock(values.to_numpy().astype("int64").astype("datetime64[us]"), [name], order=True)
+    return None
+
+
+def _unix(values: pl.Series, name: str) -> Clock:
+    scale = 1_000 if values.max() > 1e11 else 1_000_000  # Unix time in milliseconds or seconds
+    return Clock((values.to_numpy() * scale).astype("int64").astype("datetime64[us]"), [name])
 
 
 def _with_hours(clock: Clock, frame: pl.DataFrame, lower: dict[str, str]) -> Clock:

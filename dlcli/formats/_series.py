@@ -89,8 +89,7 @@ def _series_of(
     share = _key.share_repeated(clock.moments, names)
     if not forced and share > _key.REPEATED:
         return None  # sales by day: rows that are no moments of one thing
-    if not clock.order:
-        _key.check_times(name, share, key, clock.columns)
+    _key.check_times(name, share, key, clock.columns)
     channels = [column for column in channels if column not in key]
     others = [column for column in kinds if column not in (*channels, *clock.columns, *key)]
     warnings = []
@@ -135,17 +134,17 @@ def _cut(frame, clock: Clock, channels, names: pl.Series | None, name, warnings)
     spans, frequency = [], None
     for label, rows in groups.items():
         moments, own = clock.moments[rows], values[rows]
-        if clock.order:
-            stamps = frame[clock.columns[0]].gather(rows).to_list() if clock.columns else None
-            spans.append(Span(own, 0, len(own), label, stamps))
-            continue
         if (np.diff(moments) < np.timedelta64(0)).any():
             counts["sorted"] += 1
             order = np.argsort(moments, kind="stable")
-            moments, own = moments[order], own[order]
+            moments, own, rows = moments[order], own[order], rows[order]
         fresh = np.concatenate([[True], np.diff(moments) > np.timedelta64(0)])
         counts["doubled"] += int((~fresh).sum())
         moments, own = moments[fresh], own[fresh]
+        if clock.order:
+            stamps = frame[clock.columns[0]].gather(rows[fresh]).to_list() if clock.columns else None
+            spans.append(Span(own, 0, len(own), label, stamps))
+            continue
         found = frequency_of(moments)
         frequency = frequency or found
         if found is None or found.places is None:
