@@ -105,6 +105,32 @@ def test_short_horizons_of_m4_are_test_files(tmp_path, word, horizon, season):
     assert (data.about["horizon"], data.about["season"], set(data.splits)) == (horizon, season, {"train", "test"})
 
 
+def m4_file(path, length, step=0):
+    head = ",".join(f'"V{i + 1}"' for i in range(length + 1))
+    lines = [head, *(f'"M{i}",' + ",".join(str(100 + i + step + t) for t in range(length)) for i in range(12))]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_test_file_of_m4_may_lie_in_the_folder_beside(tmp_path):
+    path = m4_file(tmp_path / "Train" / "Monthly-train.csv", 60)
+    m4_file(tmp_path / "Test" / "Monthly-test.csv", 18, step=60)
+    m4_file(tmp_path / "Test" / "Daily-test.csv", 14)
+    for given in (path, path.parent):
+        span = m4.open(given).splits["test"].x[1]
+        assert (span.start, span.stop, span.values[60:63, 0].tolist()) == (60, 78, [161, 162, 163])
+
+
+@pytest.mark.parametrize(("word", "horizon"), [("Monthly", 18), ("Hourly", 48), ("Weekly", 13)])
+def test_m4_without_a_test_file_is_tested_by_its_own_horizon(tmp_path, word, horizon):
+    data = m4.open(m4_file(tmp_path / "Train" / f"{word}-train.csv", 60))
+    assert (data.about["horizon"], set(data.splits)) == (horizon, {"train", "test"})
+    assert len(data.splits["train"].x[0].values) == 60 - horizon
+    assert (data.splits["test"].x[0].start, data.splits["test"].x[0].stop) == (60 - horizon, 60)
+    assert any(f"the last {horizon} values of each series are the test" in warning for warning in data.warnings)
+
+
 @pytest.mark.parametrize("head", ["category", "note"])
 def test_a_horizon_says_that_a_table_is_a_series(tmp_path, head):
     """A column named like a label, or no times at all: what is asked for can only be done with series."""
