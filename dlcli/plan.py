@@ -205,8 +205,7 @@ def labels_of(data: Data) -> str:
 
 
 def _task_of(data: Data, arch: Entry | None) -> Entry:
-    """The only task for this kind of data and labels; else an error that lists the choices."""
-    # what says where something was wrong is nothing to be forecast
+    """The only task for this kind of data and labels (anomalies are not forecast); else an error that lists the choices."""
     labels = "anomalies" if "anomaly_column" in data.about else labels_of(data)
     possible = [
         task

@@ -115,6 +115,17 @@ def test_decimal_commas_are_numbers(tmp_path):
     assert any("decimal commas" in warning for warning in data.warnings)
 
 
+def test_empty_columns_and_rows_at_the_end_are_left_out(tmp_path):
+    text = "Date;Time;CO;T;;\n" + "".join(
+        f"{10 + i // 24}/03/2004;{i % 24:02d}.00.00;{i % 5},5;{i * 7 % 13};;\n" for i in range(96)
+    )
+    data = table.open(write(tmp_path / "a.csv", text + ";;;;;\n" * 7))
+    assert (data.kind, data.about["columns"], data.about["frequency"]) == ("series", ["CO", "T"], "1 hour")
+    assert len(data.splits["all"].x[0].values) == 96
+    assert any("2 columns of a.csv have no name and no value" in warning for warning in data.warnings)
+    assert any("7 rows of a.csv have no value" in warning for warning in data.warnings)
+
+
 def test_decimal_commas_do_not_hide_the_header(tmp_path):
     text = '"";"A";"B"\n' + "".join(f'"2011-01-01 {i:02d}:00:00";{i},5;0,{i}\n' for i in range(24))
     assert table.open(write(tmp_path / "a.csv", text)).about["columns"] == ["A", "B"]

@@ -76,7 +76,7 @@ def _named(path: Path, frame, first: list[str], header: str) -> Sheet:
 
     from dlcli.formats._header import is_header
 
-    warnings = []
+    frame, first, warnings = _filled(path, frame, first)
     has_header = header == "yes" or (header == "auto" and is_header(first, frame))
     if not has_header:
         top = pl.DataFrame([first], schema=frame.schema, orient="row")
@@ -93,6 +93,26 @@ def _named(path: Path, frame, first: list[str], header: str) -> Sheet:
         if frame.height == 0:
             raise DataError(f"{path} has a header line and no rows.")
     return Sheet(frame.rename(dict(zip(frame.columns, names, strict=True))), has_header, warnings)
+
+
+def _filled(path: Path, frame, first: list[str]) -> tuple[object, list[str], list[str]]:
+    """Without the columns and rows in which nothing stands, as spreadsheets save them beside and below a table."""
+    warnings = []
+    empty = {name for name, cell in zip(frame.columns, first, strict=True) if not cell and (frame[name] == "").all()}
+    if frame.height and 0 < len(empty) < frame.width:
+        kept = [name for name in frame.columns if name not in empty]
+        first = [cell for name, cell in zip(frame.columns, first, strict=True) if name not in empty]
+        frame = frame[kept]
+        warnings.append(f"{len(empty)} columns of {path.name} have no name and no value: left out")
+    rows = frame.height
+    if frame.width > 1:
+        bare = frame[:, 0] == ""
+        for column in frame.columns[1:] if bare.any() else ():
+            bare &= frame[column] == ""
+        frame = frame.filter(~bare) if bare.any() else frame
+    if frame.height < rows:
+        warnings.append(f"{rows - frame.height} rows of {path.name} have no value: left out")
+    return frame, first, warnings
 
 
 def _check_names(path: Path, names: list[str]) -> None:
