@@ -70,7 +70,7 @@ def open(
     if kind not in (None, "table", "series", "texts", "images", "corpus"):
         raise DlcliError(f"data.kind={kind!r} is not known.", "it is table, series, texts, images or corpus.")
 
-    if kind is None and target is None and not unlabelled and _one_of_numbers(sheets[main], kinds):
+    if kind is None and target is None and _one_of_numbers(sheets[main], kinds):
         kind = "series"
     if kind == "series" or (kind is None and _may_be_series(sheets[main], kinds, target)):
         column = target if target in kinds else None
