@@ -401,12 +401,11 @@ def test_npz_square_fractions_are_images_unless_told(tmp_path):
 def test_npz_of_a_table(tmp_path, y, target):
     data = npz.open(saved(tmp_path, x=np.array([[1.0, 2], [3, 4]]), y=y))
     assert data.kind == "table"
-    frame = data.splits["all"].x
-    assert frame.columns == ["x0", "x1", target]
+    examples = data.splits["all"]
+    assert examples.x.columns == ["x0", "x1"]
     assert data.about["target"] == target
-    assert frame["x1"].to_list() == [2.0, 4.0]
-    assert frame[target].to_list() == (["1", "0"] if target == "label" else [1.5, 0.0])
-    assert data.splits["all"].y is None
+    assert examples.x["x1"].to_list() == [2.0, 4.0]
+    assert examples.y.tolist() == (["1", "0"] if target == "label" else [1.5, 0.0])
 
 
 ONES = np.ones((3, 8, 8), np.uint8)
