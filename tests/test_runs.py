@@ -163,7 +163,7 @@ def _archive(folder: Path, train: int) -> Path:
     [
         (40, (), {"train": 40, "test": 20}),
         (40, ("--set", "data.parts=0.8,0.2,0"), {"train": 32, "val": 8, "test": 20}),
-        (300, (), {"train": 247, "val": 53, "test": 20}),
+        (1_000, (), {"train": 824, "val": 176, "test": 20}),
     ],
 )
 def test_a_small_archive_is_not_divided_further(tmp_path, count, options, sizes):

@@ -438,7 +438,7 @@ def test_a_forecaster_goes_on_with_another_series(tmp_path):
     rng = np.random.default_rng(0)
     for name, period in (("one", 12), ("two", 9)):
         values = 10 + np.sin(np.arange(400) / period) + 0.1 * rng.normal(size=400)
-        rows = "".join(f"2020-01-01T00:{i % 60:02d}:00,{value:.4f}\n" for i, value in enumerate(values))
+        rows = "".join(f"2020-01-01T{i // 60:02d}:{i % 60:02d}:00,{value:.4f}\n" for i, value in enumerate(values))
         (tmp_path / f"{name}.csv").write_text("time,level\n" + rows)
     common = ["--task", "forecasting", *FIT]
     dlcli(
