@@ -287,9 +287,8 @@ def _affordable(build, task, fit, batches, val, *, seconds: float) -> int:
         before = time.monotonic()
         trial.train_on_batch(*batches[len(steps) % len(batches)])
         steps.append(time.monotonic() - before)
-    step = statistics.quantiles(steps, n=4)[
-        0
-    ]  # of an undisturbed machine: on a busy one the schedule goes ahead (pace.py)
+    # of an undisturbed machine: on a busy one the schedule goes ahead (pace.py)
+    step, *_ = statistics.quantiles(steps, n=4)
     # A forward pass is about a third of a step; the score at the end costs as much again.
     validation = step / 3 * (len(val) / batches.batch_size if val is not None else 0)
     left = seconds - (time.monotonic() - begun) - compiling - validation

@@ -28,8 +28,10 @@ def best(windows: Windows, mode: str) -> np.ndarray | None:
     """The map that is best on the windows in closed form, so that a network adds to it and does not have to find it;
     None where too little is known.
 
-    An lstm with 336 steps of history, trained on half of the exchange rates, had on the next quarter 0.264 (MSE after the
-    first pass) where it began so, and 0.274 where it began with the mean; the map alone 0.270. Not so patchtst, whose own
+    An lstm with 336 steps of history, trained on the first 3 540 days of the exchange rates, had on the next 1 771 (96 ahead)
+    0.264 (MSE after the first pass) where it began so, and 0.274 where it began with the mean; the map alone 0.270
+    (`dlcli train D/exchange_rate/exchange_rate.csv --horizon 96 --arch lstm --set task.lookback=336
+    --set data.parts=3540,1771,0`, stopped after three passes). Not so patchtst, whose own
     head is large at the start: on the last third of ETTh1's training part 0.570 with the mean, and never below 0.585 so.
     """
     rows = np.linspace(0, len(windows) - 1, min(len(windows), LEARNED)).astype(int)
