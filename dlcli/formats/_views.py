@@ -11,8 +11,8 @@ from dlcli.errors import some
 LEAST = 5  # names that must be the same
 SHARED = 0.9  # and of all names this share
 LOOKED_AT, SIDE = 12, 32
-# By how much the correlation of a picture with its namesake must be above that with another's. That of unrelated
-# photographs varies by 0.1.
+# By how much the correlation of a picture with its namesake must be above that with another's. Of unrelated photographs
+# (60 times twelve pairs of BSD's Train400) the median varied by 0.06, and was 0.09 at most.
 CLOSER = 0.3
 
 
