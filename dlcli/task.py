@@ -85,6 +85,8 @@ class Task:
     PREFERS = ()
     # Which fields say what goes into the model, by the names that tasks of one kind of data share.
     INPUT = {}
+    # Layers whose weights are computed from the data, not trained: a model for other data has its own.
+    COMPUTED = frozenset()
     # What chooses the best epoch, what comes second where the first is equal; none: the last is kept
     # (a GAN's loss says nothing of its pictures).
     monitor = ("val_loss",)

@@ -441,6 +441,31 @@ def test_training_starts_from_the_best_linear_map(rng, mode):
     assert np.square(found - truth).mean() < 0.5 * np.square(new[:, -1:] - truth).mean()
 
 
+def test_a_forecast_is_combined_with_the_best_linear_map_and_trained_without_it(rng):
+    """What comes out is the mean of what is trained and of NumPy's least squares; without the data, what is trained."""
+    data = spans(rng.normal(size=(600, 2)).cumsum(0).astype(np.float32), {"train": (0, 600)})
+    task = forecast(data, horizon=3, lookback=8, instance_norm="last")
+    source = task.source(data.splits["train"], training=False)
+    x, y = source.batch(np.arange(len(source)), rng)
+    rows, targets = (part.swapaxes(1, 2).reshape(-1, part.shape[1]) for part in (x, y))
+    weights = np.linalg.lstsq(rows - rows[:, -1:], targets - rows[:, -1:], rcond=None)[0]
+    best = ((rows - rows[:, -1:]) @ weights + rows[:, -1:]).reshape(len(x), 2, 3).swapaxes(1, 2)
+    for arch in (patchtst, lstm):
+        model = arch.build(task, **arch.TINY)
+        for variable in model.trainable_weights:
+            variable.assign(0.3 * rng.normal(size=variable.shape))
+        trained, scored = (keras.ops.convert_to_numpy(model(x, training=on)) for on in (True, False))
+        model.get_layer("head_combined").share.assign(0.0)
+        alone = keras.ops.convert_to_numpy(model(x, training=False))
+        assert np.abs(alone - best).mean() > 0.1
+        np.testing.assert_allclose(scored, (alone + best) / 2, atol=0.02)
+        assert np.abs(trained - alone).mean() < np.abs(trained - scored).mean()
+        from_disk = dataclasses.replace(task)  # the training series are not there
+        model = arch.build(from_disk, **arch.TINY)
+        assert float(model.get_layer("head_combined").share) == 0.0
+        assert {"head_combined/kernel", "head_combined/share"} == {w.path for w in model.non_trainable_weights}
+
+
 def test_columns_that_are_no_target_are_history_only(rng):
     values = rng.normal(size=(60, 2)).astype(np.float32)
     train = Examples(x=[Span(values, 0, 60)])

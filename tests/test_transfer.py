@@ -434,7 +434,8 @@ def test_what_a_transfer_cannot_go_on_with_is_said(source, tmp_path):
 
 
 def test_a_forecaster_goes_on_with_another_series(tmp_path):
-    """Its window, its horizon and all of its weights are taken over; levels are those of the new series."""
+    """Its window, its horizon and all that was trained are taken over; levels and the best linear map are those of the
+    new series."""
     rng = np.random.default_rng(0)
     for name, period in (("one", 12), ("two", 9)):
         values = 10 + np.sin(np.arange(400) / period) + 0.1 * rng.normal(size=400)
@@ -456,7 +457,9 @@ def test_a_forecaster_goes_on_with_another_series(tmp_path):
     for side in ("transfer", "scratch"):
         assert next(row["steps"] for row in curve[side] if row["loss"] <= reached["loss"]) == reached[side]
     assert all(0.3 < row["cka"] <= 1 + 1e-4 for row in report["transfer"]["change"])
-    assert report["transfer"]["fresh"] == report["transfer"]["dropped"] == []
+    own = ["head_combined/kernel", "head_combined/share"]
+    assert report["transfer"]["fresh"] == report["transfer"]["dropped"] == own
+    assert not np.allclose(*(weights(tmp_path / run)[own[0]] for run in ("one", "run")), atol=1e-3)
     learned = json.loads((tmp_path / "run" / "spec.json").read_text())["learned"]
     assert (learned["lookback"], learned["horizon"]) == (24, 4)
     error = refused("transfer", tmp_path / "one", tmp_path / "two.csv", "--strategy", "features", *common)

@@ -5,23 +5,35 @@ import numpy as np
 from keras import layers
 
 from dlcli import least_squares
+from dlcli.layers import CombinedForecast
 from dlcli.windows import Windows
 
 LEARNED = 20_000  # windows at most, evenly from all
+COMBINED = "head_combined"
 
 
-def added(outputs, window, start: np.ndarray | None):
-    """outputs (B, F, C), window (B, L, C) -> their sum with a map that all columns share.
+def added(outputs, window, best: np.ndarray | None, *, begin: bool):
+    """outputs (B, F, C), window (B, L, C) -> their sum with a trained map that all columns share, combined with the best one.
 
-    start: what the map (L, F) is before training; None: the mean of the window (1/L, as in LTSF-Linear).
+    best: map (L, F), None where it is not known.  begin: what is trained is the best one before training; otherwise, or
+    where that is not known, the mean of the window (1/L, as in LTSF-Linear).
+
+    Trained on half of the training part, chosen by the next eighth, scored on the last (patchtst with 336 steps of history;
+    ratio to the map's error alone, geometric means over columns): 336 ahead ETTh1 0.995 before and 0.994 after the
+    combination, ETTh2 0.987 and 0.951; 96 ahead ETTh2 1.004 and 0.976; patchtst, 96 steps of exchange rates, 336 ahead, 0.996
+    and 0.993; lstm, 336 steps, 96 ahead, 0.963 and 0.974. On the eighth that chose it was better in all five.
     """
     even = keras.initializers.Constant(1.0 / window.shape[1])
     line = layers.Permute((2, 1), name="head_linear_in")(window)
     dense = layers.Dense(outputs.shape[1], kernel_initializer=even, name="head_linear")
     line = layers.Permute((2, 1), name="head_linear_out")(dense(line))
-    if start is not None:
-        dense.kernel.assign(start)
-    return layers.Add(name="head_add")([outputs, line])
+    combined = CombinedForecast(name=COMBINED)
+    outputs = combined([layers.Add(name="head_add")([outputs, line]), window])
+    if best is not None:
+        combined.set_map(best)
+        if begin:
+            dense.kernel.assign(best)
+    return outputs
 
 
 def best(windows: Windows, mode: str) -> np.ndarray | None:

@@ -39,6 +39,7 @@ class Task(task.Task):
     LABELS = "none"
     PREFERS = ("patchtst", "lstm")
     INPUT = {name: name for name in ("lookback", "horizon", "instance_norm", "independent", "linear", "patch")}
+    COMPUTED = {_line.COMBINED}
     headline = "mse"
     higher_is_better = False
 
@@ -145,6 +146,7 @@ class Task(task.Task):
     def adopting(self, source: task.Task, train: Examples) -> "Task":
         made = super().adopting(source, train)
         made.windows = sum(len(starts(span, made.lookback, made.horizon)) for span in train.x)
+        made._learned_of = train
         return made
 
     # ---- data --------------------------------------------------------------------------------
@@ -215,15 +217,14 @@ class Task(task.Task):
             x = ChannelsTogether(len(self.columns), name="head_together")(x)
         else:
             x = layers.Reshape((self.horizon, channels), name="head_reshape")(x)
-        return self.restore(self.on_line(x, self._start))
+        return self.restore(self.on_line(x, begin=True))
 
-    def on_line(self, outputs, start: np.ndarray | None = None):
-        """A forecast (B, F, C) in the units of the stem, plus a linear map of the window where there is one, which is
-        `start` before training (default: the mean)."""
-        return _line.added(outputs, self._window, start) if self.linear else outputs
+    def on_line(self, outputs, *, begin: bool = False):
+        """A forecast (B, F, C) in the units of the stem, with linear maps of the window where they are asked for."""
+        return _line.added(outputs, self._window, self._best, begin=begin) if self.linear else outputs
 
     @functools.cached_property
-    def _start(self) -> np.ndarray | None:
+    def _best(self) -> np.ndarray | None:
         """The best linear map; None of a task that comes from the disk, with a model."""
         known = self.linear and self._learned_of
         return _line.best(Windows.cut(self, self._learned_of.x), self.instance_norm) if known else None
@@ -272,8 +273,7 @@ class Task(task.Task):
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         """For each series the steps after its known rows, one row per step, original units."""
-        examples = self.future(examples)
-        source = self.source(examples, training=False)
+        source = self.asked(examples)
         last = {int(number): i for i, number in enumerate(source.span)}
         for number, span in enumerate(examples.x):
             if number not in last:

@@ -1,6 +1,6 @@
 """Where a transfer starts from: SOURCE, as the architecture, the input and the weights of the new model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -78,14 +78,14 @@ def _known(reference: Reference, chosen: Plan, task: Task, train: Examples) -> O
 
     def make():
         model = fresh()
-        copy(model, kept, head=same_answers)
+        copy(model, kept, head=same_answers, but=adopted.COMPUTED)
         return model
 
     return Origin(
         task=adopted,
         make=make,
         fresh=fresh,
-        lists=copy(fresh(), kept, head=same_answers),
+        lists=copy(fresh(), kept, head=same_answers, but=adopted.COMPUTED),
         identity=f"{chosen.arch.name} {sorted(chosen.arch_options.items())}",
     )
 
@@ -95,12 +95,13 @@ def _answers(task: Task) -> tuple:
     return type(task).__module__, getattr(task, "classes", None), getattr(task, "target", None)
 
 
-def copy(model: keras.Model, kept: dict[str, np.ndarray], *, head: bool) -> Copied:
-    """Give the model all weights of the same path and shape. head: those of its head too."""
+def copy(model: keras.Model, kept: dict[str, np.ndarray], *, head: bool, but: Collection[str] = ()) -> Copied:
+    """Give the model all weights of the same path and shape. head: those of its head too; but: not of these layers."""
     lists = Copied(dropped=sorted(kept))
     for weight in model.weights:
         value = kept.get(weight.path)
-        fits = value is not None and value.shape == tuple(weight.shape)
+        own = weight.path.split("/")[0] in but
+        fits = value is not None and value.shape == tuple(weight.shape) and not own
         if fits and (head or not weight.path.startswith("head_")):
             weight.assign(value)
             lists.copied.append(weight.path)
