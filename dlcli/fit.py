@@ -203,7 +203,7 @@ class _Training:
         finally:
             watch.close()
             saver.join()
-        return self._ended(model, saver, examples)
+        return self._ended(model, saver, examples, val)
 
     def _restore(self, model: keras.Model, point: Savepoint) -> None:
         """Weights, optimizer and random generators as they were."""
@@ -222,7 +222,7 @@ class _Training:
             f"going on from {point.name}: epoch {epoch + 1} of {self.epochs}, batch {done} of {len(self.batches)}"
         )
 
-    def _ended(self, model: keras.Model, saver: Saver, examples: int) -> Fitted:
+    def _ended(self, model: keras.Model, saver: Saver, examples: int, val: InOrder | None) -> Fitted:
         keeper, seconds = self.keeper, saver.spent
         steps = keeper.epochs * len(self.batches)
         told = {
@@ -233,7 +233,7 @@ class _Training:
             "examples_per_second": steps * examples / seconds,
         }
         newest = state.captured(model)
-        keeper.finish()
+        keeper.finish(val)
         saver.finish(told, newest)
         if self.stop.wanted is not None:  # during the last steps: what is left is the score
             raise saver.stopped()

@@ -40,7 +40,7 @@ class Keeper(keras.callbacks.Callback):
     ):
         super().__init__()
         self.kept = kept
-        self.monitor = task.monitor
+        self.task = task
         self.run = run
         self.patience = patience
         self.plateau = plateau
@@ -111,7 +111,7 @@ class Keeper(keras.callbacks.Callback):
 
     def _score(self, logs: dict[str, float]) -> list[float] | None:
         """The smaller the better: accuracies are to be high, losses and errors low; NaN is worse than all numbers."""
-        found = [-logs[name] if "acc" in name else logs[name] for name in self.monitor if name in logs]
+        found = [-logs[name] if "acc" in name else logs[name] for name in self.task.monitor if name in logs]
         return [value if math.isfinite(value) else sys.float_info.max for value in found] or None
 
     def _wait(self) -> None:
@@ -136,10 +136,14 @@ class Keeper(keras.callbacks.Callback):
             self._unsaved = False
         self._written = time.monotonic()
 
-    def finish(self) -> None:
-        """The newest state, the best weights and the whole history onto the disk, and the best into the model."""
+    def finish(self, val: keras.utils.PyDataset | None = None) -> None:
+        """The newest state, the best weights and the whole history onto the disk, and the best into the model, of which
+        the task decides by `val` what training leaves open."""
         rundir.keep(self.run.last, self.model)
         self.model.set_weights(self.weights)
+        loss = None if val is None else lambda: self.model.evaluate(val, verbose=0, return_dict=True)["loss"]
+        self.task.settle(self.model, loss)
+        self.weights = self.model.get_weights()
         rundir.keep(self.run.model, self.model)
         self._rewrite()
 

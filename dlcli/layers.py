@@ -175,30 +175,22 @@ class SeasonalRepeat(layers.Layer):
 
 @keras.saving.register_keras_serializable("dlcli")
 class CombinedForecast(layers.Layer):
-    """A network's forecast in training; otherwise its mean with that of a linear map which is not trained.
+    """A network's forecast in training; otherwise a linear map that is not trained may have its share in it.
 
-    Combinations of forecasts are better than most of their parts (Bates and Granger, 1969), more so where the parts err
-    for different reasons, and equal weights are hard to beat (Smith and Wallis, 2009).
-    [(B, F, C), window (B, T, C)] -> (B, F, C). `set_map` gives the map; without one the network's forecast stays as it is.
+    Combinations of forecasts are better than most of their parts (Bates and Granger, 1969), more so where these err
+    for different reasons. [(B, F, C), window (B, T, C)] -> (B, F, C). Without a map, or a share, nothing is changed.
     """
-
-    SHARE = 0.5
 
     def __init__(self, **kwargs):
         super().__init__(**{"dtype": "float32"} | kwargs)
 
     def build(self, input_shape):
         outputs, window = input_shape
-        self.kernel = self._kept("kernel", (window[1], outputs[1]))
+        self.kernel = self._kept("kernel", (window[1], outputs[1]))  # (T, F)
         self.share = self._kept("share", ())
 
     def _kept(self, name, shape):
         return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
-
-    def set_map(self, weights):
-        """weights: (T, F)"""
-        self.kernel.assign(weights)
-        self.share.assign(self.SHARE)
 
     def call(self, inputs, training=False):
         outputs, window = inputs

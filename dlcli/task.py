@@ -129,6 +129,9 @@ class Task:
         """A Keras loss, or None when the model computes its own."""
         raise NotImplementedError
 
+    def settle(self, model: keras.Model, loss: Callable[[], float] | None) -> None:
+        """What is left to be decided of a trained model, the best of its epochs. loss: on the validation split."""
+
     def metrics(self) -> list:
         """Keras metrics for the progress line. The first is shown."""
         return []

@@ -30,6 +30,7 @@ from dlcli.observed import observed_mae
 from dlcli.tasks import forecasting, sequence_classification
 from dlcli.windows import season_of
 from tests.conftest import shared
+from tests.training import trained
 
 # XLA compiles these longer than it runs them; but JAX without it runs operation by operation.
 JIT = keras.backend.backend() == "jax"
@@ -441,8 +442,9 @@ def test_training_starts_from_the_best_linear_map(rng, mode):
     assert np.square(found - truth).mean() < 0.5 * np.square(new[:, -1:] - truth).mean()
 
 
-def test_a_forecast_is_combined_with_the_best_linear_map_and_trained_without_it(rng):
-    """What comes out is the mean of what is trained and of NumPy's least squares; without the data, what is trained."""
+@pytest.mark.parametrize("arch", [patchtst, lstm])
+def test_the_best_linear_map_is_combined_with_what_is_trained(rng, arch):
+    """With a share of a half what comes out is the mean of it and of NumPy's least squares, but not while training."""
     data = spans(rng.normal(size=(600, 2)).cumsum(0).astype(np.float32), {"train": (0, 600)})
     task = forecast(data, horizon=3, lookback=8, instance_norm="last")
     source = task.source(data.splits["train"], training=False)
@@ -450,20 +452,63 @@ def test_a_forecast_is_combined_with_the_best_linear_map_and_trained_without_it(
     rows, targets = (part.swapaxes(1, 2).reshape(-1, part.shape[1]) for part in (x, y))
     weights = np.linalg.lstsq(rows - rows[:, -1:], targets - rows[:, -1:], rcond=None)[0]
     best = ((rows - rows[:, -1:]) @ weights + rows[:, -1:]).reshape(len(x), 2, 3).swapaxes(1, 2)
-    for arch in (patchtst, lstm):
-        model = arch.build(task, **arch.TINY)
-        for variable in model.trainable_weights:
-            variable.assign(0.3 * rng.normal(size=variable.shape))
-        trained, scored = (keras.ops.convert_to_numpy(model(x, training=on)) for on in (True, False))
-        model.get_layer("head_combined").share.assign(0.0)
-        alone = keras.ops.convert_to_numpy(model(x, training=False))
-        assert np.abs(alone - best).mean() > 0.1
-        np.testing.assert_allclose(scored, (alone + best) / 2, atol=0.02)
-        assert np.abs(trained - alone).mean() < np.abs(trained - scored).mean()
-        from_disk = dataclasses.replace(task)  # the training series are not there
-        model = arch.build(from_disk, **arch.TINY)
-        assert float(model.get_layer("head_combined").share) == 0.0
-        assert {"head_combined/kernel", "head_combined/share"} == {w.path for w in model.non_trainable_weights}
+    model = arch.build(task, **arch.TINY | {"dropout": 0.0})
+    for variable in model.trainable_weights:
+        variable.assign(0.3 * rng.normal(size=variable.shape))
+
+    def forecasts(**how):
+        return keras.ops.convert_to_numpy(model(x, **how))
+
+    alone = forecasts(training=False)
+    np.testing.assert_allclose(forecasts(training=True), alone, atol=1e-5)
+    task.settle(model, None)  # nothing says otherwise: combined
+    assert np.abs(alone - best).mean() > 0.1
+    np.testing.assert_allclose(forecasts(training=False), (alone + best) / 2, atol=0.02)
+    np.testing.assert_allclose(forecasts(training=True), alone, atol=1e-5)
+    for alone, both, share in ((0.2, 0.3, 0.0), (0.3, 0.2, 0.5), (0.2, 0.2, 0.0)):
+        losses = {0.0: alone, 0.5: both}
+        task.settle(model, lambda losses=losses: losses[float(layer(model).share)])
+        assert float(layer(model).share) == share
+
+
+def layer(model):
+    return model.get_layer("head_combined")
+
+
+def test_without_its_training_series_a_task_knows_no_linear_map(rng):
+    data = spans(rng.normal(size=(100, 2)).cumsum(0).astype(np.float32), {"train": (0, 100)})
+    from_disk = dataclasses.replace(forecast(data, horizon=3, lookback=8))
+    model = patchtst.build(from_disk, **patchtst.TINY)
+    from_disk.settle(model, None)
+    assert float(layer(model).share) == 0.0
+    assert {"head_combined/kernel", "head_combined/share"} == {w.path for w in model.non_trainable_weights}
+
+
+@pytest.mark.parametrize(("noise", "share"), [(0.3, 0.5), (0.0, 0.0)])
+def test_a_forecaster_is_combined_where_validation_says_so(tmp_path, rng, noise, share):
+    """Of an autoregression the map is the best there is; of the logistic map, whose next value is a parabola, it is none.
+    The newest weights, from which training can go on, have no share of it, and a finished run keeps its own."""
+    values = np.empty((900, 1), np.float32)
+    values[0] = 0.3
+    for t in range(1, len(values)):
+        values[t] = 0.9 * values[t - 1] + noise * rng.normal() if noise else 3.9 * values[t - 1] * (1 - values[t - 1])
+    data = spans(values, {"train": (0, 600), "val": (600, 900)})
+    task = forecast(data, horizon=1, lookback=4, instance_norm="none", mirror=False)
+    parts = {part: task.source(data.splits[part], training=part == "train") for part in ("train", "val")}
+    for _ in range(2):  # the second finds it finished
+        found = trained(
+            tmp_path,
+            make=lambda: lstm.build(task, units=16, depth=1),
+            learn=task,
+            **parts,
+            epochs=20,
+            learning_rate=0.01,
+        )
+        models = [
+            found.model,
+            *(keras.saving.load_model(tmp_path / f"{name}.keras", compile=False) for name in ("model", "last")),
+        ]
+        assert [float(layer(model).share) for model in models] == [share, share, 0.0]
 
 
 def test_columns_that_are_no_target_are_history_only(rng):

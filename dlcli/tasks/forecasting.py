@@ -40,6 +40,7 @@ class Task(task.Task):
     PREFERS = ("patchtst", "lstm")
     INPUT = {name: name for name in ("lookback", "horizon", "instance_norm", "independent", "linear", "patch")}
     COMPUTED = {_line.COMBINED}
+    settle = staticmethod(_line.settle)
     headline = "mse"
     higher_is_better = False
 
@@ -242,10 +243,8 @@ class Task(task.Task):
     # ---- scores ------------------------------------------------------------------------------
 
     def measure(self, x, y, y_pred) -> dict[str, np.ndarray]:
-        measures = {"p": np.asarray(y_pred, np.float32)}
-        if y is not None:
-            measures["y"] = np.asarray(y, np.float32)
-        return measures
+        known = {} if y is None else {"y": np.asarray(y, np.float32)}
+        return {"p": np.asarray(y_pred, np.float32)} | known
 
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         values = self._scored_values(measures)
