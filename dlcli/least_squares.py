@@ -46,6 +46,11 @@ def fitted(windows, rows: np.ndarray, *, mode: str, penalty: float) -> np.ndarra
     return weights
 
 
+def enough(windows: int, columns: int) -> int:
+    """So many windows of up to eight columns, or fewer of more: each column of each is an equation."""
+    return max(2, windows * 8 // max(columns, 8))
+
+
 def columns(x) -> np.ndarray:
     """(B, T, C) -> (B * C, T) float64"""
     return np.asarray(x, np.float64).swapaxes(1, 2).reshape(-1, x.shape[1])

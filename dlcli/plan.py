@@ -132,8 +132,8 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
         format=entry,
         task=task,
         arch=arch,
-        fit=configuration.fit_config(arch, config.options("fit"), task),
-        task_options=configuration.coerce(task, config.options("task"), "task"),
+        fit=suited.fit(config, arch, task, data),
+        task_options=suited.task_options(config, arch, task, data),
         arch_options=suited.options(arch, data) | configuration.coerce(arch, config.options("arch"), "arch"),
         precision=suited.precision(config, arch, data),
     )

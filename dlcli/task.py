@@ -109,6 +109,10 @@ class Task:
         """Examples as batches of (x, y)."""
         raise NotImplementedError
 
+    def watched(self, examples: Examples) -> Source:
+        """What of the validation split tells after every epoch how good the model is."""
+        return self.source(examples, training=False)
+
     def why_not(self, examples: Examples) -> str:
         """Why there is nothing in these examples that could be scored; "" where there is."""
         return "" if len(examples) else "it is empty"

@@ -60,7 +60,7 @@ class Fitting:
         return cls(
             task=task,
             train=task.source(parts["train"], training=True),
-            val=task.source(val, training=False) if val is not None and not task.why_not(val) else None,
+            val=task.watched(val) if val is not None and not task.why_not(val) else None,
             examples=parts["train"],
             seed=seed,
             names={part: examples.names for part, examples in parts.items()},

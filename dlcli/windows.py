@@ -1,13 +1,13 @@
 """Windows of series for forecasting, cut when asked for; and what time stamps tell."""
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
 
-from dlcli import sequences
+from dlcli import least_squares, sequences
 from dlcli.data import Data, Examples, Span
 from dlcli.scaling import Scale
 
@@ -64,6 +64,18 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.at)
+
+    @property
+    def at_once(self) -> int:
+        """Windows that a model is given at a time for a score: fewer where each is many series."""
+        return least_squares.enough(256, self.x.shape[1])
+
+    def some(self, most: int) -> "Windows":
+        """At most so many of them, evenly."""
+        if len(self) <= most:
+            return self
+        rows = np.linspace(0, len(self) - 1, most).astype(int)
+        return replace(self, span=self.span[rows], at=self.at[rows])
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
         at = self.at[indices][:, None]

@@ -511,6 +511,37 @@ def test_a_forecaster_is_combined_where_validation_says_so(tmp_path, rng, noise,
         assert [float(layer(model).share) for model in models] == [share, share, 0.0]
 
 
+@pytest.mark.parametrize(
+    ("columns", "arch", "asked", "batch_size", "per_pass"),
+    [
+        (7, "patchtst", {}, 32, 16_384),
+        (64, "patchtst", {}, 4, 2_048),
+        (400, "lstm", {}, 1, 327),
+        (64, "itransformer", {}, 32, 16_384),  # its windows are examples
+        (64, "lstm", {"task": {"independent": "false"}}, 32, 16_384),
+        (64, "lstm", {"task": {"per_pass": 99}, "fit": {"batch_size": 7}}, 7, 99),
+    ],
+)
+def test_of_wide_series_batches_and_passes_take_fewer_windows(rng, columns, arch, asked, batch_size, per_pass):
+    """Where columns are forecast one by one, each is an example; what is asked for is done."""
+    values = rng.normal(size=(60, columns)).astype(np.float32)
+    data = spans(values, {"train": (0, 60)})
+    config = RunConfig(data="a.csv", task="forecasting", arch=arch, set=asked)
+    chosen = plan.choose(config, registry.find("formats", "table"), data)
+    assert chosen.fit.batch_size == batch_size
+    assert chosen.task_options.get("per_pass", 16_384) == per_pass
+
+
+def test_validation_while_training_takes_no_more_windows_than_a_pass(rng):
+    data = spans(rng.normal(size=(400, 1)).astype(np.float32), {"train": (0, 200), "val": (200, 400)})
+    task = forecast(data, horizon=5, lookback=16, per_pass=50)
+    whole, watched = task.source(data.splits["val"], training=False), task.watched(data.splits["val"])
+    assert (len(whole), len(watched)) == (196, 50)
+    at = np.linspace(0, 195, 50).astype(int)
+    for expected, found in zip(whole.batch(at, rng), watched.batch(np.arange(50), rng), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_columns_that_are_no_target_are_history_only(rng):
     values = rng.normal(size=(60, 2)).astype(np.float32)
     train = Examples(x=[Span(values, 0, 60)])
@@ -591,15 +622,14 @@ def test_the_future_is_forecast_in_original_units_with_dates(rng):
     data = Data(kind="series", splits={"train": examples}, about={"columns": ["sales", "rent"]})
     task = forecast(data, horizon=3, lookback=4)
     assert task.season == 12
-    future = task.future(examples)
-    source = task.source(future, training=False)
+    source = task.asked(examples)
     assert len(source) == 1
     x, y = source.batch(np.array([0]), rng)
     assert np.isnan(y).all()
     assert np.isfinite(x).all()
     mean, spread = np.array(task.mean["shop"]), np.array(task.spread["shop"])
     p = (np.array([[[12, 100], [13, 100], [14, 100]]]) - mean) / spread
-    rows = list(task.rows(future, task.measure(x, None, p)))
+    rows = list(task.rows(examples, task.measure(x, None, p)))
     assert [row["time"] for row in rows] == ["2025-01-01", "2025-02-01", "2025-03-01"]
     assert np.allclose([row["sales"] for row in rows], [12, 13, 14], atol=1e-4)
     assert np.allclose([row["rent"] for row in rows], 100)

@@ -5,14 +5,15 @@ from collections.abc import Callable
 import numpy as np
 
 from dlcli.data import Examples
+from dlcli.outputs import gathered
 from dlcli.task import Source, Task
 
 
 def measured(task: Task, examples: Examples, predict: Callable, *, batch_size: int = 1024) -> dict[str, np.ndarray]:
     """Measures of all examples, in order.  predict(x, indices) -> y_pred of one batch."""
     source = task.source(examples, training=False)
-    parts = [task.measure(x, y, predict(x, indices)) for indices, x, y in batches(source, batch_size)]
-    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+    parts = (task.measure(x, y, predict(x, indices)) for indices, x, y in batches(source, batch_size))
+    return gathered(parts, len(source))
 
 
 def batches(source: Source, batch_size: int = 1024, indices=None):
@@ -40,11 +41,11 @@ def targets(task: Task, examples: Examples, indices=None) -> np.ndarray:
 def rewritten(task: Task, examples: Examples, rewrite: Callable) -> dict[str, np.ndarray]:
     """Measures where a prediction has the form of y.  rewrite(x, y) -> y_pred of one batch; a rule
     that looks at y does so where y is x in the units of the loss."""
-    parts = [
-        task.measure(x, y, np.asarray(rewrite(x, y), np.float32).reshape(y.shape))
-        for _, x, y in batches(task.source(examples, training=False), 256)
-    ]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    source = task.source(examples, training=False)
+    parts = (
+        task.measure(x, y, np.asarray(rewrite(x, y), np.float32).reshape(y.shape)) for _, x, y in batches(source, 256)
+    )
+    return gathered(parts, len(source))
 
 
 def targets_as_rows(task: Task, train: Examples, *, rows: int, values: int = 30_000_000) -> np.ndarray:

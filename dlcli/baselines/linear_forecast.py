@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlcli import least_squares
-from dlcli.baselines._measure import measured, some_rows
+from dlcli.baselines._measure import batches, measured, some_rows
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -14,10 +14,12 @@ def fit(task, train: Examples, *, penalty: float = 1e-3, windows: int = 20_000) 
     """The window's mean is taken off before and added after, so that levels never seen are no harm.
 
     penalty: ridge, relative to the mean variance of the inputs.  windows: training windows used at
-    most, drawn by seed.
+    most, drawn by seed; fewer of more than eight columns.
     """
     source = task.source(train, training=False)
-    weights = least_squares.fitted(source, some_rows(len(source), windows), mode="revin", penalty=penalty)
+    _, one, _ = next(batches(source, 1))
+    rows = some_rows(len(source), least_squares.enough(windows, one.shape[2]))
+    weights = least_squares.fitted(source, rows, mode="revin", penalty=penalty)
 
     def forecast(x, indices):
         a = least_squares.columns(x)

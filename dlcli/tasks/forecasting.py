@@ -18,6 +18,7 @@ from dlcli.scaling import Scale
 from dlcli.tasks import _line
 from dlcli.windows import Windows, default_lookback, gaps, season_of, starts, time_at, trained_on
 
+COLUMNS = 8  # up to so many are forecast at the usual cost of a window
 HORIZON = 24  # steps, where neither the user nor the data says how many
 
 
@@ -162,6 +163,9 @@ class Task(task.Task):
         self._scored = Windows.cut(self, examples.x)
         return trained_on(self._scored, self.per_pass, mirror=self.mirror) if training else self._scored
 
+    def watched(self, examples: Examples) -> task.Source:
+        return self.source(examples, training=False).some(self.per_pass)
+
     def why_not(self, examples: Examples) -> str:
         if any(len(starts(span, self.lookback, self.horizon)) for span in examples.x):
             return ""
@@ -177,15 +181,11 @@ class Task(task.Task):
 
     def asked(self, examples: Examples) -> task.Source:
         """The last window of each series: what comes after its rows is to be forecast."""
-        return self.source(self.future(examples), training=False)
-
-    def future(self, examples: Examples) -> Examples:
-        """The same series, with what comes after their last rows to be forecast."""
         spans = [
             dataclasses.replace(span, start=len(span.values), stop=len(span.values) + self.horizon)
             for span in examples.x
         ]
-        return Examples(x=spans, names=examples.names)
+        return self.source(Examples(x=spans, names=examples.names), training=False)
 
     # ---- model -------------------------------------------------------------------------------
 

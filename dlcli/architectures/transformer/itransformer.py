@@ -5,6 +5,7 @@ from keras import layers
 from dlcli.architectures.transformer._block import block
 
 OFFERS = {"forecast"}
+MIXES = True  # columns: a window is one example, however many it has
 TINY = {"width": 8, "depth": 1, "heads": 2}
 SCALE = {"depth": "depth", "width": "width", "multiple": 8}
 # 400 steps: of 180 months ten passes are ten steps, and their validation error was 0.26; 0.048 with this
