@@ -19,8 +19,9 @@ def fitted(windows, rows: np.ndarray, *, mode: str, penalty: float) -> np.ndarra
         raise ValueError("there are fewer than two training windows")
     products = targets = whole = partly = 0
     gaps: list[tuple] = []
-    for start in range(0, len(rows), _AT_ONCE):
-        chosen = rows[start : start + _AT_ONCE]
+    at_once = getattr(windows, "at_once", _AT_ONCE)
+    for start in range(0, len(rows), at_once):
+        chosen = rows[start : start + at_once]
         x, y = windows.batch(chosen, np.random.default_rng(0))
         a, b = columns(x), columns(y)  # (B * C, L), (B * C, F)
         level = level_of(a, mode)

@@ -23,7 +23,8 @@ from dlcli.errors import DlcliError
 
 
 class Source(Protocol):
-    """Examples as arrays. The order is the caller's: a batch is asked for by positions."""
+    """Examples as arrays. The order is the caller's: a batch is asked for by positions. Where examples are large,
+    `at_once` says how many are to be asked for at a time."""
 
     def __len__(self) -> int: ...
 

@@ -19,6 +19,7 @@ def measured(task: Task, examples: Examples, predict: Callable, *, batch_size: i
 def batches(source: Source, batch_size: int = 1024, indices=None):
     """Yields (indices, x, y), in order."""
     indices = np.arange(len(source)) if indices is None else np.asarray(indices)
+    batch_size = min(batch_size, getattr(source, "at_once", batch_size))
     for number, start in enumerate(range(0, len(indices), batch_size)):
         chosen = indices[start : start + batch_size]
         x, y, *_ = source.batch(chosen, np.random.default_rng([0, number]))
