@@ -1,6 +1,7 @@
-"""What suits the amount of data: an architecture's own defaults for many examples, and the precision that is fast here.
+"""What suits the amount of data and the width of series: an architecture's own defaults for many examples, the precision
+that is fast here, batches of fewer windows.
 
-An architecture names both in a literal: MANY = {"examples": 20_000, "options": {"width": 32}, "precision": "bfloat16"}.
+An architecture names the first two in a literal: MANY = {"examples": 20_000, "options": {"width": 32}, "precision": "bfloat16"}.
 """
 
 from pathlib import Path
