@@ -461,7 +461,9 @@ def test_the_best_linear_map_is_combined_with_what_is_trained(rng, arch):
 
     alone = forecasts(training=False)
     np.testing.assert_allclose(forecasts(training=True), alone, atol=1e-5)
-    task.settle(model, None)  # nothing says otherwise: combined
+    task.settle(model, None)  # nothing says that it is better
+    np.testing.assert_array_equal(forecasts(training=False), alone)
+    layer(model).share.assign(0.5)
     assert np.abs(alone - best).mean() > 0.1
     np.testing.assert_allclose(forecasts(training=False), (alone + best) / 2, atol=0.02)
     np.testing.assert_allclose(forecasts(training=True), alone, atol=1e-5)
@@ -479,7 +481,7 @@ def test_without_its_training_series_a_task_knows_no_linear_map(rng):
     data = spans(rng.normal(size=(100, 2)).cumsum(0).astype(np.float32), {"train": (0, 100)})
     from_disk = dataclasses.replace(forecast(data, horizon=3, lookback=8))
     model = patchtst.build(from_disk, **patchtst.TINY)
-    from_disk.settle(model, None)
+    from_disk.settle(model, lambda: 1.0)
     assert float(layer(model).share) == 0.0
     assert {"head_combined/kernel", "head_combined/share"} == {w.path for w in model.non_trainable_weights}
 
