@@ -197,7 +197,7 @@ class CombinedForecast(layers.Layer):
         if training:
             return outputs
         straight = ops.transpose(ops.matmul(ops.transpose(window, (0, 2, 1)), self.kernel), (0, 2, 1))
-        return outputs + self.share * (straight - outputs)
+        return outputs + (straight - outputs) * self.share
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]

@@ -16,7 +16,9 @@ from dlcli.config import RunConfig
 from dlcli.data import Data, Examples, Span
 from dlcli.errors import DataError
 from dlcli.formats import m4
+from dlcli.inspection.flops import flops
 from dlcli.layers import (
+    CombinedForecast,
     ChannelsApart,
     ChannelsTogether,
     InstanceRestore,
@@ -471,6 +473,13 @@ def test_the_best_linear_map_is_combined_with_what_is_trained(rng, arch):
         losses = {0.0: alone, 0.5: both}
         task.settle(model, lambda losses=losses: losses[float(layer(model).share)])
         assert float(layer(model).share) == share
+
+
+def test_the_work_of_a_combination_is_counted():
+    """A product of the window (96, 2) and the map (96, 4); then a difference, a product and a sum of (4, 2)."""
+    inputs = keras.Input((4, 2)), keras.Input((96, 2))
+    combined = CombinedForecast()
+    assert flops(combined, inputs, combined(inputs)) == 2 * 96 * 4 * 2 + 3 * 4 * 2
 
 
 def layer(model):
