@@ -18,9 +18,9 @@ from dlcli.errors import DataError
 from dlcli.formats import m4
 from dlcli.inspection.flops import flops
 from dlcli.layers import (
-    CombinedForecast,
     ChannelsApart,
     ChannelsTogether,
+    CombinedForecast,
     InstanceRestore,
     InstanceStandardize,
     MaskedConv1D,
