@@ -224,6 +224,51 @@ def test_loose_images_in_splits(tmp_path):
     assert {split: len(part) for split, part in data.splits.items()} == {"train": 2, "test": 1}
 
 
+@pytest.mark.parametrize(
+    ("pattern", "classes"),
+    [
+        ("{}.{}.png", ["cat", "dog"]),
+        ("{}_{}.png", ["yorkshire_terrier", "Birman"]),
+        ("{}-{:03d}.png", ["crêpe", "n01440764"]),
+        ("{}{}.png", ["buildings", "forest"]),
+        ("{} ({}).png", ["a b", "c"]),
+    ],
+)
+def test_classes_in_the_names_of_loose_images(tmp_path, pattern, classes):
+    data = flat_images.open(tree(tmp_path, [pattern.format(name, i) for name in classes for i in range(5)]))
+    assert matching(tmp_path) == ["flat_images"]
+    examples = data.splits["all"]
+    assert [name.startswith(label) for name, label in zip(examples.names, examples.y, strict=True)] == [True] * 10
+    assert data.about["counts"] == dict.fromkeys(sorted(classes), 5)
+    assert data.warnings == [f"classes are read from the files' names: {', '.join(sorted(classes))}."]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{word}_{i}.png" for word in ("IMG", "holiday") for i in range(9)],  # a camera's
+        [f"cat_{i}.png" for i in range(9)],  # of one class
+        [*(f"{word}_{i}.png" for word in ("cat", "dog") for i in range(9)), "logo.png"],
+        [f"{word}_{i}.png" for word in ("cat", "dog", "cow") for i in range(4)],  # too few
+        [f"2024-{month}-{day}.png" for month in (1, 2) for day in range(1, 9)],
+        [f"{i:08x}.png" for i in range(10**9, 10**9 + 40)],
+    ],
+)
+def test_names_of_loose_images_that_tell_no_class(tmp_path, names):
+    data = flat_images.open(tree(tmp_path, names))
+    assert data.splits["all"].y is None
+    assert data.warnings == []
+
+
+def test_loose_images_of_splits_have_the_classes_of_training_or_are_not_used(tmp_path):
+    train = [f"train/{word}.{i}.png" for word in ("cat", "dog") for i in range(6)]
+    data = flat_images.open(tree(tmp_path / "a", [*train, "test/cat.1.png", "test/dog.2.png"]))
+    assert data.splits["test"].y.tolist() == ["cat", "dog"]
+    data = flat_images.open(tree(tmp_path / "b", [*train, "test/1.png", "test/2.png"]))
+    assert list(data.splits) == ["train"]
+    assert data.warnings[-1] == "the images of test are not used: not all of their names begin with a class."
+
+
 def test_one_image_file(tmp_path):
     path = tree(tmp_path, ["1.png"]) / "1.png"
     assert matching(path) == ["flat_images"]

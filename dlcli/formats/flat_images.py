@@ -1,11 +1,12 @@
-"""Images without labels: one file, or a folder of them, or loose images in train/val/test."""
+"""Images without class folders: one file, or a folder of them, or loose images in train/val/test. Their classes, if
+they have any, stand in their names."""
 
 from pathlib import Path
 
 from dlcli.data import Data
-from dlcli.errors import DataError
+from dlcli.errors import DataError, some
+from dlcli.formats import _class_names, _named_pictures
 from dlcli.formats import _image_files as image_files
-from dlcli.formats import _named_pictures
 from dlcli.formats._image_files import Found
 
 
@@ -22,7 +23,8 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, unreadable: float = 0.0) -> Data:
-    """Images without labels; `unreadable` is the fraction that may be broken."""
+    """Images, with labels where all names of what is trained on begin with a class; `unreadable` is the fraction that may
+    be broken."""
     if path.is_file():
         found = [Found("all", None, str(path), image_files.readable(path.name))]
     else:
@@ -33,7 +35,23 @@ def open(path: Path, *, unreadable: float = 0.0) -> Data:
         ]
     if not found:
         raise DataError(f"no images in {path}.", f"images end in {' '.join(image_files.SUFFIXES)}.")
-    return image_files.load(found, unreadable=unreadable, warnings=[])
+    found, warnings = _labelled(found)
+    return image_files.load(found, unreadable=unreadable, warnings=warnings)
+
+
+def _labelled(found: list[Found]) -> tuple[list[Found], list[str]]:
+    """With the classes that are read from the names, without the splits whose names have none; and what is to be told."""
+    classes = set(_class_names.classes([one.path for one in found if one.split in ("train", "all")]))
+    if not classes:
+        return found, []
+    found = [one._replace(label=_class_names.named(one.path)) for one in found]
+    unnamed = {one.split for one in found if one.label not in classes}
+    warnings = [f"classes are read from the files' names: {some(sorted(classes))}."]
+    if unnamed:
+        warnings.append(
+            f"the images of {some(sorted(unnamed))} are not used: not all of their names begin with a class."
+        )
+    return [one for one in found if one.split not in unnamed], warnings
 
 
 def _parts(path: Path) -> dict[str, Path]:
