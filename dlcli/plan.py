@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlcli import config as configuration
-from dlcli import console, locating, registry, suited
+from dlcli import console, locating, registry, splits, suited
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data
 from dlcli.errors import SKIPPED, DlcliError
@@ -206,6 +206,17 @@ def labels_of(data: Data) -> str:
 
 def _task_of(data: Data, arch: Entry | None) -> Entry:
     """The only task for this kind of data and labels (anomalies are not forecast); else an error that lists the choices."""
+    if only := splits.only_label(data):
+        finders = [
+            task
+            for task in registry.entries("tasks").values()
+            if task.literal("FINDS") == "anomalies"
+            and data.kind in task.literal("KINDS", ())
+            and (arch is None or fits(needs(task, data.kind), arch))
+        ]
+        if finders:
+            console.note(f"training has one label, {only!r}, and test others: what is unlike it is looked for")
+            return finders[0]
     labels = "anomalies" if "anomaly_column" in data.about else labels_of(data)
     possible = [
         task

@@ -73,6 +73,16 @@ def split(
     return replace(data, splits=done, warnings=warnings), how
 
 
+def only_label(data: Data) -> str:
+    """The only label of training where the test split has others too: those are what is unlike it. Else ""."""
+    train, test = data.splits.get("train"), data.splits.get("test")
+    if train is None or test is None or train.y is None or test.y is None or not len(train):
+        return ""
+    first = train.y[0]
+    same = isinstance(first, str) and all(label == first for label in train.y)
+    return str(first) if same and any(label != first for label in test.y) else ""
+
+
 def check_labels(data: Data) -> None:
     """Raises: DataError when the labels cannot be learned as classes."""
     train = data.splits["train"]

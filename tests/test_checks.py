@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from dlcli import checking, registry, splits
+from dlcli import checking, plan, registry, splits
+from dlcli.config import RunConfig
 from dlcli.data import Data, Examples, Span
+from dlcli.errors import DataError
 from dlcli.formats import builtin
 from dlcli.images import ArrayImages
 from tests.conftest import shared
@@ -329,6 +331,24 @@ def test_check_finds_the_labels_that_train_refuses(tmp_path, train, test, said):
     found = [f for f in json.loads(answer.stdout)["findings"] if f["check"] == "unknown-labels"]
     assert [f["fault"] for f in found] == [True]
     assert said in found[0]["shown"]
+
+
+def test_what_is_unlike_the_only_label_of_training_is_looked_for(tmp_path):
+    """As MVTec AD lies: good ones to learn from, others in test. Its only label is no fault then; few of it are."""
+    for folder, count in (("train/good", 12), ("test/good", 4), ("test/broken", 4), ("ground_truth/broken", 4)):
+        (tmp_path / folder).mkdir(parents=True)
+        for i in range(count):
+            Image.new("L", (8, 8), 20 * i).save(tmp_path / folder / f"{i:03d}.png")
+    config = RunConfig(data=str(tmp_path))
+    entry = plan.locate(config)
+    data = plan.open_data(entry, config)
+    assert plan.choose(config, entry, data).task.name == "anomaly-detection"
+    found = {f["check"]: f for f in json.loads(dlcli("check", str(tmp_path), "--json").stdout)["findings"]}
+    assert (found["unknown-labels"]["fault"], found["few-examples"]["value"]) == (False, 10)
+    with pytest.raises(DataError, match="the same label: good"):  # a classifier was asked for
+        splits.check_labels(data)
+    resnet = RunConfig(data=str(tmp_path), arch="resnet")
+    assert plan.choose(resnet, entry, data).task.name == "image-classification"
 
 
 # ---- the command -------------------------------------------------------------------------------

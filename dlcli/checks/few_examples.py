@@ -15,10 +15,11 @@ LEAST = 20
 
 def find(subject: Subject):
     counts = np.bincount(subject.classes("train"), minlength=len(subject.class_names))
-    few = subject.class_names[counts < LEAST]
+    there = counts > 0  # what only other splits have is told by unknown-labels
+    few = subject.class_names[there & (counts < LEAST)]
     yield Finding(
-        value=int(counts.min()),
-        shown=f"{len(few)} of {len(counts)} classes have fewer than {LEAST} training examples ({_told(few, counts)})",
+        value=int(counts[there].min()),
+        shown=f"{len(few)} of {there.sum()} classes have fewer than {LEAST} training examples ({_told(few, counts[there])})",
         fault=bool(len(few)),
         mend="start from a trained network (dlcli transfer), collect more, or join rare classes",
         examples=few.tolist(),

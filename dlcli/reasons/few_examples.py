@@ -13,7 +13,7 @@ def explain(case) -> str:
         return ""
     least = registry.find("checks", "few-examples").load().LEAST
     counts = np.bincount(case.subject.classes("train"), minlength=len(case.subject.class_names))
-    median = int(np.median(counts))
+    median = int(np.median(counts[counts > 0]))
     if median >= least:
         return ""
     return (

@@ -26,6 +26,7 @@ class Task(reconstruction.Task):
     that chooses the epoch does not count anomalies either."""
 
     KINDS = {"images", "sequences", "series", "table"}
+    FINDS = "anomalies"
     NEEDS = {"bottleneck"}
     PREFERS = ("conv-autoencoder", "lstm-autoencoder", "dense-autoencoder")
     ONLY = {"label": "series"}  # options for one kind of data
