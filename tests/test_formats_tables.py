@@ -562,3 +562,42 @@ def test_sms_and_japanese_vowels():
     data = aeon_ts.open(shared("aeon-mts/JapaneseVowels"))
     lengths = [len(x) for x in data.splits["train"].x]
     assert (len(lengths), min(lengths), max(len(x) for x in data.splits["test"].x)) == (270, 7, 29)
+
+
+# ---- tables in pieces --------------------------------------------------------------------------
+
+
+def pieces(folder, names, *, rows=6):
+    """Tables of numbers, each with its own; parquet or CSV by the ending."""
+    for piece, name in enumerate(names):
+        frame = pl.DataFrame({"x": [float(100 * piece + i) for i in range(rows)], "y": ["a", "b"] * (rows // 2)})
+        frame.write_parquet(folder / name) if name.endswith(".parquet") else frame.write_csv(folder / name)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", "-0123456789abcdef.parquet"])
+@pytest.mark.parametrize("named", [False, True])
+def test_numbered_pieces_are_one_table(tmp_path, ending, named):
+    names = [f"train-{i:05d}-of-00011{ending}" for i in range(11)]
+    pieces(tmp_path, [*names, f"test-00000-of-00001{ending}"])
+    path = tmp_path / names[0] if named else tmp_path
+    assert table.matches(path)
+    data = table.open(path, target="y")
+    assert data.splits["train"].x["x"].cast(pl.Float64).to_list() == [
+        100 * piece + i for piece in range(11) for i in range(6)
+    ]
+    assert (len(data.splits["train"].y), len(data.splits["test"])) == (66, 6)
+
+
+def test_a_piece_that_is_missing_or_of_another_table_is_named(tmp_path):
+    pieces(tmp_path, [f"train-{i:05d}-of-00003.csv" for i in (0, 2)])
+    with pytest.raises(DataError, match="first of 3 pieces; not there: number 1"):
+        table.open(tmp_path, target="y")
+    (tmp_path / "train-00001-of-00003.csv").write_text("x,z\n1,a\n2,b\n")
+    with pytest.raises(DataError, match=r"piece 1 of .* has other columns \(x, z\) than the first \(x, y\)"):
+        table.open(tmp_path, target="y")
+
+
+def test_a_later_piece_that_is_named_alone_is_read_alone(tmp_path):
+    pieces(tmp_path, [f"data-{i}-of-2.csv" for i in range(2)])
+    data = table.open(tmp_path / "data-1-of-2.csv", target="y")
+    assert data.splits["all"].x["x"].cast(pl.Float64).to_list() == [100, 101, 102, 103, 104, 105]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dlcli.errors import DataError
+from dlcli.formats import _pieces
 
 PARTS = {
     "train": "train",
@@ -26,6 +27,7 @@ BESIDE = ("readme", "license", "licence", "source", "sha256sums", "changelog", "
 
 def part_of(name: str) -> tuple[str, str]:
     """ "adult-train.csv" -> ("train", "adult-*.csv"); "adult.data" -> ("train", "adult.*"); other names -> ("", name)."""
+    name = _pieces.whole(name)
     found = TOKEN.search(name)
     if not found:
         stem, dot, ending = name.rpartition(".")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.errors import DataError, some
-from dlcli.formats import _delimited, _encoding, _files, _json_lines, _parquet, _plain_numbers
+from dlcli.formats import _delimited, _encoding, _files, _json_lines, _parquet, _pieces, _plain_numbers
 
 DELIMITED = {".csv", ".tsv", ".tab", ".dat", *_files.ENDINGS}
 TEXTS = {".txt", ".md", ".text"}
@@ -32,9 +32,13 @@ def is_table(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
+def _is_first(path: Path) -> bool:
+    return is_table(path) and not _pieces.is_later(path)
+
+
 def files_of(path: Path) -> dict[str, Path]:
     """Tables of one data set by split. Of a folder, those that end in .txt count only where nothing but texts is in it."""
-    found = _files.split_files(path, is_table)
+    found = _files.split_files(path, is_table if path.is_file() else _is_first)
     inside = [item for item in path.iterdir() if item.name[0] not in "._"] if path.is_dir() else []
     if found or any(item.is_dir() or item.suffix.lower() not in TEXTS for item in inside):
         return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError, some
-from dlcli.formats import _files, _named_pictures, _sheet, image_folder, labelled_lines, m4, ucr
+from dlcli.formats import _files, _named_pictures, _pieces, _sheet, image_folder, labelled_lines, m4, ucr
 from dlcli.registry import nearest
 
 USELESS = {
@@ -99,10 +99,13 @@ def open(
 def _read_all(files, header, delimiter, encoding, unreadable):
     sheets, warnings = {}, []
     for name, file in files.items():
-        sheet = _sheet.read(file, header=header, delimiter=delimiter, encoding=encoding, unreadable=unreadable)
-        warnings += sheet.warnings
-        sheets[name] = sheet.frame
-        header = "yes" if sheet.header else "no"  # the other files are like the first
+        parts = []
+        for piece in _pieces.of(file):
+            sheet = _sheet.read(piece, header=header, delimiter=delimiter, encoding=encoding, unreadable=unreadable)
+            warnings += sheet.warnings
+            parts.append(sheet.frame)
+            header = "yes" if sheet.header else "no"  # the other files are like the first
+        sheets[name] = _pieces.joined(parts, file)
     return sheets, header == "yes", warnings
 
 
