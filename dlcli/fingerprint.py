@@ -1,7 +1,6 @@
 """What tells a data set from another: counts, and hashes of contents and labels, for every split."""
 
 import hashlib
-import os
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ def of(data: Data) -> dict[str, Any]:
 def _contents(kind: str, examples: Examples):
     x = examples.x
     if kind == "images":
+        from dlcli.file_bytes import size
         from dlcli.images import fingerprints
 
         paths = getattr(x.source, "paths", None)
@@ -34,7 +34,7 @@ def _contents(kind: str, examples: Examples):
             yield from fingerprints(x)
         else:
             for i in x.positions.tolist():
-                yield f"{x.source.names[i]} {os.stat(paths[i]).st_size}".encode("utf-8", "surrogateescape")
+                yield f"{x.source.names[i]} {size(paths[i])}".encode("utf-8", "surrogateescape")
             yield from fingerprints(x.take(np.linspace(0, len(x) - 1, SAMPLE).astype(int)))
     elif kind == "table":
         yield x.write_csv().encode()

@@ -17,7 +17,7 @@ import numpy as np
 
 from dlcli import decode
 from dlcli.errors import DataError
-from dlcli.file_bytes import Unreadable, held
+from dlcli.file_bytes import Packed, Unreadable, held
 from dlcli.store import Store, Stores, budget, each, new_store
 
 # Below this many pixels Pillow mostly holds Python's lock: two threads took 1.4 times as long as
@@ -83,7 +83,7 @@ class ArrayImages(_Pictures):
 
 
 class FileImages(_Pictures):
-    """Pictures in files; `names` are what messages call them."""
+    """Pictures in files, or in parts of files (`Packed`); `names` are what messages call them."""
 
     def __init__(self, paths: Sequence[str], names: Sequence[str] | None = None):
         super().__init__(_Files(paths, names))
@@ -195,7 +195,7 @@ class _Arrays:
 
 class _Files:
     def __init__(self, paths, names=None):
-        self.paths = [os.fspath(path) for path in paths]
+        self.paths = [path if isinstance(path, Packed) else os.fspath(path) for path in paths]
         self.names = self.paths if names is None else list(names)
         self.headers = None  # (N, 3) once scanned
         self.hashes = [None] * len(self.paths)

@@ -1,6 +1,7 @@
 """Tables, series in tables, and the archives of time series."""
 
 import gzip
+import io
 import json
 
 import numpy as np
@@ -10,9 +11,11 @@ from conftest import shared
 from PIL import Image
 from typer.testing import CliRunner
 
+from dlcli import fingerprint, plan
 from dlcli.cli import app
+from dlcli.config import RunConfig
 from dlcli.errors import DataError, DlcliError
-from dlcli.formats import aeon_ts, labelled_lines, m4, table, text_file, ucr
+from dlcli.formats import _parquet, aeon_ts, labelled_lines, m4, table, text_file, ucr
 
 
 def write(path, text, encoding="utf-8"):
@@ -601,3 +604,86 @@ def test_a_later_piece_that_is_named_alone_is_read_alone(tmp_path):
     pieces(tmp_path, [f"data-{i}-of-2.csv" for i in range(2)])
     data = table.open(tmp_path / "data-1-of-2.csv", target="y")
     assert data.splits["all"].x["x"].cast(pl.Float64).to_list() == [100, 101, 102, 103, 104, 105]
+
+
+# ---- pictures in tables ------------------------------------------------------------------------
+
+
+def png(value):
+    file = io.BytesIO()
+    Image.new("L", (6, 4), value).save(file, "PNG")
+    return file.getvalue()
+
+
+def hub(path, pictures, labels, *, names=None, bare=False, **more):
+    """A Parquet file as the data sets of Hugging Face are kept."""
+    cells = pictures if bare else [{"bytes": one, "path": None} for one in pictures]
+    frame = pl.DataFrame({"image": cells, "label": labels, **more})
+    features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names} if names else {}}
+    frame.write_parquet(path, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def values(examples):
+    return examples.x.prepare(4, 6, 1).read(np.arange(len(examples)))[:, 0, 0, 0].tolist()
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_pictures_that_lie_in_parquet_files(tmp_path, bare):
+    """In two pieces for training and one for test, in a folder called data, beside a README."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "README.md").write_text("# pictures")
+    for name, first in (("train-00000-of-00002", 0), ("train-00001-of-00002", 20), ("test-00000-of-00001", 40)):
+        labels = [i % 2 for i in range(20)]
+        hub(
+            tmp_path / "data" / f"{name}.parquet",
+            [png(first + i) for i in range(20)],
+            labels,
+            names=["cat", "dog"],
+            bare=bare,
+        )
+    config = RunConfig(data=str(tmp_path))
+    entry = plan.locate(config)
+    data = plan.open_data(entry, config)
+    assert (entry.name, data.kind, data.about["target"]) == ("table", "images", "label")
+    assert values(data.splits["train"]) == list(range(40))
+    assert values(data.splits["test"]) == list(range(40, 60))
+    assert data.splits["train"].y.tolist() == ["cat", "dog"] * 20
+    assert data.splits["test"].names[2] == "test-00000-of-00001.parquet row 3"
+    assert fingerprint.of(data) == fingerprint.of(plan.open_data(entry, config))
+
+
+def test_damaged_pictures_in_parquet_files_are_named_and_others_can_be_dropped(tmp_path):
+    broken = [png(i) for i in range(40)]
+    broken[3], broken[7] = b"sound", None
+    hub(tmp_path / "a.parquet", broken, ["a", "b"] * 20, x=[i % 7 + 0.5 for i in range(40)])
+    with pytest.raises(DataError) as caught:
+        table.open(tmp_path / "a.parquet")
+    assert "a.parquet row 4 (not a picture), a.parquet row 8 (empty file)" in caught.value.message
+    assert "--set data.drop=image" in caught.value.hint
+    assert len(table.open(tmp_path / "a.parquet", unreadable=0.1).splits["all"]) == 38
+    assert table.open(tmp_path / "a.parquet", drop="image").kind == "table"
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "expected"),
+    [
+        (["neg", "pos"], [0, 1, 1], ["neg", "pos", "pos"]),
+        (["neg", "pos"], [0, 1, -1], ["neg", "pos", ""]),  # an answer that is kept back
+        (["neg", "pos"], [0, 1, 2], ["0", "1", "2"]),  # numbers of something else
+        (["neg", 3], [0, 1, 1], ["0", "1", "1"]),
+        (None, [0, 1, 1], ["0", "1", "1"]),
+    ],
+)
+def test_names_of_classes_that_parquet_files_note(tmp_path, names, labels, expected):
+    hub(tmp_path / "a.parquet", [png(0)] * 3, labels, names=names)
+    frame, _ = _parquet.read(tmp_path / "a.parquet")
+    assert frame["label"].to_list() == expected
+
+
+@pytest.mark.parametrize(
+    "note", ["", "[", "[]", "{}", '{"info": 3}', '{"info": {"features": {"label": 3}}}', "[" * 100_000]
+)
+def test_notes_of_parquet_files_may_be_anything(tmp_path, note):
+    frame = pl.DataFrame({"label": [0, 1]})
+    frame.write_parquet(tmp_path / "a.parquet", metadata={"huggingface": note})
+    assert _parquet.read(tmp_path / "a.parquet")[0]["label"].to_list() == ["0", "1"]

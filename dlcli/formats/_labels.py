@@ -11,6 +11,7 @@ import polars as pl
 from dlcli.cells import MISSING, numbers
 from dlcli.data import Examples
 from dlcli.errors import NAMED, DataError, allowing, some
+from dlcli.file_bytes import Packed
 
 TARGETS = (
     "target",
@@ -243,25 +244,28 @@ def _telling(frame: pl.DataFrame, target: str, names: Iterable[str]) -> list[str
     return [name for name in alike if frame[[name, target]].n_unique() == count]
 
 
-def images(root: Path, frame: pl.DataFrame, column: str, y, unreadable: float, warnings: list[str]) -> Examples:
-    """Pictures whose paths, relative to root, stand in a column.
+def images(
+    root: Path, frame: pl.DataFrame, column: str, y, unreadable: float, warnings: list[str], packed: dict[str, Packed]
+) -> Examples:
+    """Pictures whose paths, relative to root, stand in a column, or the names of those that lie in the table itself.
 
     Raises: DataError when more than this fraction does not exist or cannot be read.
     """
     from dlcli.images import scan
 
     names = frame[column].to_list()
-    looked = scan([root / name for name in names], names)
+    place = f"if they are no pictures: --set data.drop={column}." if packed else f"paths are looked up from {root}."
+    looked = scan([packed.get(name) or root / name for name in names], names)
     if looked.bad:
         named = some([f"{names[i]} ({reason})" for i, reason in looked.bad.items()], NAMED)
         message = f"{len(looked.bad)} of {len(names)} images in column {column!r} could not be read: {named}"
         if len(looked.bad) > unreadable * len(names):
             raise DataError(
                 f"{message}.",
-                f"paths are looked up from {root}. To leave them out: {allowing(len(looked.bad) / len(names))}.",
+                f"{place} To leave them out: {allowing(len(looked.bad) / len(names))}.",
             )
         warnings.append(f"{message}; they were left out.")
     if not len(looked.good):
-        raise DataError(f"none of the images in column {column!r} could be read.", f"paths are looked up from {root}.")
+        raise DataError(f"none of the images in column {column!r} could be read.", place)
     kept = [names[i] for i in looked.good]
     return Examples(x=looked.images.take(looked.good), y=None if y is None else y[looked.good], names=kept)

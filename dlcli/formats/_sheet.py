@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlcli.errors import DataError, some
+from dlcli.file_bytes import Packed
 from dlcli.formats import _delimited, _encoding, _files, _json_lines, _parquet, _pieces, _plain_numbers
 
 DELIMITED = {".csv", ".tsv", ".tab", ".dat", *_files.ENDINGS}
@@ -18,11 +19,13 @@ SUFFIXES = DELIMITED | {".parquet", ".jsonl", ".ndjson"}
 
 @dataclass
 class Sheet:
-    """A table as it stands in its file; `header` says whether the names are the file's own."""
+    """A table as it stands in its file; `header` says whether the names are the file's own; `packed` holds the pictures
+    that lie in it, by columns and by the names that stand there."""
 
     frame: object  # polars.DataFrame, every column a String without nulls
     header: bool
     warnings: list[str] = field(default_factory=list)
+    packed: dict[str, dict[str, Packed]] = field(default_factory=dict)
 
 
 def is_table(path: Path) -> bool:
@@ -59,9 +62,9 @@ def read(
     import polars as pl
 
     if path.suffix.lower() == ".parquet":
-        frame = _parquet.read(path)
+        frame, packed = _parquet.read(path)
         _check_names(path, frame.columns)
-        return Sheet(frame, True)
+        return Sheet(frame, True, packed=packed)
     encoding, warnings = _encoding.find(path, encoding)
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         frame, lost = _json_lines.read(path, encoding, unreadable=unreadable)

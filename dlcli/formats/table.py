@@ -55,13 +55,14 @@ def open(
     if missing_target not in ("error", "drop"):
         raise DataError(f"data.missing_target={missing_target!r} is not known.", "it is error or drop.")
     files = _files.required(_sheet.files_of(path), path, "table")
-    sheets, own_names, warnings = _read_all(files, header, delimiter, encoding, unreadable)
+    sheets, own_names, warnings, packed = _read_all(files, header, delimiter, encoding, unreadable)
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
     sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
     sheets = _named_pictures.completed(path, sheets, files)
     main = next(iter(sheets))
     kinds = _kinds(sheets, warnings)
+    kinds |= dict.fromkeys(packed.keys() & kinds.keys(), "image")
     if own_names:
         kinds |= _rests(sheets[main])
     if target is not None and target not in kinds and not unlabelled:
@@ -93,20 +94,23 @@ def open(
         missing=missing_target,
         unlabelled=unlabelled,
         unreadable=unreadable,
+        packed=packed,
     )
 
 
 def _read_all(files, header, delimiter, encoding, unreadable):
-    sheets, warnings = {}, []
+    sheets, warnings, packed = {}, [], {}
     for name, file in files.items():
         parts = []
         for piece in _pieces.of(file):
             sheet = _sheet.read(piece, header=header, delimiter=delimiter, encoding=encoding, unreadable=unreadable)
             warnings += sheet.warnings
             parts.append(sheet.frame)
+            for column, pictures in sheet.packed.items():
+                packed.setdefault(column, {}).update(pictures)
             header = "yes" if sheet.header else "no"  # the other files are like the first
         sheets[name] = _pieces.joined(parts, file)
-    return sheets, header == "yes", warnings
+    return sheets, header == "yes", warnings, packed
 
 
 def _without(frame, drop: str, path: Path):
@@ -162,7 +166,9 @@ def _one_of_numbers(frame, kinds: dict[str, str]) -> bool:
     return list(kinds.values()) == ["numeric"] and frame[:, 0].n_unique() > MANY
 
 
-def _labelled(path, files, sheets, kinds, warnings, *, header, target, kind, missing, unlabelled, unreadable) -> Data:
+def _labelled(
+    path, files, sheets, kinds, warnings, *, header, target, kind, missing, unlabelled, unreadable, packed
+) -> Data:
     from dlcli.formats import _labels
 
     main = next(iter(sheets))
@@ -222,7 +228,7 @@ def _labelled(path, files, sheets, kinds, warnings, *, header, target, kind, mis
         for name, (frame, y) in marked.items():
             file = files[name] if name in files else files["train"]  # all that is left of train and test
             root = _named_pictures.root_of(path, frame[column].to_list(), name, file)
-            splits[name] = _labels.images(root, frame, column, y, unreadable, warnings)
+            splits[name] = _labels.images(root, frame, column, y, unreadable, warnings, packed.get(column, {}))
         about["column"] = column
     return Data(kind=kind, splits=splits, about=about, warnings=warnings)
 
