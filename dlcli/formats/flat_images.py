@@ -1,5 +1,4 @@
-"""Images without class folders: one file, or a folder of them, or loose images in train/val/test. Their classes, if
-they have any, stand in their names."""
+"""Images without class folders, one file or many, also in train/val/test; their names may begin with classes."""
 
 from pathlib import Path
 
