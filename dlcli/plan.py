@@ -128,12 +128,14 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
         arch = _preferred(task, words)
     if not fits(words, arch):
         raise _misfit(task, arch, words)
+    task_options = configuration.coerce(task, config.options("task"), "task")
+    wide = suited.wide(arch, task, data, task_options)
     return Plan(
         format=entry,
         task=task,
         arch=arch,
-        fit=suited.fit(config, arch, task, data),
-        task_options=suited.task_options(config, arch, task, data),
+        fit=suited.fit(config, arch, task, wide),
+        task_options=suited.fewer(task, wide) | task_options,
         arch_options=suited.options(arch, data) | configuration.coerce(arch, config.options("arch"), "arch"),
         precision=suited.precision(config, arch, data),
     )
@@ -206,25 +208,17 @@ def labels_of(data: Data) -> str:
 
 def _task_of(data: Data, arch: Entry | None) -> Entry:
     """The only task for this kind of data and labels (anomalies are not forecast); else an error that lists the choices."""
-    if only := splits.only_label(data):
-        finders = [
-            task
-            for task in registry.entries("tasks").values()
-            if task.literal("FINDS") == "anomalies"
-            and data.kind in task.literal("KINDS", ())
-            and (arch is None or fits(needs(task, data.kind), arch))
-        ]
-        if finders:
-            console.note(f"training has one label, {only!r}, and test others: what is unlike it is looked for")
-            return finders[0]
-    labels = "anomalies" if "anomaly_column" in data.about else labels_of(data)
-    possible = [
+    able = [
         task
         for task in registry.entries("tasks").values()
-        if data.kind in task.literal("KINDS", ())
-        and (arch is None or fits(needs(task, data.kind), arch))
-        and task.literal("LABELS", "any") in ("any", labels)
+        if data.kind in task.literal("KINDS", ()) and (arch is None or fits(needs(task, data.kind), arch))
     ]
+    finders = [task for task in able if task.literal("FINDS") == "anomalies"]
+    if finders and (only := splits.only_label(data)):
+        console.note(f"training has one label, {only!r}, and test others: what is unlike it is looked for")
+        return finders[0]
+    labels = "anomalies" if "anomaly_column" in data.about else labels_of(data)
+    possible = [task for task in able if task.literal("LABELS", "any") in ("any", labels)]
     exact = [task for task in possible if task.literal("LABELS", "any") == labels]
     for group in (exact, possible):
         if len(group) == 1:

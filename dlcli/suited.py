@@ -21,31 +21,30 @@ def options(arch: Entry, data: Data) -> dict[str, Any]:
     return dict(_many(arch, data).get("options", {}))
 
 
-def fit(config: RunConfig, arch: Entry, task: Entry, data: Data) -> FitConfig:
+def wide(arch: Entry, task: Entry, data: Data, task_options: dict[str, Any]) -> int:
+    """How many times the usual number of columns (COLUMNS of the task) a series has, where each is an example by itself.
+
+    Of a made table like electricity (321 columns by the hour, 336 steps of history, 96 ahead) a step of patchtst did not end
+    within 20 s in batches of 32 windows, on half of one core.
+    """
+    usual = task.literal("COLUMNS", 0)
+    if not usual or arch.literal("MIXES", False) or not task_options.get("independent", True):
+        return 1
+    series = next(iter(data.splits.values())).x
+    return max(1, round(series[0].values.shape[1] / usual)) if len(series) else 1
+
+
+def fit(config: RunConfig, arch: Entry, task: Entry, wide: int) -> FitConfig:
     """The settings of training; a default batch holds fewer windows of a wide series."""
     chosen = configuration.fit_config(arch, config.options("fit"), task)
     if "batch_size" in config.options("fit"):
         return chosen
-    return chosen.model_copy(update={"batch_size": max(1, chosen.batch_size // _wide(config, arch, task, data))})
+    return chosen.model_copy(update={"batch_size": max(1, chosen.batch_size // wide)})
 
 
-def task_options(config: RunConfig, arch: Entry, task: Entry, data: Data) -> dict[str, Any]:
-    """Options of the task; a pass takes fewer windows of a wide series where nothing else is asked for."""
-    wide = _wide(config, arch, task, data)
-    fewer = {"per_pass": task.options["per_pass"].default // wide} if wide > 1 else {}
-    return fewer | configuration.coerce(task, config.options("task"), "task")
-
-
-def _wide(config: RunConfig, arch: Entry, task: Entry, data: Data) -> int:
-    """How many times the usual number of columns (COLUMNS of the task) a series has, where each is an example by itself.
-
-    321 columns of electricity by the hour took patchtst 10 s a step in batches of 32 windows, on one core.
-    """
-    usual, series = task.literal("COLUMNS", 0), next(iter(data.splits.values())).x
-    mixed = arch.literal("MIXES", False) or not configuration.coerce(task, config.options("task"), "task").get(
-        "independent", True
-    )
-    return max(1, round(series[0].values.shape[1] / usual)) if usual and len(series) and not mixed else 1
+def fewer(task: Entry, wide: int) -> dict[str, Any]:
+    """The task's option by which a pass takes fewer windows of a wide series."""
+    return {"per_pass": task.options["per_pass"].default // wide} if wide > 1 else {}
 
 
 def precision(config: RunConfig, arch: Entry, data: Data) -> str:

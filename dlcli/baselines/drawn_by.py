@@ -7,6 +7,7 @@ import numpy as np
 from dlcli import finished, rundir
 from dlcli.baselines._measure import batches
 from dlcli.data import Examples
+from dlcli.outputs import gathered
 from dlcli.task import Predictor
 
 TASKS = {"image-generation"}
@@ -23,7 +24,6 @@ def fit(task, train: Examples, *, seed: int = 0) -> Predictor:
         if list(drawn.shape[1:]) != list(task.image):
             raise ValueError(f"{task.beside} draws pictures of {drawn.shape[1:]}, these are {tuple(task.image)}")
         scaled = drawn / np.float32(127.5) - 1
-        parts = [task.measure(x, y, scaled[chosen]) for chosen, x, y in batches(source, 256)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return gathered((task.measure(x, y, scaled[chosen]) for chosen, x, y in batches(source, 256)), len(source))
 
     return predict

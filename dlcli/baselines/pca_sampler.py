@@ -4,6 +4,7 @@ import numpy as np
 
 from dlcli.baselines._measure import batches, some_rows
 from dlcli.data import Examples
+from dlcli.outputs import gathered
 from dlcli.task import Predictor
 
 TASKS = {"image-generation"}
@@ -25,12 +26,12 @@ def fit(task, train: Examples, *, components: int = 64, rows: int = 5_000, seed:
 
     def predict(examples: Examples):
         rng = np.random.default_rng(seed)
-        parts = []
-        for _, x, y in batches(task.source(examples, training=False), 256):
+        source, parts = task.source(examples, training=False), []
+        for _, x, y in batches(source, 256):
             drawn = rng.standard_normal((len(y), len(pca.components_)))
             drawn = pca.mean_ + drawn * np.sqrt(pca.explained_variance_) @ pca.components_
             fake = np.clip(drawn, low, high).reshape(y.shape).astype(np.float32)
             parts.append(task.measure(x, y, fake))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return gathered(parts, len(source))
 
     return predict

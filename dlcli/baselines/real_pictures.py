@@ -4,6 +4,7 @@ import numpy as np
 
 from dlcli.baselines._measure import batches, some_rows
 from dlcli.data import Examples
+from dlcli.outputs import gathered
 from dlcli.task import Predictor
 
 TASKS = {"image-generation"}
@@ -21,6 +22,6 @@ def fit(task, train: Examples, *, seed: int = 0) -> Predictor:
         for chosen, x, y in batches(source, 256):
             _, real = known.batch(np.resize(order, len(source))[chosen], np.random.default_rng(0))
             parts.append(task.measure(x, y, real))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return gathered(parts, len(source))
 
     return predict
