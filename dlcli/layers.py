@@ -175,10 +175,11 @@ class SeasonalRepeat(layers.Layer):
 
 @keras.saving.register_keras_serializable("dlcli")
 class CombinedForecast(layers.Layer):
-    """A network's forecast in training; otherwise a linear map that is not trained may have its share in it.
+    """A network's forecast in training; otherwise two simple ones may have their shares in it: a linear map that is not
+    trained, and the window's last value.
 
     Combinations of forecasts are better than most of their parts (Bates and Granger, 1969), more so where these err
-    for different reasons. [(B, F, C), window (B, T, C)] -> (B, F, C). Without a map, or a share, nothing is changed.
+    for different reasons. [(B, F, C), window (B, T, C)] -> (B, F, C). Without shares nothing is changed.
     """
 
     def __init__(self, **kwargs):
@@ -187,7 +188,7 @@ class CombinedForecast(layers.Layer):
     def build(self, input_shape):
         outputs, window = input_shape
         self.kernel = self._kept("kernel", (window[1], outputs[1]))  # (T, F)
-        self.share = self._kept("share", ())
+        self.shares = self._kept("shares", (2,))  # of the map, of the last value
 
     def _kept(self, name, shape):
         return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
@@ -197,7 +198,7 @@ class CombinedForecast(layers.Layer):
         if training:
             return outputs
         straight = ops.transpose(ops.matmul(ops.transpose(window, (0, 2, 1)), self.kernel), (0, 2, 1))
-        return outputs + (straight - outputs) * self.share
+        return outputs + (straight - outputs) * self.shares[0] + (window[:, -1:] - outputs) * self.shares[1]
 
     def compute_output_shape(self, input_shape):
         return input_shape[0]

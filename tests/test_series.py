@@ -445,8 +445,8 @@ def test_training_starts_from_the_best_linear_map(rng, mode):
 
 
 @pytest.mark.parametrize("arch", [patchtst, lstm])
-def test_the_best_linear_map_is_combined_with_what_is_trained(rng, arch):
-    """With a share of a half what comes out is the mean of it and of NumPy's least squares, but not while training."""
+def test_the_best_linear_map_and_the_last_value_are_combined_with_what_is_trained(rng, arch):
+    """With shares of a third what comes out is the mean of all with NumPy's least squares, but not while training."""
     data = spans(rng.normal(size=(600, 2)).cumsum(0).astype(np.float32), {"train": (0, 600)})
     task = forecast(data, horizon=3, lookback=8, instance_norm="last")
     source = task.source(data.splits["train"], training=False)
@@ -465,21 +465,45 @@ def test_the_best_linear_map_is_combined_with_what_is_trained(rng, arch):
     np.testing.assert_allclose(forecasts(training=True), alone, atol=1e-5)
     task.settle(model, None)  # nothing says that it is better
     np.testing.assert_array_equal(forecasts(training=False), alone)
-    layer(model).share.assign(0.5)
     assert np.abs(alone - best).mean() > 0.1
-    np.testing.assert_allclose(forecasts(training=False), (alone + best) / 2, atol=0.02)
+    for shares, mean in {
+        (1 / 2, 0): (alone + best) / 2,
+        (0, 1 / 2): (alone + x[:, -1:]) / 2,
+        (1 / 3, 1 / 3): (alone + best + x[:, -1:]) / 3,
+    }.items():
+        layer(model).shares.assign(shares)
+        np.testing.assert_allclose(forecasts(training=False), mean, atol=0.02)
     np.testing.assert_allclose(forecasts(training=True), alone, atol=1e-5)
-    for alone, both, share in ((0.2, 0.203, 0.0), (0.3, 0.2, 0.5), (0.2, 0.201, 0.5)):
-        losses = {0.0: alone, 0.5: both}
-        task.settle(model, lambda losses=losses: losses[float(layer(model).share)])
-        assert float(layer(model).share) == share
+
+
+@pytest.mark.parametrize(
+    ("losses", "chosen"),  # of the network with both, with the map, with the last value, alone
+    [
+        ((0.202, 0.3, 0.3, 0.2), (1 / 3, 1 / 3)),  # as good, and more parts
+        ((0.203, 0.202, 0.3, 0.2), (1 / 2, 0)),
+        ((0.203, 0.203, 0.2, 0.2), (0, 1 / 2)),
+        ((0.203, 0.203, 0.203, 0.2), (0, 0)),
+        ((np.nan,) * 4, (0, 0)),
+    ],
+)
+def test_fewer_parts_are_combined_only_where_they_are_clearly_better(rng, losses, chosen):
+    data = spans(rng.normal(size=(100, 1)).cumsum(0).astype(np.float32), {"train": (0, 100)})
+    task = forecast(data, horizon=3, lookback=8)
+    model = patchtst.build(task, **patchtst.TINY)
+    told = dict(zip([(1 / 3, 1 / 3), (1 / 2, 0), (0, 1 / 2), (0, 0)], losses, strict=True))
+
+    def loss():
+        return next(told[shares] for shares in told if np.allclose(shares, layer(model).shares))
+
+    task.settle(model, loss)
+    np.testing.assert_allclose(layer(model).shares, chosen, atol=1e-6)
 
 
 def test_the_work_of_a_combination_is_counted():
-    """A product of the window (96, 2) and the map (96, 4); then a difference, a product and a sum of (4, 2)."""
+    """A product of the window (96, 2) and the map (96, 4); then two differences, products and sums of (4, 2)."""
     inputs = keras.Input((4, 2)), keras.Input((96, 2))
     combined = CombinedForecast()
-    assert flops(combined, inputs, combined(inputs)) == 2 * 96 * 4 * 2 + 3 * 4 * 2
+    assert flops(combined, inputs, combined(inputs)) == 2 * 96 * 4 * 2 + 2 * 3 * 4 * 2
 
 
 def layer(model):
@@ -491,12 +515,12 @@ def test_without_its_training_series_a_task_knows_no_linear_map(rng):
     from_disk = dataclasses.replace(forecast(data, horizon=3, lookback=8))
     model = patchtst.build(from_disk, **patchtst.TINY)
     from_disk.settle(model, lambda: 1.0)
-    assert float(layer(model).share) == 0.0
-    assert {"head_combined/kernel", "head_combined/share"} == {w.path for w in model.non_trainable_weights}
+    assert not np.any(layer(model).shares)
+    assert {"head_combined/kernel", "head_combined/shares"} == {w.path for w in model.non_trainable_weights}
 
 
-@pytest.mark.parametrize(("noise", "share"), [(0.3, 0.5), (0.0, 0.0)])
-def test_a_forecaster_is_combined_where_validation_says_so(tmp_path, rng, noise, share):
+@pytest.mark.parametrize(("noise", "combined"), [(0.3, True), (0.0, False)])
+def test_a_forecaster_is_combined_where_validation_says_so(tmp_path, rng, noise, combined):
     """Of an autoregression the map is the best there is; of the logistic map, whose next value is a parabola, it is none.
     The newest weights, from which training can go on, have no share of it, and a finished run keeps its own."""
     values = np.empty((900, 1), np.float32)
@@ -519,7 +543,7 @@ def test_a_forecaster_is_combined_where_validation_says_so(tmp_path, rng, noise,
             found.model,
             *(keras.saving.load_model(tmp_path / f"{name}.keras", compile=False) for name in ("model", "last")),
         ]
-        assert [float(layer(model).share) for model in models] == [share, share, 0.0]
+        assert [bool(layer(model).shares[0] > 0) for model in models] == [combined, combined, False]
 
 
 @pytest.mark.parametrize(
