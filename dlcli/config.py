@@ -3,7 +3,6 @@
 Order of precedence: defaults < the architecture's own FIT < `--config` < `--set` < options.
 """
 
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -22,6 +21,7 @@ from dlcli.safety import preflight
 LARGEST = 1_000_000  # bytes of a configuration file
 
 COMPONENTS = ("arch", "data", "fit", "task")
+LENGTHS = {"epochs", "steps", "time"}  # options of fit that say how long it trains
 
 
 class FitConfig(BaseModel):
@@ -97,18 +97,21 @@ def merge(
     """
     merged: dict[str, Any] = base.model_dump(mode="json") if base else read(file) if file else {}
     chosen = {part: dict(options) for part, options in _sections(merged, file).items()}
+    said: dict[str, dict[str, Any]] = {}
     for text in assignments:
         component, option, value = _assignment(text)
-        chosen.setdefault(component, {})[option] = value
+        said.setdefault(component, {})[option] = value
     for name, value in flags.items():
         if value is None:
             continue
         component, _, option = name.rpartition(".")
         if component:
-            chosen.setdefault(component, {})[option] = value
+            said.setdefault(component, {})[option] = value
         else:
             merged[name] = value
-    merged["set"] = chosen
+    if LENGTHS & set(said.get("fit", ())):  # how long is said anew, perhaps in another unit
+        chosen["fit"] = {name: value for name, value in chosen.get("fit", {}).items() if name not in LENGTHS}
+    merged["set"] = chosen | {component: chosen.get(component, {}) | options for component, options in said.items()}
     if not merged.get("data"):
         raise DlcliError(
             "no data was named.", "dlcli train DATA, where DATA is a path or a built-in name such as shapes."
@@ -239,11 +242,6 @@ def fit_config(arch: Entry, options: dict[str, Any], task: Entry | None = None) 
     optional = {name for name, field in FitConfig.model_fields.items() if type(None) in get_args(field.annotation)}
     given = {name: _plain(value) if name in optional else value for name, value in options.items()}
     return checked(FitConfig, {**own, **given}, "fit")
-
-
-def dump(config: BaseModel) -> str:
-    """JSON text of a configuration."""
-    return json.dumps(config.model_dump(mode="json"), indent=2)
 
 
 def seconds(text: str) -> float:

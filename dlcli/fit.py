@@ -1,7 +1,6 @@
 """Fit a model: the only place that calls `compile` and `fit`."""
 
 import math
-import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from dlcli.keeper import Keeper
 from dlcli.loading import Guarded
 from dlcli.mixing import Change, changes
 from dlcli.optimize import layerwise, optimizer
-from dlcli.pace import Pace
+from dlcli.pace import Pace, affordable
 from dlcli.progress import Diverged, Watch
 from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
@@ -72,7 +71,7 @@ def train(
     (7), a batch cannot be read (3), a checkpoint cannot be written (5), or training is stopped from outside (75, 130).
     """
     names = names or {}
-    change = changes(fit, labels, classes)
+    change = changes(fit, train, labels, classes)
     train = Guarded(train, names=names.get("train"), patience=fit.loader_patience)
     val = Guarded(val, names=names.get("val"), patience=fit.loader_patience) if val is not None else None
     for place in (run.path, run.checkpoints):
@@ -81,9 +80,12 @@ def train(
     with signals.heard() as stop:
         batch_size = _divisible(min(fit.batch_size, len(train)), multiple)
         batches = Batches(train, batch_size=batch_size, seed=seed, change=change)
-        course = courses.recorded(run) or _planned(build, task, fit, batches, val, begun=begun).written(run)
+        course = courses.recorded(run) or _planned(build, task, fit, batches, val).written(run)
+        planned = time.monotonic() - begun
         while True:
-            once = _Training(task, fit, course, train, val, change=change, run=run, seed=seed, stop=stop)
+            once = _Training(
+                task, fit, course, train, val, change=change, run=run, seed=seed, stop=stop, planned=planned
+            )
             try:
                 with loading.told(train, val):
                     return once.fitted(build)
@@ -110,6 +112,7 @@ class _Training:
     run: Run = field(kw_only=True)
     seed: int = field(kw_only=True)
     stop: Stop = field(kw_only=True)
+    planned: float = field(kw_only=True)  # seconds that planning took, of the time that was asked for
 
     def __post_init__(self):
         course = self.course
@@ -181,7 +184,11 @@ class _Training:
             point=point,
         )
         averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if self.fit.ema is not None else []
-        paced = [Pace(time.monotonic() + self.fit.time - spent)] if self.fit.time and self.course.timed else []
+        paced = (
+            [Pace(time.monotonic() + self.fit.time - self.planned - spent)]
+            if self.fit.time and self.course.timed
+            else []
+        )
         callbacks = [Turn(self.batches, skip=done), *averaged, self.keeper, watch, *paced, saver]
         try:
             with warnings.catch_warnings():
@@ -247,14 +254,21 @@ class _Training:
         return Fitted(model=model, **point.meta["fitted"])
 
 
-def _planned(build, task, fit, batches, val, *, begun: float) -> Course:
+def _planned(build, task, fit, batches, val) -> Course:
     """How many passes over the data, and how they are cut into epochs."""
     passes = max(fit.epochs, math.ceil((fit.steps or 0) / batches.per_pass))
     if fit.time:
-        passes = _affordable(build, task, fit, batches, val, seconds=fit.time)
+
+        def trial() -> keras.Model:
+            model = build()
+            compiled(model, task, fit, steps=1000)
+            return model
+
+        passes = affordable(trial, batches, val, seconds=fit.time)
         console.note(f"{passes} epochs fit into {fit.time:.0f} s")
-    per_epoch = min(passes, math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
-    return Course(passes=passes, per_epoch=per_epoch, batch_size=batches.batch_size)
+    epochs = math.ceil(passes / math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
+    # as even as can be: of 20 passes two epochs of ten, and not of sixteen
+    return Course(passes=passes, per_epoch=math.ceil(passes / epochs), batch_size=batches.batch_size)
 
 
 def compiled(model: keras.Model, task: Task, fit: FitConfig, *, steps: int) -> None:
@@ -273,26 +287,6 @@ def _jit(fit: FitConfig) -> bool | str:
     if keras.backend.backend() != "tensorflow":
         return "auto"
     return False if fit.jit == "auto" and not gpus() else fit.jit
-
-
-def _affordable(build, task, fit, batches, val, *, seconds: float) -> int:
-    """Passes over the data that fit into `seconds`, by timing a few steps of a model that is thrown away."""
-    begun = time.monotonic()
-    trial = build()
-    compiled(trial, task, fit, steps=1000)
-    trial.train_on_batch(*batches[0])
-    compiling = time.monotonic() - begun
-    start, steps = time.monotonic(), []
-    while len(steps) < 3 or (len(steps) < 200 and time.monotonic() - start < min(3.0, 0.03 * seconds)):
-        before = time.monotonic()
-        trial.train_on_batch(*batches[len(steps) % len(batches)])
-        steps.append(time.monotonic() - before)
-    # of an undisturbed machine: on a busy one the schedule goes ahead (pace.py)
-    step, *_ = statistics.quantiles(steps, n=4)
-    # A forward pass is about a third of a step; the score at the end costs as much again.
-    validation = step / 3 * (len(val) / batches.batch_size if val is not None else 0)
-    left = seconds - (time.monotonic() - begun) - compiling - validation
-    return max(1, int(0.95 * left / (step * batches.per_pass + validation)))
 
 
 def _divisible(batch_size: int, multiple: int) -> int:

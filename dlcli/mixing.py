@@ -6,15 +6,17 @@ import numpy as np
 
 from dlcli.config import FitConfig
 from dlcli.errors import DlcliError
+from dlcli.sequences import PADDING
+from dlcli.task import Source
 
 Change = Callable[[tuple, np.random.Generator], tuple]
 
 
-def changes(fit: FitConfig, labels: np.ndarray | None, classes: int) -> Change | None:
+def changes(fit: FitConfig, train: Source, labels: np.ndarray | None, classes: int) -> Change | None:
     """One function that does to each batch what the fit asks for, or None.
 
     labels: class numbers (n,) of the training split, for class weights.  classes: 0 for none.
-    Raises: DlcliError when something was asked for that needs classes.
+    Raises: DlcliError when something was asked for that needs classes, or other inputs than `train` has.
     """
     wanted = fit.class_weights != "equal" or fit.label_smoothing or fit.mixup or fit.cutmix
     if not wanted:
@@ -24,6 +26,9 @@ def changes(fit: FitConfig, labels: np.ndarray | None, classes: int) -> Change |
             "mixup, cutmix, label smoothing and class weights need a task with classes.",
             "leave fit.mixup, fit.cutmix, fit.label_smoothing and fit.class_weights away.",
         )
+    if fit.mixup or fit.cutmix:
+        x, *_ = train.batch(np.arange(min(len(train), 64)), np.random.default_rng(0))
+        _check_blendable(x, cut=bool(fit.cutmix))
     steps: list[Change] = []
     if fit.class_weights == "balanced":
         steps.append(_weighted(labels, classes))
@@ -40,6 +45,18 @@ def changes(fit: FitConfig, labels: np.ndarray | None, classes: int) -> Change |
         return batch
 
     return change
+
+
+def _check_blendable(x, *, cut: bool) -> None:
+    """Numbers of words have nothing between them, and neither have a value and what stands where a series has ended."""
+    array = isinstance(x, np.ndarray)
+    pictures = array and x.ndim == 4
+    if cut and not pictures:
+        raise DlcliError("fit.cutmix needs pictures.", "leave fit.cutmix away.")
+    if not pictures and not (array and x.dtype.kind == "f"):
+        raise DlcliError("fit.mixup needs pictures or series, which can be blended.", "leave fit.mixup away.")
+    if not pictures and (x == PADDING).any():
+        raise DlcliError("fit.mixup needs series of one length.", "leave fit.mixup away, or cut them to one length.")
 
 
 def _weighted(labels: np.ndarray, classes: int) -> Change:
@@ -71,7 +88,7 @@ def _mixed(alpha: float) -> Change:
         share = np.float32(rng.beta(alpha, alpha))
         other = rng.permutation(len(y))
         blended = share * np.asarray(x, "float32") + (1 - share) * np.asarray(x, "float32")[other]
-        return blended.astype(x.dtype), share * y + (1 - share) * y[other], *rest
+        return blended.astype(x.dtype), *_blended(share, other, y, *rest)
 
     return step
 
@@ -90,6 +107,11 @@ def _cut(alpha: float) -> Change:
         x = x.copy()
         x[:, top:bottom, left:right] = x[other, top:bottom, left:right]
         share = np.float32(1 - (bottom - top) * (right - left) / (height * width))
-        return x, share * y + (1 - share) * y[other], *rest
+        return x, *_blended(share, other, y, *rest)
 
     return step
+
+
+def _blended(share: np.float32, other: np.ndarray, *many: np.ndarray) -> list[np.ndarray]:
+    """Labels, and weights where there are some, in the shares of their examples."""
+    return [share * each + (1 - share) * each[other] for each in many]

@@ -1,5 +1,7 @@
 """A training that may take so many seconds ends with its schedule when they are over, however fast its steps turn out to be."""
 
+import statistics
+from collections.abc import Callable
 from time import monotonic
 
 import keras
@@ -64,3 +66,25 @@ class Pace(keras.callbacks.Callback):
 def _batches(optimizer: keras.Optimizer) -> int:
     """What schedules go by; the property without the underscore counts steps of several batches."""
     return int(backend.value(optimizer._iterations))
+
+
+def affordable(build: Callable[[], keras.Model], batches, val, *, seconds: float) -> int:
+    """Passes over the data that fit into `seconds`, by timing a few steps of a compiled model that is thrown away.
+
+    batches: of training, with `per_pass` of them in a pass.  val: what is looked at after each, or None.
+    """
+    begun = monotonic()
+    trial = build()
+    trial.train_on_batch(*batches[0])
+    compiling = monotonic() - begun
+    start, steps = monotonic(), []
+    while len(steps) < 3 or (len(steps) < 200 and monotonic() - start < min(3.0, 0.03 * seconds)):
+        before = monotonic()
+        trial.train_on_batch(*batches[len(steps) % len(batches)])
+        steps.append(monotonic() - before)
+    # of an undisturbed machine: on a busy one the schedule goes ahead (Pace)
+    step, *_ = statistics.quantiles(steps, n=4)
+    # A forward pass is about a third of a step; the score at the end costs as much again.
+    validation = step / 3 * (len(val) / batches.batch_size if val is not None else 0)
+    left = seconds - (monotonic() - begun) - compiling - validation
+    return max(1, int(0.95 * left / (step * batches.per_pass + validation)))

@@ -8,7 +8,7 @@ from dlcli import course as courses
 from dlcli.config import FitConfig, RunConfig, checked
 from dlcli.course import Course
 from dlcli.data import Data
-from dlcli.errors import MISMATCH, DlcliError
+from dlcli.errors import MISMATCH, USAGE, DlcliError
 from dlcli.rundir import ORIGIN, Run
 
 # What may differ without another result: where things lie, and how often is saved.
@@ -68,7 +68,7 @@ def passes(text: str, *, resumed: bool) -> tuple[int, bool]:
         raise DlcliError(
             f"--epochs {text!r} is not an integer greater than or equal to 1.",
             "with --resume RUN, +10 adds ten to the run's.",
-            code=2,
+            code=USAGE,
         )
     return int(number), added
 

@@ -51,7 +51,6 @@ def cnn() -> dict:
     """Six convolutions over the levels of vision, everything measured; the gate of one stimulus failed."""
     layers = [_convolution(i, f"stage{1 + i // 2}_block0_conv{1 + i % 2}", i) for i in range(6)]
     layers[0]["pictures"] = [picture("filters"), picture("patches", width=640, height=64)]
-    layers[3]["folded"] = 3
     emergence = zip(LEVELS, [None, 2.1, 2.1, 3.4, 4.0, 4.2, 4.4], strict=True)
     return _document("resnet on cifar10-jpg", "cnn", "pixels", [None, 32, 32, 3], [None, 10]) | {
         "verdict": "Levels emerge in the order edge, texture, junction, shape, relation, object: from simple to complex.",

@@ -92,6 +92,12 @@ def test_the_best_epoch_is_restored_when_later_ones_are_worse(tmp_path):
     assert kept == pytest.approx(min(losses), rel=1e-3)
 
 
+@pytest.mark.parametrize(("asked", "trained_for"), [(5, 5), (16, 16), (20, 20), (17, 18), (40, 42)])
+def test_as_many_passes_are_trained_as_were_asked_for_where_a_pass_is_one_batch(tmp_path, asked, trained_for):
+    """Of those several are one epoch of Keras, and all of these are of one length: one or two passes may come on top."""
+    assert trained(tmp_path, batch_size=512, epochs=asked).epochs == trained_for
+
+
 @pytest.mark.parametrize(("steps", "waits"), [(0, 2), (30, 2), (160, 10)])
 def test_patience_lasts_as_many_steps_as_were_asked_for(tmp_path, steps, waits):
     """An epoch of 16 steps: 160 of them are ten epochs, which a patience of two does not cut short."""

@@ -307,6 +307,19 @@ def test_frechet_of_gaussians_is_the_closed_form(rng):
     assert metrics.frechet(a, a) == pytest.approx(0, abs=1e-8)
 
 
+@pytest.mark.parametrize("n", [100, 3_000])
+def test_the_interval_of_kid_holds_the_truth_of_few_examples_and_of_many(n):
+    """Of 40 pairs of samples of one distribution, whose distance is 0, nearly all intervals hold it and are no wider
+    than five times the deviation of the values."""
+    scores = [
+        metrics.generation(*np.random.default_rng(i).normal(size=(2, n, 4))).scores["kid"]
+        for i in range(40 if n < 999 else 12)
+    ]
+    assert np.mean([score.low <= 0 <= score.high for score in scores]) >= 0.8
+    widths = [score.high - score.low for score in scores]
+    assert 1.5 * np.std([s.value for s in scores]) < np.mean(widths) < 8 * np.std([s.value for s in scores])
+
+
 def test_kid_is_unbiased_and_grows(rng):
     a, b = rng.normal(size=(2, 500, 8))
     same, moved = metrics.kid(a, b, size=200), metrics.kid(a, b + 0.5, size=200)

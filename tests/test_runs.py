@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dlcli import console
+from dlcli import config, console
 from dlcli.cli import app
 
 
@@ -34,6 +34,28 @@ def weights(run: Path) -> list[np.ndarray]:
     import keras
 
     return keras.saving.load_model(run / "model.keras", compile=False).get_weights()
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "found"),
+    [
+        ("epochs = 9\nsteps = 400", ("--epochs", 2), {"epochs": "2"}),
+        ("epochs = 2\nsteps = 400", ("--epochs", 2), {"epochs": "2"}),
+        ("epochs = 9", ("--set", "fit.steps=5"), {"steps": "5"}),
+        ("time = 60.0\npatience = 3", ("--epochs", 2), {"epochs": "2", "patience": "3"}),
+        ("steps = 400", ("--learning-rate", 0.1), {"steps": "400", "learning_rate": "0.1"}),
+    ],
+)
+def test_how_long_is_said_once_and_the_command_line_has_the_last_word(tmp_path, file, options, found):
+    (tmp_path / "a.toml").write_text(f"data = 'digits'\n[set.fit]\n{file}\n")
+    flags = {"--epochs": "fit.epochs", "--learning-rate": "fit.learning_rate"}
+    name, value = options
+    settings = config.merge(
+        file=tmp_path / "a.toml",
+        assignments=[value] if name == "--set" else [],
+        flags={flags[name]: value} if name in flags else {},
+    )
+    assert {name: str(value) for name, value in settings.options("fit").items()} == found
 
 
 def test_the_run_directory_is_complete(trained):

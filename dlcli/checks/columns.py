@@ -11,11 +11,15 @@ CHEAP = True
 
 def find(subject: Subject):
     constant, unique = _table(subject) if subject.data.kind == "table" else (_channels(subject), [])
+    if subject.data.kind == "sequences":
+        mend = "leave these channels away: they tell nothing"
+    else:
+        mend = f"--set data.drop={','.join(constant)}"
     yield Finding(
         value=len(constant),
         shown=f"{len(constant)} columns hold one value only" + (f": {some(constant)}" if constant else ""),
         fault=bool(constant),
-        mend=f"--set data.drop={','.join(constant)}",
+        mend=mend,
     )
     yield Finding(
         value=len(unique),

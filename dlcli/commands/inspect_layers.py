@@ -82,7 +82,9 @@ def inspect_layers(
     if json:
         console.quiet()
     if html is not None and not html.absolute().parent.is_dir():
-        raise DlcliError(f"there is no folder {html.absolute().parent} to write {html.name} into.")
+        raise DlcliError(
+            f"there is no folder {html.absolute().parent} to write {html.name} into.", "make it first: mkdir."
+        )
     if html is not None and html.is_dir():
         raise DlcliError(f"{html} is a folder.", "name a file: --html report.html.")
     if pixels is not None and pixels not in reference.PIXELS:
@@ -97,7 +99,9 @@ def inspect_layers(
             console.document(document)
         return
     if pixels is not None and opened.kind in described.KNOWN:
-        raise DlcliError(f"--pixels {pixels} is for foreign models; {model!r} scales by itself.")
+        raise DlcliError(
+            f"--pixels {pixels} is for foreign models; {model!r} scales by itself.", "leave --pixels away."
+        )
     other = reference.parse(compare) if compare else None
     if timeline and (other or budget is not Budget.standard):
         raise DlcliError("--timeline is of one run, at the standard budget.", "leave --compare and --budget away.")
@@ -106,7 +110,7 @@ def inspect_layers(
     if timeline and opened.kind != "run":
         raise DlcliError(f"--timeline needs a run directory, and {model!r} is none.", "name the run.")
     if example and budget is not Budget.deep:
-        raise DlcliError("--example is for attributions, which take --budget deep.")
+        raise DlcliError("--example is for attributions, which take --budget deep.", "add --budget deep.")
     from dlcli import materials
 
     asked = {"data": data, "target": target, "split": split, "none": budget is Budget.static}

@@ -52,7 +52,7 @@ def transfer(
     from dlcli import asked as asking
     from dlcli import config as configuration
     from dlcli import console, locking, plan, resuming, rundir, signals, sources
-    from dlcli.errors import SKIPPED, DlcliError
+    from dlcli.errors import SKIPPED, USAGE, DlcliError
 
     flags = {
         "data": data,
@@ -73,10 +73,12 @@ def transfer(
     if resume:
         others = (source, out, set, pixels, strategy, curve, no_cache)
         if any(others) or any(value is not None for value in flags.values()):
-            raise DlcliError("--resume goes on with what RUN was begun with.", "leave the other options away.", code=2)
+            raise DlcliError(
+                "--resume goes on with what RUN was begun with.", "leave the other options away.", code=USAGE
+            )
         run, asked = asking.opened(resume)
     elif not source or not data:
-        raise DlcliError(f"{'DATA' if source else 'SOURCE'} is missing.", "dlcli transfer SOURCE DATA.", code=2)
+        raise DlcliError(f"{'DATA' if source else 'SOURCE'} is missing.", "dlcli transfer SOURCE DATA.", code=USAGE)
     else:
         strategy = strategy or "auto"
         found = sources.opened(source, pixels=pixels)

@@ -88,8 +88,7 @@ def layer_cards(document: dict, picture: Callable[[dict], Markup]) -> Markup | N
 def _row(position: int, layer: dict, shown: list[Fact]) -> Markup:
     depth = min(int(layer.get("depth") or 0), 6)
     name = tag("a", name_of(layer.get("name", "")), href=f"#layer-{position}", class_=f"depth{depth}")
-    folded = tag("small", f" ×{count(layer['folded'])}") if is_number(layer.get("folded")) else None
-    return tag("tr", tag("th", name, folded, scope="row"), [cell(fact.cell(layer) or "–") for fact in shown])
+    return tag("tr", tag("th", name, scope="row"), [cell(fact.cell(layer) or "–") for fact in shown])
 
 
 def _card(position: int, layer: dict, known: list[Fact], picture: Callable) -> Markup:
@@ -104,7 +103,6 @@ def _card(position: int, layer: dict, known: list[Fact], picture: Callable) -> M
         # the target of links is inside: browsers open the card around it
         tag(
             "div",
-            _folded(layer),
             tag(
                 "dl",
                 [tag("div", tag("dt", fact.title), tag("dd", name_of(text))) for fact, text in said if text],
@@ -119,15 +117,6 @@ def _card(position: int, layer: dict, known: list[Fact], picture: Callable) -> M
             class_="inside",
         ),
         class_="card",
-    )
-
-
-def _folded(layer: dict) -> Markup | None:
-    if not is_number(layer.get("folded")):
-        return None
-    return tag(
-        "p",
-        f"This row stands for {count(layer['folded'])} equal blocks; the numbers are those of the row, not their sum.",
     )
 
 

@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from keras import ops
 
-# Keras has no public name for it, and the tensors of JAX carry no attribute that could be asked.
 from dlcli.inspection.tap import Tap, mask_of
 
 

@@ -8,7 +8,7 @@ SURFACE = {
     "tfidf": "Single words and pairs tell it already; the order of the rest adds nothing that this network could use.",
     "ngram": "Counts of short runs of tokens tell as much as this network does.",
     "pca": "Principal components of the same size keep as much.",
-    "seasonal-naive": "The same hour of the last season tells as much.",
+    "seasonal-naive": "The same step of the last season tells as much.",
     "last-value": "The last value tells as much.",
 }
 

@@ -46,7 +46,9 @@ class Task(Regression):
         image = pixels.shape(train.x, size)
         y = _numbers(train, target)
         if y.std() == 0:
-            raise DataError(f"all {len(y)} training pictures have the same {target}: {y[0]:g}.")
+            raise DataError(
+                f"all {len(y)} training pictures have the same {target}: {y[0]:g}.", "name another column: --target."
+            )
         mean, deviation = pixels.statistics(train.x.prepare(*image).read(pixels.sample(train.x)))
         return cls(
             target=target,

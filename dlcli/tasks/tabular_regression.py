@@ -102,6 +102,7 @@ def _numbers(y, target: str) -> np.ndarray:
         ) from None
     if not np.isfinite(values).all():
         raise DataError(
-            f"{int((~np.isfinite(values)).sum())} of {len(values)} values of the target {target!r} are not finite."
+            f"{int((~np.isfinite(values)).sum())} of {len(values)} values of the target {target!r} are not finite.",
+            "remove or mend these rows: inf is no number to learn.",
         )
     return values

@@ -43,7 +43,7 @@ class Job:
 class Pool:
     """`with Pool(...) as pool: pool.run(jobs)`. What is finished is on disk, and not done again.
 
-    workers: trials at once.  threads: that each may compute with.
+    workers: trials at once.  look: is shown what is done, what runs and what waits.
     """
 
     def __init__(self, backend: str, *, workers: int, look: Callable[[list, list, list], None]):
