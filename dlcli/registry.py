@@ -53,7 +53,12 @@ class Entry:
 
     @cached_property
     def _tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(encoding="utf-8"))
+        try:
+            return ast.parse(self.path.read_text(encoding="utf-8"))
+        except (SyntaxError, ValueError) as error:
+            if ROOT in self.path.parents:
+                raise
+            raise DlcliError(f"{self.path} is not Python: {error}.", "python -m py_compile shows the place.") from None
 
     @property
     def short(self) -> str:
