@@ -36,7 +36,7 @@ def drawn(rows: list[dict], found: list[dict], trainings) -> str:
             row["what"],
             row["name"].partition("/")[2],
             score,
-            *_cells(row, done, len(wanted)),
+            *_cells(row, done, len(wanted), found),
             row.get("published", "–"),
         ]
         cells.append(_seconds(done))
@@ -45,20 +45,34 @@ def drawn(rows: list[dict], found: list[dict], trainings) -> str:
 
 
 def short_form(rows: list[dict], found: list[dict], trainings) -> str:
-    """The table of the rows that have results, and one sentence that names the others."""
+    """What came of all rows in one sentence, the table of those that have results, and one that names the others."""
     ran = {line["row"] for line in found}
     left = [f"`{row['name']}`" for row in rows if row["name"] not in ran]
     table = drawn([row for row in rows if row["name"] in ran], found, trainings)
-    return f"{table}\n\nNot run: {', '.join(left)}." if left else table
+    told = f"{_counted(table)}\n\n{table}"
+    return f"{told}\n\nNot run: {', '.join(left)}." if left else told
 
 
-def _cells(row: dict, done: list[dict], wanted: int) -> list[str]:
+def _counted(table: str) -> str:
+    """How many rows reach what was set for them, and how many do not."""
+    bounds = [line.split(" | ")[4] for line in table.splitlines()[2:]]
+    counts = {end: sum(bound.endswith(end) for bound in bounds) for end in ("so far reached", "so far **short**")}
+    reached = sum(bound.endswith(": reached") for bound in bounds)
+    short = sum(bound.endswith(": **short**") for bound in bounds)
+    return (
+        f"Of {len(bounds)} rows {reached} reach what was set for them and {short} fall short; of those with seeds or folds "
+        f"that were not run, {counts['so far reached']} reach it so far and {counts['so far **short**']} do not; for the "
+        "others nothing was set, or too little was run."
+    )
+
+
+def _cells(row: dict, done: list[dict], wanted: int, found: list[dict]) -> list[str]:
     """Measured, to be reached and whether it was, and the best simple model."""
     scored = [line for line in done if row["score"] in line.get("test", {})]
     failed = [line for line in done if line not in scored]
     if not scored:
         measured = f"failed: {failed[0].get('error', 'no such score')[:80]}" if failed else "not run"
-        return [measured, _bound(row, None), "–"]
+        return [measured, _bound(row, None, None), "–"]
     values = {}
     for line in scored:
         values.setdefault(line["seed"], []).append(line["test"][row["score"]]["value"])
@@ -87,7 +101,8 @@ def _cells(row: dict, done: list[dict], wanted: int) -> list[str]:
     beside = f"{best} {short(simple[best])}" if best else "–"
     beside += "".join(f"; {name.replace('-', ' ')} {short(number)}" for name, number in shown.items())
     # of some sets alone the mean says nothing about the bound
-    return [measured, _bound(row, bound, value if len(scored) == wanted else None), beside]
+    met = _met(row, scored, bound, value, found) if len(scored) == wanted or "sets" not in row else None
+    return [measured, _bound(row, bound, met, whole=len(scored) == wanted), beside]
 
 
 def rivals(row: dict, scored: list[dict]) -> dict[str, float]:
@@ -100,18 +115,42 @@ def rivals(row: dict, scored: list[dict]) -> dict[str, float]:
     return {name: statistics.fmean(line["baselines"][name][row["score"]]["value"] for line in scored) for name in names}
 
 
-def _bound(row: dict, bound: float | None, value: float | None = None) -> str:
+def _met(row: dict, scored: list[dict], bound: float | None, value: float, found: list[dict]) -> bool | None:
+    """Whether what is to be reached is; None where nothing is, or what it hangs on was not run."""
+    sign = 1 if row.get("higher") else -1
+    if bound is not None:
+        return sign * value >= sign * bound
+    if "interval_of" in row:
+        rival = scored[0]["baselines"][row["interval_of"]][row["score"]]
+        return sign * value >= sign * rival["low" if row.get("higher") else "high"]
+    if "behind" not in row:
+        return None
+    group = row["name"].partition("/")[0]
+    names = {line["row"] for line in found if line["row"].startswith(f"{group}/")} | {row["name"]}
+    if "of" in row:
+        names &= {row["name"], f"{group}/{row['of']}"}
+    scores = {
+        name: {key: line["test"][row["score"]]["value"] for key, line in latest(name, found).items() if "test" in line}
+        for name in names
+    }
+    own = {(line["part"], line["seed"]) for line in scored}
+    shared = own.intersection(*scores.values())  # of folds only those that all of them have
+    if len(names) < 2 or not shared:
+        return None
+    means = {name: statistics.fmean(values[key] for key in shared) for name, values in scores.items()}
+    best = max(sign * mean for mean in means.values())
+    return sign * means[row["name"]] >= best - row["behind"]
+
+
+def _bound(row: dict, bound: float | None, met: bool | None, *, whole: bool = True) -> str:
     if bound is None:
         bound = row.get("must")
-    if bound is None:
-        return row.get("note", "–")
-    said = f"{'≥' if row.get('higher') else '≤'} {short(bound)}"
-    if "ratio" in row:
-        said += f" ({row['note']})"
-    if value is None:
+    said = row.get("note", "–")
+    if bound is not None:
+        said = f"{'≥' if row.get('higher') else '≤'} {short(bound)}" + (f" ({said})" if "ratio" in row else "")
+    if met is None:
         return said
-    reached = value >= bound if row.get("higher") else value <= bound
-    return f"{said}: {'reached' if reached else '**short**'}"
+    return f"{said}: {'' if whole else 'so far '}{'reached' if met else '**short**'}"
 
 
 def _seconds(done: list[dict]) -> str:

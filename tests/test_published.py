@@ -88,6 +88,47 @@ def test_a_bound_may_be_a_multiple_of_a_simple_model():
     assert cells(row, [line(0.51, baselines=simple)])[4] == "≤ 0.5 (half of PCA): **short**"
 
 
+def test_missing_seeds_and_folds_are_said_beside_whether_a_bound_is_reached():
+    row = {**ROW, "seeds": 3, "must": 0.9}
+    assert cells(row, [line(0.91)])[4] == "≥ 0.9: so far reached"
+    assert cells(row, [line(0.91), line(0.8, seed=1)])[4] == "≥ 0.9: so far **short**"
+    assert cells(row, [line(0.9, seed=seed) for seed in range(3)])[4] == "≥ 0.9: reached"
+
+
+def test_a_row_may_be_bound_to_the_best_of_its_group_on_the_folds_that_all_of_them_have():
+    row = {**ROW, "folds": 2, "behind": 0.02, "note": "near the best"}
+    others = [line(0.90, row="a/two", part="fold 1"), line(0.80, row="a/two", part="fold 2")]
+    assert cells(row, [line(0.88, part="fold 1"), *others])[4] == "near the best: so far reached"
+    assert cells(row, [line(0.87, part="fold 1"), *others])[4] == "near the best: so far **short**"
+    assert cells(row, [line(0.88, part="fold 1"), line(0.79, part="fold 2"), *others])[4] == "near the best: reached"
+    assert cells(row, [line(0.1, part="fold 1"), line(0.9, row="b/two", part="fold 1")])[4] == "near the best"
+    named = {**row, "of": "three"}
+    assert cells(named, [line(0.5, part="fold 1"), *others])[4] == "near the best"
+    assert cells(named, [line(0.5, part="fold 1"), *others, line(0.51, row="a/three", part="fold 1")])[4].endswith(
+        "reached"
+    )
+
+
+@pytest.mark.parametrize(("value", "said"), [(0.79, "reached"), (0.78, "**short**")])
+def test_a_row_may_be_bound_to_the_interval_of_a_simple_model(value, said):
+    row = {**ROW, "interval_of": "trees", "note": "as good as trees"}
+    trees = {"accuracy": {"value": 0.8, "low": 0.79, "high": 0.81, "n": 100}}
+    assert cells(row, [line(value) | {"baselines": {"trees": trees}}])[4] == f"as good as trees: {said}"
+
+
+def test_what_came_of_all_rows_is_counted():
+    rows = [
+        {**ROW, "must": 0.9},
+        {**ROW, "name": "a/two", "must": 0.9},
+        {**ROW, "name": "a/three", "must": 0.9, "seeds": 2},
+        {**ROW, "name": "a/four"},
+    ]
+    found = [line(0.95), line(0.5, row="a/two"), line(0.5, row="a/three"), line(0.5, row="a/four")]
+    told = published_table.short_form(rows, found, published.trainings).splitlines()[0]
+    assert "Of 4 rows 1 reach what was set for them and 1 fall short" in told
+    assert "0 reach it so far and 1 do not" in told
+
+
 def test_a_failed_training_stays_in_the_table():
     failed = {**line(0.0), "test": {}, "error": "Error: no such file"}
     assert cells(ROW, [failed])[3] == "failed: Error: no such file"
