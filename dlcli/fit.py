@@ -259,10 +259,10 @@ def _planned(build, task, fit, batches, val) -> Course:
     passes = max(fit.epochs, math.ceil((fit.steps or 0) / batches.per_pass))
     if fit.time:
 
-        def trial() -> keras.Model:
+        def trial() -> Callable:
             model = build()
             compiled(model, task, fit, steps=1000)
-            return model
+            return model.train_on_batch
 
         passes = affordable(trial, batches, val, seconds=fit.time)
         console.note(f"{passes} epochs fit into {fit.time:.0f} s")

@@ -68,19 +68,19 @@ def _batches(optimizer: keras.Optimizer) -> int:
     return int(backend.value(optimizer._iterations))
 
 
-def affordable(build: Callable[[], keras.Model], batches, val, *, seconds: float) -> int:
-    """Passes over the data that fit into `seconds`, by timing a few steps of a compiled model that is thrown away.
+def affordable(begin: Callable[[], Callable], batches, val, *, seconds: float) -> int:
+    """Passes over the data that fit into `seconds`, by timing a few steps of a model that is thrown away.
 
-    batches: of training, with `per_pass` of them in a pass.  val: what is looked at after each, or None.
+    begin: builds it, and gives what trains it on a batch.  batches: of training, with `per_pass` of them in a pass.  val: what is looked at after each, or None.
     """
     begun = monotonic()
-    trial = build()
-    trial.train_on_batch(*batches[0])
+    trained = begin()
+    trained(*batches[0])
     compiling = monotonic() - begun
     start, steps = monotonic(), []
     while len(steps) < 3 or (len(steps) < 200 and monotonic() - start < min(3.0, 0.03 * seconds)):
         before = monotonic()
-        trial.train_on_batch(*batches[len(steps) % len(batches)])
+        trained(*batches[len(steps) % len(batches)])
         steps.append(monotonic() - before)
     # of an undisturbed machine: on a busy one the schedule goes ahead (Pace)
     step, *_ = statistics.quantiles(steps, n=4)
