@@ -20,7 +20,7 @@ from dlcli.keeper import Keeper
 from dlcli.loading import Guarded
 from dlcli.mixing import Change, changes
 from dlcli.optimize import layerwise, optimizer
-from dlcli.pace import Pace, affordable
+from dlcli.pace import Pace, affordable, remaining
 from dlcli.progress import Diverged, Watch
 from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
@@ -185,7 +185,7 @@ class _Training:
         )
         averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if self.fit.ema is not None else []
         paced = (
-            [Pace(time.monotonic() + self.fit.time - self.planned - spent)]
+            [Pace(time.monotonic() + remaining(self.fit.time, self.planned) - spent)]
             if self.fit.time and self.course.timed
             else []
         )

@@ -68,6 +68,11 @@ def _batches(optimizer: keras.Optimizer) -> int:
     return int(backend.value(optimizer._iterations))
 
 
+def remaining(seconds: float, planned: float) -> float:
+    """Of the seconds that were asked for, what planning has left: half at least, for that is what they were asked for."""
+    return max(seconds - planned, seconds / 2)
+
+
 def affordable(begin: Callable[[], Callable], batches, val, *, seconds: float) -> int:
     """Passes over the data that fit into `seconds`, by timing a few steps of a model that is thrown away.
 
@@ -86,5 +91,5 @@ def affordable(begin: Callable[[], Callable], batches, val, *, seconds: float) -
     step, *_ = statistics.quantiles(steps, n=4)
     # A forward pass is about a third of a step; the score at the end costs as much again.
     validation = step / 3 * (len(val) / batches.batch_size if val is not None else 0)
-    left = seconds - (monotonic() - begun) - compiling - validation
+    left = remaining(seconds, monotonic() - begun) - compiling - validation
     return max(1, int(0.95 * left / (step * batches.per_pass + validation)))
