@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import polars as pl
 
-from dlcli.cells import numbers, times
+from dlcli.cells import moments, numbers, time_format, times
 from dlcli.errors import DataError, some
 
 KNOTS = 256  # of the quantile transform: enough that 0.4 % of the rows lie between two
@@ -94,11 +94,14 @@ TIME_PARTS = ("days", "year_sin", "year_cos", "week_sin", "week_cos", "day_sin",
 
 
 def _learn_time(cells: pl.Series) -> dict:
-    parts = _time_parts(times(cells))
-    parts = np.nan_to_num(parts, nan=0.0) if np.isnan(parts).all() else parts
+    pattern = time_format(cells)
+    if pattern is None:  # only other splits have times
+        return {"format": None, "parts": [], "mean": [], "deviation": []}
+    parts = _time_parts(moments(cells, pattern))
     mean, deviation = np.nanmean(parts, axis=0), np.nanstd(parts, axis=0)
     used = [i for i in range(len(TIME_PARTS)) if deviation[i] > 1e-6]
     return {
+        "format": pattern,
         "parts": [TIME_PARTS[i] for i in used],
         "mean": mean[used].tolist(),
         "deviation": deviation[used].tolist(),
@@ -159,7 +162,8 @@ def encode(frame: pl.DataFrame, columns: list[dict]) -> dict[str, np.ndarray]:
 
 
 def _encode_time(cells: pl.Series, column: dict) -> np.ndarray:
-    found = times(cells)
+    # a few rows alone do not tell days from months; runs from before the format was kept have to guess
+    found = moments(cells, column["format"]) if column.get("format") else times(cells)
     if found is None:
         found = pl.Series([None] * cells.len(), dtype=pl.Datetime("us"))
     used = [TIME_PARTS.index(part) for part in column["parts"]]
@@ -167,9 +171,9 @@ def _encode_time(cells: pl.Series, column: dict) -> np.ndarray:
     return np.nan_to_num(parts, nan=0.0)
 
 
-def _time_parts(moments: pl.Series) -> np.ndarray:
+def _time_parts(found: pl.Series) -> np.ndarray:
     """(n, 7): days since 1970, then sine and cosine of the place in the year, week and day."""
-    days = moments.dt.epoch("us").cast(pl.Float64).fill_null(np.nan).to_numpy() / 86_400e6
+    days = found.dt.epoch("us").cast(pl.Float64).fill_null(np.nan).to_numpy() / 86_400e6
     years = days / 365.2425
     weeks = (days + 3) / 7  # 1970-01-01 was a Thursday
     turns = 2 * np.pi * np.stack([years, weeks, days], axis=1)

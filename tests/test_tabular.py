@@ -121,6 +121,55 @@ def test_times_are_cyclic():
     assert np.isfinite(columns.encode(pl.DataFrame({"t": ["?"] * 2}), learned)["marks"]).all()
 
 
+def test_a_date_alone_is_read_as_the_dates_of_training_were():
+    """Which of 03/04/2020 is the month was seen in training; a row alone does not say it."""
+    days = np.datetime64("2020-01-01") + np.arange(0, 360, 7)
+    cells = pl.DataFrame({"t": [day.item().strftime("%m/%d/%Y") for day in days]})
+    learned = json.loads(json.dumps(columns.learn(cells, {"t": "time"}, **OPTIONS)))
+    found = columns.encode(pl.DataFrame({"t": ["03/04/2020"]}), learned)["marks"][0]
+    at = learned[0]["parts"].index("days")
+    since = found[at] * learned[0]["deviation"][at] + learned[0]["mean"][at]
+    assert since == pytest.approx((np.datetime64("2020-03-04") - np.datetime64("1970-01-01")).astype(int), abs=0.01)
+
+
+def test_a_malformed_time_is_missing_alone():
+    cells = pl.DataFrame({"t": [f"2021-{month:02d}-{day:02d}" for month in range(1, 13) for day in (1, 9)]})
+    learned = columns.learn(cells, {"t": "time"}, **OPTIONS)
+    whole = columns.encode(cells.head(3), learned)["marks"]
+    with_one = columns.encode(pl.DataFrame({"t": [*cells["t"].head(2), "yesterday", *cells["t"][2:3]]}), learned)
+    np.testing.assert_array_equal(with_one["marks"][[0, 1, 3]], whole)
+    assert not with_one["marks"][2].any()
+    assert whole.any(axis=1).all()
+
+
+def test_months_alone_are_read_as_in_training():
+    cells = pl.DataFrame({"t": [f"20{year}-{month:02d}" for year in (19, 20) for month in range(1, 13)]})
+    learned = columns.learn(cells, {"t": "time"}, **OPTIONS)
+    whole = columns.encode(cells, learned)["marks"]
+    np.testing.assert_array_equal(columns.encode(cells[4:5], learned)["marks"], whole[4:5])
+    assert whole.any(axis=1).all()
+
+
+@pytest.mark.parametrize("cell", ["", "yesterday"])
+def test_a_column_of_times_that_training_has_none_of_gives_nothing(cell):
+    """The other splits had some, and so the column was found to be one of times."""
+    learned = columns.learn(
+        pl.DataFrame({"t": [cell] * 4, "x": list("1234")}), {"t": "time", "x": "numeric"}, **OPTIONS
+    )
+    assert "marks" not in columns.encode(pl.DataFrame({"t": ["2021-01-01"], "x": ["2"]}), learned)
+    assert columns.sizes(learned)["marks"] == 0
+
+
+def test_a_run_that_kept_no_format_of_its_times_still_reads_them():
+    """Runs from before it was kept."""
+    cells = pl.DataFrame({"t": ["2021-01-01", "2021-02-03", "2021-07-05"]})
+    learned = columns.learn(cells, {"t": "time"}, **OPTIONS)
+    older = [
+        {name: value for name, value in learned[0].items() if name in ("name", "kind", "parts", "mean", "deviation")}
+    ]
+    np.testing.assert_array_equal(columns.encode(cells, older)["marks"], columns.encode(cells, learned)["marks"])
+
+
 def test_a_missing_column_is_named():
     learned = columns.learn(frame(), KINDS, **OPTIONS)
     with pytest.raises(DataError, match="missing: town, note"):
