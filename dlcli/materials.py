@@ -1,7 +1,6 @@
 """The data that a model is to be looked at with: the run's own, or what the user names."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from dlcli import described, plan, splits
 from dlcli.config import RunConfig
@@ -59,7 +58,7 @@ def gather(
         config=settings,
         data=Data(kind=found.kind, splits=every, about=found.about, warnings=parts.warnings),
         part=name,
-        learned=name in LEARNED and _own(config, settings),
+        learned=name in LEARNED and config is not None and plan.own(config, settings.data),
         given=tuple(how["given"]),
         backend=config.backend if config else None,
     )
@@ -74,11 +73,6 @@ def alike(second: Materials, first: Materials) -> Materials:
     cuts = [(one.config.seed, plan.split_options(one.config)) for one in (first, second)]
     mixed = second.run is not None and cuts[0] != cuts[1] and first.part not in first.given
     return replace(second, data=first.data, part=first.part, learned=second.learned or mixed)
-
-
-def _own(config: RunConfig | None, settings: RunConfig) -> bool:
-    """Whether the data of these settings is what the run was trained on."""
-    return config is not None and bool(config.data) and Path(config.data).resolve() == Path(settings.data).resolve()
 
 
 def _asked(config: RunConfig | None, data: str, target: str | None) -> RunConfig:

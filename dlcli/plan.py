@@ -50,12 +50,19 @@ def locate(config: RunConfig) -> Entry:
     return registry.find("formats", config.format) if config.format else locating.format_of(config.data)
 
 
+def own(config: RunConfig, data: str) -> bool:
+    """Whether DATA is what a run of this configuration was trained on."""
+    return bool(config.data) and Path(config.data).resolve() == Path(data).resolve()
+
+
 def elsewhere(config: RunConfig, data: str) -> RunConfig:
-    """The same on other data. In another format the options of the run's own mean nothing."""
+    """The same on other data: how the run's own was split says nothing of it, nor do, in another format, its options."""
     other = config.model_copy(update={"data": data})
+    if own(config, data):
+        return other
     if config.format and not locating.holds(registry.find("formats", config.format), Path(data)):
-        other = other.model_copy(update={"format": None, "set": {**config.set, "data": {}}})
-    return other
+        return other.model_copy(update={"format": None, "set": {**config.set, "data": {}}})
+    return other.model_copy(update={"set": {**config.set, "data": data_options(config)}})
 
 
 def skipping(config: RunConfig) -> RunConfig:

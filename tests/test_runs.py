@@ -169,6 +169,31 @@ def test_a_language_model_trains_and_writes(tmp_path):
     assert one["texts"] != other["texts"]
 
 
+def _shades(folder: Path, seed: int = 0) -> None:
+    """Dark and light pictures, six of each."""
+    rng = np.random.default_rng(seed)
+    for label, level in (("dark", 60), ("light", 180)):
+        (folder / label).mkdir(parents=True)
+        for i in range(6):
+            pixels = np.clip(rng.normal(level, 60, (8, 8, 1)), 0, 255).astype("uint8")
+            Image.fromarray(pixels[..., 0]).save(folder / label / f"{seed}-{i}.png")
+
+
+@pytest.mark.parametrize("option", ["data.fold=1/3", "data.parts=0.5,0.25,0.25"])
+def test_other_data_is_not_split_as_the_runs_own_was(option, tmp_path):
+    """Which brings splits of its own; the run's own data, named, is still split as it was."""
+    _shades(tmp_path / "heap")
+    for number, part in enumerate(("train", "val", "test"), 1):
+        _shades(tmp_path / "parts" / part, number)
+    run = tmp_path / "run"
+    options = ("--arch", "mlp", "--epochs", 1, "--set", "arch.width=4", "--set", option, "--out", run)
+    report = json.loads(dlcli("train", tmp_path / "heap", *options, "--json"))
+    other = json.loads(dlcli("evaluate", run, tmp_path / "parts", "--json"))
+    assert other["metrics"]["test"]["accuracy"]["n"] == 12
+    same = json.loads(dlcli("evaluate", run, tmp_path / "heap", "--split", "test", "--json"))
+    assert same["metrics"]["test"] == report["metrics"]["test"]
+
+
 def _archive(folder: Path, train: int) -> Path:
     """Two classes of series, up and down, as the UCR archive writes them."""
     folder.mkdir()
