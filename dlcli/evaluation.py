@@ -1,6 +1,8 @@
 """Score a finished run once more, and count how often its test split was looked at."""
 
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 from dlcli import console, finished, scoring
@@ -8,21 +10,28 @@ from dlcli.data import Data, Examples
 from dlcli.reference import Reference
 from dlcli.rundir import Run
 
+# Characters of a set's name in the name of a file: of up to four bytes each, of which a file system takes 255.
+_LONGEST = 40
 
-def evaluate(reference: Reference, data: Data, *, name: str, examples: Examples, same_data: bool) -> dict[str, Any]:
+
+def evaluate(
+    reference: Reference, data: Data, *, path: str, name: str, examples: Examples, own: bool
+) -> dict[str, Any]:
     """The report of a model on one split, as `--json` prints it; of a run also written into it.
 
-    The baselines are fitted anew on the training split of `data`.
+    path: where the data lies.  own: whether it is what the run was trained on; then the baselines are fitted anew on
+    its training split.
     """
     opened = finished.opened(reference)
     begun = time.monotonic()
     train = data.splits.get("train")
     report = scoring.score(opened.task, opened.model, examples, train)
     scored = time.monotonic()
-    found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if same_data and train is not None else []
-    looks = _count(opened.run) if name == "test" and same_data else None
+    found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if own and train is not None else []
+    looks = _count(opened.run) if name == "test" and own else None
     document = {
         "run": reference.text,
+        "data": path,
         "task": opened.spec["task"],
         "architecture": opened.spec["architecture"],
         "parameters": opened.model.count_params(),
@@ -32,10 +41,10 @@ def evaluate(reference: Reference, data: Data, *, name: str, examples: Examples,
         "tables": report.tables,
         "seconds": {"scoring": round(scored - begun, 2), "baselines": {r.name: round(r.seconds, 2) for r in found}},
         "looks_at_test": looks,
-        "verdict": scoring.verdict(opened.task, report, found, data if same_data else None),
+        "verdict": scoring.verdict(opened.task, report, found, data if own else None),
     }
     if opened.run:
-        opened.run.write(f"evaluate/{name}.json", document)
+        opened.run.write(f"evaluate/{name if own else f'{name}-{_called(path)}'}.json", document)
     title = f"{document['task']} with {document['architecture']}: {name} split, 95 % intervals"
     scoring.show(title, document["architecture"], report, found, document["verdict"])
     for table, rows in report.tables.items():
@@ -44,6 +53,11 @@ def evaluate(reference: Reference, data: Data, *, name: str, examples: Examples,
     if looks and looks > 1:
         console.warn(f"this run's test split has been scored {looks} times; what is chosen by it is no longer a test.")
     return document
+
+
+def _called(path: str) -> str:
+    """What data is called, as a part of a file's name."""
+    return re.sub(r"\W+", "-", Path(path).resolve().name)[:_LONGEST].strip("-") or "data"
 
 
 def _count(run: Run) -> int:

@@ -129,6 +129,31 @@ def test_other_data_may_stand_behind_the_run_as_it_does_for_predict(trained):
     assert "two sets are named: 'digits:150' and --data 'digits:60'." in str(both.exception)
 
 
+def test_what_other_data_gave_is_kept_beside_the_runs_own_report(trained):
+    """Each set in a file of its own, which says what was scored."""
+    run, report = trained
+    own = json.loads(dlcli("evaluate", run, "--json"))
+    assert own["data"] == "digits:300"
+    other = json.loads(dlcli("evaluate", run, "digits:150", "--split", "test", "--json"))
+    assert other["data"] == "digits:150"
+    dlcli("evaluate", run, "digits:60", "--split", "test", "--json")
+    kept = json.loads((run / "evaluate" / "test.json").read_text())
+    assert (kept["data"], kept["metrics"]["test"]) == ("digits:300", report["metrics"]["test"])
+    beside = json.loads((run / "evaluate" / "test-digits-150.json").read_text())
+    assert (beside["data"], beside["metrics"]) == ("digits:150", other["metrics"])
+
+
+def test_the_runs_own_data_may_be_named(trained):
+    """It is scored where and as it is without: on its test split, beside baselines, and counted as a look."""
+    run, _ = trained
+    first = json.loads(dlcli("evaluate", run, "--json"))
+    named = json.loads(dlcli("evaluate", run, "digits:300", "--json"))
+    assert named["looks_at_test"] == first["looks_at_test"] + 1
+    assert {name: named[name] for name in ("metrics", "baselines")} == {
+        name: first[name] for name in ("metrics", "baselines")
+    }
+
+
 def test_predict_agrees_with_evaluate_example_by_example(tmp_path):
     """The same files, scored in one way and predicted in the other."""
     rng = np.random.default_rng(0)

@@ -30,6 +30,7 @@ def evaluate(
     opened = reference.parse(run)
     config, _ = described.described(opened)
     config = plan.skipping(config) if skip_bad else config
+    own = data is None or plan.own(config, data)
     if data is not None:
         config = plan.elsewhere(config, data)
     if not config.data:
@@ -42,9 +43,7 @@ def evaluate(
     parts, _ = splits.split(found, seed=config.seed, **plan.split_options(config))
     for warning in parts.warnings:
         console.warn(warning)
-    name = split or (
-        "all" if data is not None and "all" in found.splits else "test" if "test" in parts.splits else "val"
-    )
+    name = split or ("all" if not own and "all" in found.splits else "test" if "test" in parts.splits else "val")
     examples = (found.splits | parts.splits).get(name)
     if examples is None:
         raise DlcliError(f"there is no split {name!r}.", f"there are: {', '.join(found.splits | parts.splits)}.")
@@ -54,6 +53,6 @@ def evaluate(
     backend.start(config.backend, device=device, precision=config.precision, seed=config.seed)
     from dlcli import evaluation
 
-    report = evaluation.evaluate(opened, parts, name=name, examples=examples, same_data=data is None)
+    report = evaluation.evaluate(opened, parts, path=config.data, name=name, examples=examples, own=own)
     if json:
         console.document(report)
