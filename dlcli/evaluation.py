@@ -7,6 +7,7 @@ from typing import Any
 
 from dlcli import console, finished, scoring
 from dlcli.data import Data, Examples
+from dlcli.materials import LEARNED
 from dlcli.reference import Reference
 from dlcli.rundir import Run
 
@@ -25,7 +26,8 @@ def evaluate(
     opened = finished.opened(reference)
     begun = time.monotonic()
     train = data.splits.get("train")
-    report = scoring.score(opened.task, opened.model, examples, train)
+    seen = train if own and name not in LEARNED else None
+    report = scoring.score(opened.task, opened.model, examples, seen)
     scored = time.monotonic()
     found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if own and train is not None else []
     looks = _count(opened.run) if name == "test" and own else None

@@ -30,7 +30,10 @@ _WIDTH = 19
 
 
 def score(task: Task, model: keras.Model, examples: Examples, train: Examples | None = None) -> Report:
-    """The model's report on a split.  train: what the model has seen, where that is at hand."""
+    """The model's report on a split.
+
+    train: what the model has seen, where that is at hand and is not what is scored.
+    """
     if why := task.why_not(examples):
         raise DataError(f"there is nothing to score in this part of the data: {why}.")
     source = task.source(examples, training=False)

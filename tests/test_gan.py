@@ -1,19 +1,24 @@
 """Adversarial networks: one loss that trains two networks, and the pictures that come of it."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from dlcli import copies, fit, rundir, scoring
+from dlcli import console, copies, fit, rundir, scoring, splits
 from dlcli.architectures.autoencoder import vae
 from dlcli.architectures.gan import cgan, dcgan
 from dlcli.architectures.gan._convolutional import sides
+from dlcli.cli import app
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data, Examples
 from dlcli.errors import DlcliError
 from dlcli.features import SIZE, coarse, features
+from dlcli.formats import builtin
 from dlcli.grid import grid
 from dlcli.images import ArrayImages
 from dlcli.metrics import density_coverage
@@ -266,6 +271,29 @@ def test_a_generator_that_gives_back_its_training_pictures_is_found_out(rng):
     measures = task.measured(Parrot(), task.source(test, training=False), train)
     assert measures["copy"].mean() == 1
     assert task.measured(Parrot(), task.source(test, training=False), None) == {}
+
+
+def test_copies_of_what_was_seen_are_looked_for_beside_pictures_that_were_not(tmp_path):
+    """Not among the training pictures themselves, nor in the training part of data that it knows nothing of."""
+    whole = builtin.open(Path("digits:60"))
+    parts, _ = splits.split(whole)
+    task = image_generation.Task.learn(parts.splits["train"], parts, latent=2)
+    run = rundir.create(tmp_path / "run", arch="dcgan", task="image-generation")
+    dcgan.build(task, width=4).save(run.model)
+    config = RunConfig(data="digits:60", format="builtin", task="image-generation", arch="dcgan")
+    run.write("config.json", config.model_dump(mode="json"))
+    described = {"kind": "images", "format": "builtin", "task": "image-generation", "architecture": "dcgan"}
+    run.write("spec.json", described | {"learned": dataclasses.asdict(task)})
+
+    def scores(*arguments):
+        console.results.quiet = False
+        result = CliRunner().invoke(app, ["evaluate", str(run.path), *arguments, "--json"], catch_exceptions=False)
+        return next(iter(json.loads(result.stdout)["metrics"].values()))
+
+    assert "near_copies" in scores()
+    assert "near_copies" in scores("--split", "val")
+    for arguments in (["--split", "train"], ["--split", "all"], ["digits:50"], ["digits:50", "--split", "test"]):
+        assert "near_copies" not in scores(*arguments)
 
 
 def test_real_pictures_are_a_bound_and_no_rival(rng):
