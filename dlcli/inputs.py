@@ -1,5 +1,6 @@
 """What a person hands to `predict`: files, folders or the text itself, as examples without answers."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples
     Raises: DataError or DlcliError for an input that cannot be read, or is of another kind.
     """
     parts: list[Examples] = []
-    literal = [text for text in inputs if not Path(text).exists()]
+    literal = [text for text in inputs if not _exists(text)]
     if literal and spec["kind"] not in ("texts", "corpus"):
         raise DlcliError(f"there is no file or folder {literal[0]!r}.", "INPUT is a path.")
     for text in inputs:
@@ -33,6 +34,16 @@ def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples
             raise DataError(f"{text} holds {found.kind}; the run was trained on {spec['kind']}.")
         parts += _meant(Path(text), found)
     return _joined(parts)
+
+
+def _exists(text: str) -> bool:
+    """Whether it is the path of something; what is longer than any path is not."""
+    try:
+        return Path(text).exists()
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return False
 
 
 def _meant(path: Path, found: Data) -> list[Examples]:

@@ -3,8 +3,9 @@
 import pytest
 from conftest import shared
 
-from dlcli import registry
-from dlcli.errors import DataError
+from dlcli import inputs, registry
+from dlcli.config import RunConfig
+from dlcli.errors import DataError, DlcliError
 from dlcli.formats import labelled_lines, notes, table, text_file, text_folders
 
 
@@ -186,6 +187,17 @@ def test_a_format_named_for_data_that_it_does_not_fit(tmp_path):
     for module in (labelled_lines, text_folders):
         with pytest.raises(DataError):
             module.open(path)
+
+
+@pytest.mark.parametrize("text", ["so long " * 60, "語" * 100, "and/or " * 800], ids=["name", "bytes", "path"])
+def test_a_text_may_be_longer_than_any_path(text):
+    asked = inputs.read({"kind": "texts", "format": "class-files"}, RunConfig(data="a"), [text])
+    assert asked.x == [text]
+
+
+def test_what_is_longer_than_any_path_is_no_picture():
+    with pytest.raises(DlcliError, match="there is no file or folder 'aaa"):
+        inputs.read({"kind": "images", "format": "image-folder"}, RunConfig(data="a"), ["a" * 300])
 
 
 def test_public_texts():
