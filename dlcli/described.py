@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from dlcli import checkpoints, plan
+from dlcli import checkpoints, plan, registry
 from dlcli.checkpoints import Recognised
 from dlcli.config import RunConfig, recorded
 from dlcli.data import Data
-from dlcli.errors import DlcliError
+from dlcli.errors import DataError, DlcliError
 from dlcli.reference import Reference
 
 # The format that single files of a kind of data are read as where nothing else says it.
@@ -39,15 +39,36 @@ def described(reference: Reference) -> tuple[RunConfig, dict[str, Any]]:
     }
 
 
-def check_kind(reference: Reference, data: Data) -> None:
-    """Raises: DlcliError when DATA is of another kind than what the model was trained on.
+def check_input(reference: Reference, data: Data) -> None:
+    """Raises: DlcliError when what DATA holds goes into no model of this sort, whatever its task.
 
     Of a model whose task is not known only pictures are taken.
     """
     kind = described(reference)[1]["kind"] if reference.kind in KNOWN else "images"
     if plan.WORDS[kind] != plan.WORDS[data.kind]:
-        raise DlcliError(
-            f"{reference.text} takes {kind}, and DATA holds {data.kind}.", "choose data, or a model, of the same kind."
+        raise _misfit(reference, kind, data)
+
+
+def check_kind(reference: Reference, data: Data) -> None:
+    """Raises: DlcliError when DATA is of another kind than what the known model's own task was learned from."""
+    kind = described(reference)[1]["kind"]
+    if kind != data.kind and {kind, data.kind} != {"texts", "corpus"}:
+        raise _misfit(reference, kind, data)
+
+
+def _misfit(reference: Reference, kind: str, data: Data) -> DlcliError:
+    return DlcliError(
+        f"{reference.text} takes {kind}, and DATA holds {data.kind}.", "choose data, or a model, of the same kind."
+    )
+
+
+def check_labels(reference: Reference, data: Data) -> None:
+    """Raises: DataError when DATA does not say what the known model's answers should be."""
+    task = registry.find("tasks", described(reference)[1]["task"])
+    if task.literal("LABELS", "any") in ("classes", "numbers") and plan.labels_of(data) == "none":
+        raise DataError(
+            f"{reference.text} is scored by labels, and DATA, read as {data.kind}, has none.",
+            "dlcli predict works without.",
         )
 
 

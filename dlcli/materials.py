@@ -46,7 +46,7 @@ def gather(
         return Materials(run=run, config=config, backend=config.backend if config else None)
     entry = plan.locate(settings)
     found = plan.open_data(entry, settings)
-    if reference.kind == "checkpoint":
+    if reference.kind in described.KNOWN:
         described.check_kind(reference, found)
     parts, how = splits.split(found, seed=settings.seed, **plan.split_options(settings))
     name = split or next(name for name in ("val", "test", "train") if name in parts.splits)

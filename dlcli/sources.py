@@ -53,7 +53,7 @@ def check_strategy(name: str) -> None:
 
 def check_kind(found: Reference, data: Data) -> None:
     """Raises: DlcliError when DATA is of another kind than what the source was trained on, or a table."""
-    described.check_kind(found, data)
+    described.check_input(found, data)
     if data.kind == "table":
         raise DlcliError(
             "the columns of one table mean nothing in another: nothing can be taken over.", "use dlcli train."

@@ -82,6 +82,8 @@ class Task:
     # Data.kind that this task can be learned from, and the words an architecture must offer.
     KINDS = frozenset()
     NEEDS = frozenset()
+    # What its answers are compared with, of each example: "classes", "numbers" or "none"; "any" where that is as it may be.
+    LABELS = "any"
     # Architectures by preference: the first that fits is the default.
     PREFERS = ()
     # Which fields say what goes into the model, by the names that tasks of one kind of data share.
@@ -116,7 +118,14 @@ class Task:
 
     def why_not(self, examples: Examples) -> str:
         """Why there is nothing in these examples that could be scored; "" where there is."""
-        return "" if len(examples) else "it is empty"
+        if not len(examples):
+            return "it is empty"
+        needed = self.LABELS in ("classes", "numbers")
+        return "its examples have no labels" if needed and self.answers(examples) is None else ""
+
+    def answers(self, examples: Examples):
+        """The label of each example, as the data has it; None where there are none."""
+        return examples.y
 
     def inputs(self):
         """keras.Input of one example's x, or a dict of them."""

@@ -99,10 +99,9 @@ def check_parts(task: Task, data: Data) -> None:
         data.warnings.append(f"nothing is validated by the val split: {why}")
         console.warn(data.warnings[-1])
     if "test" in data.splits and (why := task.why_not(data.splits["test"])):
-        raise DataError(
-            f"nothing can be tested by the test split: {why}.",
-            "choose a shorter --horizon, or other parts: --set data.parts=0.5,0.2,0.3.",
-        )
+        shorter = "choose a shorter --horizon, or other parts: --set data.parts=0.5,0.2,0.3."
+        hint = shorter if data.kind == "series" else "mend it, or take it out of the data."
+        raise DataError(f"nothing can be tested by the test split: {why}.", hint)
 
 
 def begun_before(run: Run) -> bool:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dlcli import plan, registry, splits
-from dlcli.errors import DlcliError
+from dlcli.data import Examples
+from dlcli.errors import DataError, DlcliError
 from tests import tiny
 
 LABELS = ("classes", "numbers", "none")
@@ -52,6 +53,23 @@ def test_every_literal_can_be_read_without_importing():
         assert task.literal("KINDS")
         assert task.literal("NEEDS")
         assert set(task.literal("PREFERS", ())) <= set(registry.entries("architectures"))
+
+
+@pytest.mark.parametrize(
+    "task",
+    [task for task in registry.entries("tasks").values() if task.literal("LABELS", "any") in ("classes", "numbers")],
+    ids=lambda task: task.name,
+)
+def test_what_has_no_labels_is_not_scored(task):
+    """Where labels are what the answers are compared with, that is a sentence."""
+    from dlcli import scoring
+
+    learned, data = _learned(task, next(iter(task.literal("KINDS"))))
+    x = data.splits["test"].x
+    bare = Examples(x=x.drop("answer") if hasattr(x, "drop") else x)
+    with pytest.raises(DataError, match="no labels"):
+        scoring.score(learned, None, bare)
+    assert not learned.why_not(data.splits["test"])
 
 
 def predicted(model, x) -> np.ndarray:

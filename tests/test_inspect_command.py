@@ -335,6 +335,7 @@ def test_a_misspelt_architecture_is_a_sentence():
         (["RUN", "--split", "tset"], 1, "there is no split 'tset'", "train"),
         (["RUN", "--data", "digts"], 1, "no file, folder or built-in set 'digts'", "did you mean 'digits'"),
         (["RUN", "--data", "no/such.csv"], 1, "no file, folder or built-in set 'no/such.csv'", "Known"),
+        (["RUN", "--data", "prose.txt"], 1, "takes images, and DATA holds corpus", "of the same kind"),
         (["RUN", "--budget", "fastest"], 2, "--budget", "standard"),
         (["RUN", "--samples", "3"], 2, "--samples", "32"),
         (["RUN", "--html", "no/such/folder/page.html"], 1, "there is no folder", "page.html"),
@@ -354,6 +355,7 @@ def test_what_names_reveal_is_answered_before_keras(arguments, code, sentence, h
     monkeypatch.setenv("COLUMNS", "300")
     (tmp_path / "dense.weights.h5").write_bytes(b"")
     (tmp_path / "model.pkl").write_bytes(b"")
+    (tmp_path / "prose.txt").write_text("the sun is up and the moon is down. " * 50)
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
     answer = without_keras("inspect-layers", *(str(run) if one == "RUN" else one for one in arguments))

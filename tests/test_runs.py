@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from dlcli import config, console
 from dlcli.cli import app
+from tests.test_cli import dlcli as without_keras
 
 
 def dlcli(*arguments) -> str:
@@ -152,6 +153,25 @@ def test_the_runs_own_data_may_be_named(trained):
     assert {name: named[name] for name in ("metrics", "baselines")} == {
         name: first[name] for name in ("metrics", "baselines")
     }
+
+
+def test_what_has_no_labels_is_told_before_keras_is_started(trained, tmp_path):
+    """By pictures without classes, or a text without, nothing that answers with a class can be scored."""
+    run, _ = trained
+    _shades(tmp_path / "shades")
+    loose = tmp_path / "loose"
+    loose.mkdir()
+    for number, file in enumerate(sorted((tmp_path / "shades").glob("*/*.png"))):
+        file.rename(loose / f"{number}.png")
+    lines = "".join(f"{i % 2} the {'sun' if i % 2 else 'moon'} is up on day {i}\n" for i in range(40))
+    (tmp_path / "lines.txt").write_text(lines)
+    (tmp_path / "prose.txt").write_text("the sun is up and the moon is down. " * 50)
+    texts = tmp_path / "texts"
+    dlcli("train", tmp_path / "lines.txt", "--arch", "textcnn", "--epochs", 1, "--set", "arch.width=4", "--out", texts)
+    for reference, data in ((run, loose), (texts, tmp_path / "prose.txt")):
+        answer = without_keras("evaluate", str(reference), str(data))
+        assert answer.returncode == 3, answer.stderr
+        assert f"{reference} is scored by labels" in " ".join(answer.stderr.split())
 
 
 def test_predict_agrees_with_evaluate_example_by_example(tmp_path):

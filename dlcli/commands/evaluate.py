@@ -38,6 +38,7 @@ def evaluate(
     entry = plan.locate(config)
     found = plan.open_data(entry, config)
     described.check_kind(opened, found)
+    described.check_labels(opened, found)
     from dlcli import splits
 
     parts, _ = splits.split(found, seed=config.seed, **plan.split_options(config))

@@ -60,9 +60,12 @@ class Task(Classification):
         )
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:
-        known = _columns.answers(examples, self.target) is not None
+        known = self.answers(examples) is not None
         y = np.eye(len(self.classes), dtype=np.float32)[self.targets(examples)] if known else None
         return task.Arrays(prepared.encode(examples.x, self.columns), y)
+
+    def answers(self, examples: Examples) -> np.ndarray | None:
+        return _columns.answers(examples, self.target)
 
     def inputs(self):
         return _columns.inputs(self.columns)
@@ -84,7 +87,7 @@ class Task(Classification):
             yield row
 
     def labels(self, examples: Examples) -> list[str]:
-        found = [str(label) for label in _columns.answers(examples, self.target)]
+        found = [str(label) for label in self.answers(examples)]
         # The test file of the Adult data ends its labels in a dot.
         return [label.removesuffix(".") if label not in self.classes else label for label in found]
 

@@ -55,9 +55,12 @@ class Task(Regression):
         )
 
     def source(self, examples: Examples, *, training: bool) -> task.Source:
-        known = _columns.answers(examples, self.target) is not None
+        known = self.answers(examples) is not None
         y = self.targets(examples)[:, None] if known else None
         return task.Arrays(prepared.encode(examples.x, self.columns), y)
+
+    def answers(self, examples: Examples) -> np.ndarray | None:
+        return _columns.answers(examples, self.target)
 
     def inputs(self):
         return _columns.inputs(self.columns)
@@ -80,7 +83,7 @@ class Task(Regression):
 
     def targets(self, examples: Examples) -> np.ndarray:
         """Standardised targets (n,) float32: the units of the model's output."""
-        y = _numbers(_columns.answers(examples, self.target), self.target)
+        y = _numbers(self.answers(examples), self.target)
         return ((y - self.mean) / self.deviation).astype(np.float32)
 
     def flat(self, examples: Examples) -> np.ndarray:
