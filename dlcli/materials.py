@@ -76,8 +76,8 @@ def alike(second: Materials, first: Materials) -> Materials:
 
 
 def _asked(config: RunConfig | None, data: str, target: str | None) -> RunConfig:
-    """Other data: with the run's own options where there is a run."""
-    if config is not None:
-        return plan.elsewhere(config, data)
-    options = {"data": {"target": target}} if target else {}
-    return RunConfig(data=data, set=options)
+    """Other data: with the run's own options where there is a run, but for the target that the user names."""
+    asked = RunConfig(data=data) if config is None else plan.elsewhere(config, data)
+    if target is None:
+        return asked
+    return asked.model_copy(update={"set": {**asked.set, "data": {**asked.options("data"), "target": target}}})

@@ -303,6 +303,19 @@ def test_an_autoencoder_that_nobody_here_made_may_be_said_to_be_one(tmp_path):
     assert next(row["own"]["active"] for row in said["layers"] if row["name"] == "code").endswith("/6")
 
 
+def test_the_column_that_is_named_has_the_labels(run, tmp_path):
+    """Of a run's other data as of a foreign model's."""
+    rows = ["file,size,digit"]
+    for i in range(40):
+        Image.fromarray(np.full((8, 8), 6 * i, np.uint8)).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{'large' if i % 2 else 'small'},{'one' if i < 20 else 'two'}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    for reference in (parse(str(run)), parse("keras:ResNet50")):
+        for target, labels in (("size", {"large", "small"}), ("digit", {"one", "two"})):
+            found = materials.gather(reference, data=str(tmp_path / "table.csv"), target=target, split="all")
+            assert set(found.data.splits["all"].y) == labels
+
+
 # Mistakes
 
 
