@@ -1,5 +1,6 @@
 """Weights of other programs: read right, refused where they lie or ask for code, and equal in what they say."""
 
+import hashlib
 import io
 import json
 import pickle
@@ -14,9 +15,10 @@ import keras
 import numpy as np
 import pytest
 
-from dlcli import checkpoints, text
+from dlcli import checkpoints, reference, text
 from dlcli.checkpoints import _pickled, llama2c, safetensors, torch_zip
 from dlcli.errors import MODEL, DlcliError
+from dlcli.safety import report
 from tests.conftest import shared
 
 # ---- files as PyTorch writes them, without PyTorch ------------------------------------------------
@@ -408,6 +410,28 @@ def test_numbers_that_are_none_are_told_by_name(value, tmp_path):
     data = NUMBERS[:6].tobytes() + np.array([1, value], "f4").tobytes()
     header = {"w": entry(), "v": entry(shape=(2,), offsets=(24, 32))}
     refused(safe(tmp_path / "model.safetensors", header, data), "NaN or infinite numbers stand in v")
+
+
+def test_security_judges_weights_as_they_are_read(tmp_path, capsys):
+    """What of another program's weights is read is accepted, and what is refused is refused for the same reason."""
+    header = {"w": entry(), "b": entry(shape=(2,), offsets=(24, 32))}
+    path = safe(tmp_path / "model.safetensors", header, NUMBERS[:8].tobytes())
+    document = report.verdict(reference.parse(str(path)))
+    assert (document["accepted"], document["values"], document["arrays"]) == (True, 8, 2)
+    assert document["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert "safetensors" in document["kind"]
+    report.show(document)
+    path = safe(tmp_path / "bad.safetensors", {"w": entry(shape=(2, 4))}, NUMBERS[:6].tobytes())
+    with pytest.raises(DlcliError) as caught:
+        report.verdict(reference.parse(str(path)))
+    assert caught.value.code == MODEL
+    assert "safetensors file, which" not in caught.value.message
+
+
+def test_security_is_for_files():
+    """A preset is no file, and a sentence says so."""
+    with pytest.raises(DlcliError, match="hub:resnet_18_imagenet names no file"):
+        report.verdict(reference.Reference(text="hub:resnet_18_imagenet", kind="hub", name="resnet_18_imagenet"))
 
 
 # ---- llama2.c -------------------------------------------------------------------------------------
