@@ -8,6 +8,7 @@ import subprocess
 import threading
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -18,6 +19,9 @@ from typer.testing import CliRunner
 from dlcli import durable, rundir
 from dlcli.cli import app
 from dlcli.errors import DISK, DlcliError
+from dlcli.fit import Fitted
+from dlcli.rundir import Run
+from dlcli.strategies import lora
 from tests.conftest import benchmark
 from tests.disk import Failing
 
@@ -86,6 +90,21 @@ def test_a_model_that_finds_the_disk_full_leaves_the_old_one_whole(models, disk,
         np.array_equal(one, two)
         for one, two in zip(keras.saving.load_model(target).get_weights(), new.get_weights(), strict=True)
     )
+
+
+def test_the_plain_model_of_lora_is_written_as_every_model_is(disk, monkeypatch):
+    """With a path, Keras ends in a RuntimeError or in a signal where the disk is full."""
+    monkeypatch.setattr("keras.src.saving.saving_lib.is_memory_sufficient", lambda model: False)
+
+    def fitted(build, **_):
+        return Fitted(model=build(), epochs=1, best_epoch=1, steps=1, seconds=0.0, examples_per_second=1.0)
+
+    run = Run(disk(64 * 1024))
+    work = SimpleNamespace(start=lambda: made(0), origin=SimpleNamespace(make=lambda: made(0)), fit=fitted, run=run)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        lora.adapt(work)
+    assert caught.value.filename == str(run.model)
+    assert not any(run.path.iterdir())
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])

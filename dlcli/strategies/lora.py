@@ -26,7 +26,7 @@ def adapt(work: Work, *, rank: int = 8) -> Adapted:
     plain = work.origin.make()
     merge(result.fitted.model, plain)
     for target in (work.run.model, work.run.last):
-        rundir.commit(target, plain.save)
+        rundir.keep(target, plain)
     return replace(result, fitted=replace(result.fitted, model=plain), more={"rank": rank})
 
 
