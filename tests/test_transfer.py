@@ -523,6 +523,24 @@ def test_a_language_model_becomes_a_classifier(tmp_path):
     assert report["metrics"]["test"]["accuracy"]["value"] == 1
 
 
+def test_the_windows_of_a_language_model_are_what_is_told_of_and_not_the_length_of_its_text(tmp_path):
+    """The model takes no text as a whole, whose tokens are fewer in pairs than in characters."""
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    first.write_text("the sun is up and the moon is down. " * 100)
+    second.write_text("the moon is up and the sun is down. " * 50)
+    own = ("--set", "arch.width=16", "--set", "arch.depth=1", *FIT)
+    own = (*own, "--set", "task.context=32", "--set", "task.tokenizer=byte-pair")
+    dlcli("train", first, "--arch", "gpt", "--out", tmp_path / "lm", *own)
+    result = CliRunner().invoke(
+        app,
+        ["transfer", str(tmp_path / "lm"), str(second), "--strategy", "head", "--out", str(tmp_path / "run"), *FIT,
+         "--set", "task.context=48"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert "the source's context is used: 32 steps, where this data alone would have 48" in result.stderr
+    assert "source's length" not in result.stderr
+
+
 def test_guessing_hidden_words_prepares_a_classifier(tmp_path):
     """The encoder's words and blocks are taken over; there is nothing to drop, since the words' vectors told them apart."""
     lines = tmp_path / "lines.txt"

@@ -152,9 +152,10 @@ def _say(learned: Task, found: Origin) -> None:
     if getattr(learned, "image", None) != getattr(adopted, "image", None):
         sizes = ["x".join(map(str, task.image)) for task in (learned, adopted)]
         console.note(f"pictures are brought from {sizes[0]} to {sizes[1]}, which the source takes")
-    for name, noun in (("vocabulary", "tokens"), ("length", "steps"), ("lookback", "steps of history")):
-        own, new = getattr(learned, name, None), getattr(adopted, name, None)
-        if name in learned.INPUT and own != new:
+    for shared, noun in (("vocabulary", "tokens"), ("length", "steps"), ("lookback", "steps of history")):
+        name = learned.INPUT.get(shared)  # of a language model, whose text has a length too, the context
+        own, new = (getattr(task, name) if name else None for task in (learned, adopted))
+        if own != new:
             own, new = (len(x) if isinstance(x, list) else x for x in (own, new))
             console.note(f"the source's {name} is used: {new:,} {noun}, where this data alone would have {own:,}")
     lists = found.lists
