@@ -1,6 +1,7 @@
 """A study: many trials on one set of data, in one folder that can be gone on with."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,11 @@ class Study:
         """The job that finds widths."""
         told = {"config": self._plain(), "take": None, "networks": networks, "parameters": parameters}
         return self._job("sizing", "sizes", told)
+
+    def passes(self, examples: int) -> int:
+        """Over so many training examples, as the fit's epochs and least steps ask for."""
+        fit = self.chosen.fit
+        return max(fit.epochs, math.ceil((fit.steps or 0) / max(1, examples // min(fit.batch_size, examples))))
 
     def _plain(self) -> dict[str, Any]:
         told = {"task": self.chosen.task.name, "arch": self.chosen.arch.name, "format": self.chosen.format.name}

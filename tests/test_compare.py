@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from dlcli import locking
+from dlcli import study as studies
 from dlcli.comparing import chart, depths, words
 from dlcli.comparing.paired import difference
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
 from dlcli.errors import LOCKED, DlcliError
+from dlcli.rundir import Run
 from dlcli.trials import opening, sizing
 from dlcli.trials.pool import Job, Pool
 
@@ -206,6 +208,33 @@ def test_smaller_subsets_are_part_of_larger_ones_and_classes_keep_their_shares()
     assert len(opening.cut(data, n=50, seed=3).splits["val"]) == 50
     with pytest.raises(DlcliError, match="there are 200"):
         opening.cut(data, n=201, seed=0)
+
+
+def series(folder: Path, rows: int = 400) -> str:
+    """A table of one series, two columns."""
+    rng = np.random.default_rng(5)
+    waves = np.sin(np.arange(rows)[:, None] / [4, 9]) + rng.normal(0, 0.1, (rows, 2))
+    lines = [f"2024-01-{1 + i // 24:02d} {i % 24:02d}:00,{a:.4f},{b:.4f}" for i, (a, b) in enumerate(waves)]
+    file = folder / "waves.csv"
+    file.write_text("\n".join(["time,a,b", *lines]) + "\n")
+    return str(file)
+
+
+def opened(folder: Path, data: str, **chosen) -> studies.Study:
+    """A study that was begun, and of which nothing is trained."""
+    return studies.begin(RunConfig(data=data, **chosen), verb="scale", out=folder / "study")
+
+
+def test_a_pass_over_one_series_is_as_many_windows_as_it_has(tmp_path):
+    """Of 280 training rows, 253 have 24 rows of history before them and 4 to forecast: 7 batches of 32, so 100 steps
+    are 15 passes."""
+    options = {"task": {"lookback": 24, "horizon": 4}, "data": {"parts": "280,40,80"}}
+    fit = {"batch_size": 32, "epochs": 2, "steps": 100}
+    study = opened(tmp_path, series(tmp_path), task="forecasting", arch="lstm", set={**options, "fit": fit})
+    network = {"arch": "lstm", "depth": None, "width": 8}
+    found = sizing.run(study.sizing([network], None).told, Run(tmp_path))
+    assert found["examples"] == 253
+    assert study.passes(found["examples"]) == 15
 
 
 # ---- what is said ------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Does depth pay? Networks of several depths with the same number of parameters and the same arithmetic."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ def compared(study: Study, *, depths: list[int], parameters: int | None, seeds: 
     networks = [{"arch": _arch(study, depth), "depth": depth, "width": None} for depth in depths]
     with Board("compare") as board, Pool(study.config.backend, workers=workers, look=board) as pool:
         sized = pool.run([study.sizing(networks, parameters)])[0]
-        passes = _passes(study, sized["networks"])
+        passes = _passes(study.passes(sized["examples"]), sized["networks"])
         jobs = [
             study.training(
                 f"{network['arch']}-depth{network['depth']}-seed{seed}",
@@ -86,11 +85,8 @@ def check(study: Study, depths: list[int]) -> None:
             configuration.coerce(arch, {name: depth}, "arch")
 
 
-def _passes(study: Study, networks: list[dict]) -> list[int]:
-    """Passes over the training split that cost as much arithmetic as the reference: the network of median cost."""
-    fit, n = study.chosen.fit, len(study.data.splits["train"])
-    per_pass = max(1, n // min(fit.batch_size, n))
-    reference = max(fit.epochs, math.ceil((fit.steps or 0) / per_pass))
+def _passes(reference: int, networks: list[dict]) -> list[int]:
+    """Passes over the training split that cost as much arithmetic as those of the network of median cost."""
     flops = [network["flops"] for network in networks]
     middle = sorted(cost for cost, network in zip(flops, networks, strict=True) if network["depth"] or len(flops) == 1)
     budget = reference * middle[len(middle) // 2]

@@ -1,6 +1,5 @@
 """Do more data, a larger model or more training pay? Errors at growing sizes, and the law they follow."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,18 +80,14 @@ def _sized(study: Study, axis: str, pool: Pool) -> list[Step]:
     own = study.chosen.arch_options.get(name, arch.options[name].default)
     widths = [max(multiple, round(own * factor / multiple) * multiple) for factor in FACTORS]
     networks = [{"arch": arch.name, "depth": None, "width": width} for width in widths]
-    sized = pool.run([study.sizing(networks, None)])[0]["networks"]
+    found = pool.run([study.sizing(networks, None)])[0]
+    sized, examples = found["networks"], found["examples"]
     if axis == "model":
         return [Step(size=one["parameters"], change={"options": one["options"]}) for one in sized]
-    passes = _passes(study)
-    cost = 3 * sized[FACTORS.index(1.0)]["flops"] * len(study.data.splits["train"])
+    passes = study.passes(examples)
+    cost = 3 * sized[FACTORS.index(1.0)]["flops"] * examples
     counts = sorted({max(1, round(passes * factor)) for factor in FACTORS})
     return [Step(size=cost * count, change={"epochs": count}) for count in counts]
-
-
-def _passes(study: Study) -> int:
-    fit, n = study.chosen.fit, len(study.data.splits["train"])
-    return max(fit.epochs, math.ceil((fit.steps or 0) / max(1, n // min(fit.batch_size, n))))
 
 
 def _job(study: Study, axis: str, step: Step, seed: int) -> Job:

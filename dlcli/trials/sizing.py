@@ -13,13 +13,14 @@ from dlcli.trials import opening
 def run(job: dict, run: Run) -> dict:
     """networks: [{"arch", "depth" or None, "width" or None}]; a width of None is solved for, so that the
     network has `parameters` of them (None: as many as the architecture has by default). Adds to each the
-    option values, its parameters and its FLOPs per example."""
+    option values, its parameters and its FLOPs per example; examples: of one pass, windows where data is a series."""
     config, chosen, data = opening.opened(job)
     backend.start(config.backend, device="cpu", seed=config.seed)
     task = training.learned(chosen, data)
     parameters = job["parameters"] or chosen.arch.load().build(task, **chosen.arch_options).count_params()
     networks = [_sized(task, network, parameters, chosen) for network in job["networks"]]
-    return {"parameters": parameters, "networks": networks}
+    examples = len(task.source(data.splits["train"], training=True))
+    return {"parameters": parameters, "networks": networks, "examples": examples}
 
 
 def _sized(task, network: dict, target: int, chosen) -> dict:
