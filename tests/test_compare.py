@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlcli import locking
+from dlcli import locking, plan
 from dlcli import study as studies
-from dlcli.comparing import chart, depths, words
+from dlcli.comparing import chart, depths, scaling, words
 from dlcli.comparing.paired import difference
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
@@ -235,6 +235,15 @@ def test_a_pass_over_one_series_is_as_many_windows_as_it_has(tmp_path):
     found = sizing.run(study.sizing([network], None).told, Run(tmp_path))
     assert found["examples"] == 253
     assert study.passes(found["examples"]) == 15
+
+
+def test_sizes_of_compute_train_as_many_passes_as_they_are_named_for(tmp_path):
+    """Also where the user's `fit.steps` asks for more than the smallest of them."""
+    study = opened(tmp_path, "linear:300", arch="mlp", set={"fit": {"steps": 1_000}})
+    step = scaling.Step(size=1e6, change={"epochs": 3})
+    made = scaling._job(study, "compute", step, 0).told["config"]
+    fit = plan.choose(RunConfig(**made), study.chosen.format, study.data).fit
+    assert (fit.epochs, fit.steps) == (3, None)
 
 
 # ---- what is said ------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def _sized(study: Study, axis: str, pool: Pool) -> list[Step]:
 def _job(study: Study, axis: str, step: Step, seed: int) -> Job:
     change = step.change
     take = {"n": change["n"], "seed": seed} if "n" in change else None
-    fit = {"epochs": change["epochs"]} if "epochs" in change else {}
+    fit = {"epochs": change["epochs"], "steps": None} if "epochs" in change else {}
     options = change.get("options", dict(study.chosen.arch_options))
     shown = f"{step.size:.0f}" if step.size < 1e9 else f"{step.size:.3g}"
     name = f"{axis}-{shown}-seed{seed}"
