@@ -20,7 +20,7 @@ from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
 from dlcli.errors import LOCKED, DlcliError
 from dlcli.rundir import Run
-from dlcli.trials import opening, sizing
+from dlcli.trials import opening, rivals, sizing
 from dlcli.trials.pool import Job, Pool
 
 ROOT = Path(__file__).parents[1]
@@ -244,6 +244,47 @@ def test_sizes_of_compute_train_as_many_passes_as_they_are_named_for(tmp_path):
     made = scaling._job(study, "compute", step, 0).told["config"]
     fit = plan.choose(RunConfig(**made), study.chosen.format, study.data).fit
     assert (fit.epochs, fit.steps) == (3, None)
+
+
+# ---- the best simple model ---------------------------------------------------------------------
+
+
+def test_a_simple_model_is_scored_on_what_chooses_and_on_what_tells(tmp_path):
+    """The majority class of training, held against the labels of both splits."""
+    study = opened(tmp_path, "linear:300", arch="mlp")
+    (job,) = [job for job in study.rivals(("TASKS",)) if job.told["rival"] == "majority"]
+    found = rivals.run(job.told, Run(tmp_path))
+    labels = list(study.data.splits["train"].y)
+    most = max(set(labels), key=labels.count)
+    for part in ("val", "test"):
+        assert found[part]["mean"] == pytest.approx(np.mean([label == most for label in study.data.splits[part].y]))
+    assert np.load(tmp_path / "values.npy").mean() == pytest.approx(found["test"]["mean"])
+
+
+def test_the_best_simple_model_is_chosen_on_validation_and_held_against_on_test(rng, tmp_path):
+    """One that is lucky on the test split is not picked for it: its interval would not hold."""
+    study = opened(tmp_path, "linear:300", arch="mlp")
+    simple = []
+    for name, val, test in (("steady", 0.9, 0.8), ("lucky", 0.8, 0.95)):
+        folder = tmp_path / name
+        folder.mkdir()
+        np.save(folder / "values.npy", (np.arange(2_000) < 2_000 * test).astype(float))
+        scores = {"val": {"mean": val}, "test": {"mean": test, "compared": "accuracy", "scores": {}}}
+        simple.append((name, {**scores, "seconds": 1.0}, folder))
+    networks = rows(rng, {0: 0.80, 1: 0.86})
+    document = depths._told(study, "accuracy", 500, networks, simple, 3)
+    assert document["best_simple"]["name"] == "steady"
+    assert document["best_simple"]["value"] == pytest.approx(networks[1]["values"].mean() - 0.8)
+
+
+def test_the_simple_model_of_a_crossing_is_chosen_on_validation(tmp_path):
+    jobs = []
+    for name, val, test in (("steady", 0.1, 0.2), ("lucky", 0.2, 0.1)):
+        job = Job(kind="rivals", folder=tmp_path / name, told={"rival": name})
+        means = {"val": {"compared": "mse", "mean": val}, "test": {"compared": "mse", "mean": test}}
+        Run(job.folder).write("result.json", {"job": {"kind": "rivals", **job.told}, "result": means})
+        jobs.append(job)
+    assert scaling._best([[jobs], [jobs]]) == "steady"
 
 
 # ---- what is said ------------------------------------------------------------------------------

@@ -99,7 +99,8 @@ def _told(study: Study, score: str, parameters: int, rows, simple, seeds: int) -
     chosen = choose(rows, sign)
     for row in rows:
         row["gain"] = _difference(row, base, study) if row is not base else None
-    best = max(simple, key=lambda one: sign * one[1]["test"]["mean"], default=None)
+    # by validation, as the depth is: what is chosen on the test split has no interval there
+    best = max(simple, key=lambda one: sign * one[1]["val"]["mean"], default=None)
     document = {
         "run": str(study.run.path),
         "data": study.config.data,

@@ -158,26 +158,28 @@ def _told(study, axis, steps, jobs, simple, seeds, predict) -> tuple[dict[str, A
     return document, curve
 
 
-def _error(job: Job) -> float:
-    test = job.result()["test"]
-    return 1 - test["mean"] if test["compared"] == "accuracy" else test["mean"]
+def _error(job: Job, part: str = "test") -> float:
+    found = job.result()[part]
+    return 1 - found["mean"] if found["compared"] == "accuracy" else found["mean"]
 
 
-def _simple(beside: list[list[Job]]) -> dict[str, list[float]]:
+def _simple(beside: list[list[Job]], part: str = "test") -> dict[str, list[float]]:
     """Errors of each simple model by seed."""
     found: dict[str, list[float]] = {}
     for rivals in beside:
         for one in rivals:
             if "left_out" not in one.result():
-                found.setdefault(one.told["rival"], []).append(_error(one))
+                found.setdefault(one.told["rival"], []).append(_error(one, part))
     return found
 
 
 def _best(simple: list[list[list[Job]]]) -> str | None:
-    """The simple model that is best at the largest size, of those that could be fitted at every one."""
+    """The simple model that is best at the largest size by the validation split, of those that could be fitted at
+    every one."""
     whole = [_simple(beside) for beside in simple]
     full = [name for name in whole[-1] if all(len(one.get(name, [])) == len(whole[-1][name]) for one in whole)]
-    return min(full, key=lambda name: np.mean(whole[-1][name]), default=None)
+    last = _simple(simple[-1], "val")
+    return min(full, key=lambda name: np.mean(last[name]), default=None)
 
 
 NOUNS = {"data": "data", "model": "parameters", "compute": "training compute"}

@@ -2,12 +2,9 @@
 
 import time
 
-import numpy as np
-
 from dlcli import registry, training
 from dlcli.rundir import Run
-from dlcli.scoring import document
-from dlcli.trials import opening
+from dlcli.trials import opening, scored
 
 
 def run(job: dict, run: Run) -> dict:
@@ -17,13 +14,7 @@ def run(job: dict, run: Run) -> dict:
     task = training.learned(chosen, data)
     try:
         predict = registry.find("baselines", job["rival"]).load().fit(task, data.splits["train"])
-        measures = predict(data.splits["test"])
+        scores = scored.parts(task, data, predict, run)
     except (ValueError, MemoryError) as error:
         return {"left_out": str(error)}
-    name, values = task.per_example(measures)
-    np.save(run.path / "values.npy", values.astype(np.float32))
-    return {
-        "examples": opening.size(data),
-        "seconds": round(time.monotonic() - begun, 2),
-        "test": {"scores": document(task.report(measures)), "compared": name, "mean": float(values.mean())},
-    }
+    return {"examples": opening.size(data), "seconds": round(time.monotonic() - begun, 2), **scores}
