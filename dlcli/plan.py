@@ -167,6 +167,19 @@ def spare_none(config: RunConfig, chosen: Plan, data: Data) -> RunConfig:
     return config.model_copy(update={"set": {**config.set, "data": {**config.options("data"), "parts": "1,0,0"}}})
 
 
+def each(task: Entry) -> str:
+    """The score by which models for the task are compared, example by example.
+
+    Raises: DlcliError where scores are of whole sets.
+    """
+    if name := task.literal("EACH", ""):
+        return name
+    raise DlcliError(
+        f"models for {task.name} cannot be compared example by example: its scores are of whole sets.",
+        "tasks with a class, a number, a forecast, a text or a picture to give back can be.",
+    )
+
+
 # What an architecture must offer to take in data of a kind.
 WORDS = {
     "images": "pixels",

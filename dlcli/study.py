@@ -102,6 +102,7 @@ def begin(config: RunConfig, *, verb: str, out: Path | None) -> Study:
     entry = plan.locate(config)
     opened = plan.open_data(entry, config)
     chosen = plan.choose(config, entry, opened)
+    plan.each(chosen.task)
     data, _ = splits.split(opened, seed=config.seed, **plan.split_options(config, chosen.task))
     if chosen.task.literal("LABELS") == "classes":
         splits.check_labels(data)

@@ -86,6 +86,8 @@ class Task:
     LABELS = "any"
     # Architectures by preference: the first that fits is the default.
     PREFERS = ()
+    # The score that every example has by itself, by which two models are compared; "" where scores are of whole sets.
+    EACH = ""
     # Which fields say what goes into the model, by the names that tasks of one kind of data share.
     INPUT = {}
     # Layers whose weights are computed from the data, not trained: a model for other data has its own.
@@ -164,12 +166,9 @@ class Task:
         raise NotImplementedError
 
     def per_example(self, measures: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
-        """A score's name and its value for every example (n,), so that two models can be compared on the same
-        ones; its mean is the headline, or for a root its square.  Raises: DlcliError where no such score is."""
-        raise DlcliError(
-            f"models for {_name(self)} cannot be compared example by example: its scores are of whole sets.",
-            "tasks with a class, a number, a forecast, a text or a picture to give back can be.",
-        )
+        """Of a task with EACH: that score's name and its value for every example (n,); its mean is the headline, or
+        for a root its square."""
+        raise NotImplementedError
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         """One prediction per example, in words, for `predict`; outputs are those of `measure`

@@ -149,6 +149,13 @@ def test_runs_on_other_examples_are_not_compared(tmp_path):
         (("compare", "shapes", "--arch", "vgg", "--depths", "0,3"), "arch.depth = 3"),
         (("scale", "shapes", "--axis", "time"), "'time' is not known"),
         (("scale", "shapes", "--sizes", "few"), "'few' is not a list of numbers"),
+        (("compare", "shapes:300", "--task", "image-generation"), "image-generation cannot be compared"),
+        (("scale", "shapes:300", "--task", "image-generation"), "image-generation cannot be compared"),
+        (("scale", "shapes:300", "--task", "denoising"), "psnr, no error that could fall to 0"),
+        (("scale", "linear:300", "--sizes", "0,50,100,200"), "0 training examples"),
+        (("scale", "linear:300", "--sizes", "50,100,200"), "3 sizes are too few"),
+        (("scale", "linear:300", "--sizes", "50,100,150,9000"), "9,000 examples"),
+        (("scale", "linear:300", "--sizes", "50,100,150,200", "--axis", "model"), "--axis is model"),
     ],
 )
 def test_a_mistake_is_one_sentence_before_keras(arguments, sentence, tmp_path, monkeypatch):
@@ -244,6 +251,40 @@ def test_sizes_of_compute_train_as_many_passes_as_they_are_named_for(tmp_path):
     made = scaling._job(study, "compute", step, 0).told["config"]
     fit = plan.choose(RunConfig(**made), study.chosen.format, study.data).fit
     assert (fit.epochs, fit.steps) == (3, None)
+
+
+class Sizing:
+    """A pool that makes jobs here, and counts them."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.made = folder, []
+
+    def run(self, jobs: list[Job]) -> list[dict]:
+        self.made += jobs
+        return [sizing.run(job.told, Run(self.folder)) for job in jobs]
+
+
+@pytest.mark.parametrize(
+    ("axis", "settings", "count"),
+    [
+        ("model", {"arch": {"width": 1}}, 3),
+        ("model", {"arch": {"depth": 0}}, 1),
+        ("compute", {"fit": {"epochs": 1}}, 3),
+    ],
+)
+def test_too_few_sizes_are_told_before_anything_is_trained(axis, settings, count, tmp_path):
+    """Widths 1, 2 and 4 are what is left of a quarter to four of one; the width of a linear model changes nothing."""
+    pool = Sizing(tmp_path)
+    with pytest.raises(DlcliError, match=f"^{count} sizes are too few"):
+        scaling._steps(opened(tmp_path, "linear:300", arch="mlp", set=settings), axis, None, pool)
+    assert [job.kind for job in pool.made] == ["sizing"]
+
+
+def test_small_widths_are_tried_once_each(tmp_path):
+    """Multiples of 4 around 8: 4 (not twice), 8, 16 and 32."""
+    study = opened(tmp_path, series(tmp_path), arch="patchtst", set={"arch": {"width": 8, "heads": 2}})
+    steps = scaling._steps(study, "model", None, Sizing(tmp_path))
+    assert [step.change["options"]["width"] for step in steps] == [4, 8, 16, 32]
 
 
 # ---- the best simple model ---------------------------------------------------------------------

@@ -63,6 +63,7 @@ def scale(
     from dlcli.trials.pool import workers_for
 
     study = studies.begin(settings, verb="scale", out=out)
+    scaling.check(study, axis, wanted)
     console.note(f"study: {study.run.path} (stopped, it goes on with --out {study.run.path})")
     with locking.held(study.run.path):
         document, curve = scaling.measured(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlcli import config as configuration
-from dlcli import console, plan, splits
+from dlcli import console, plan, registry, splits
 from dlcli.comparing import words
 from dlcli.comparing.paired import difference
 from dlcli.errors import DlcliError
@@ -23,6 +23,7 @@ def compared(paths: list[Path]) -> dict[str, Any]:
     kinds = {run.read("spec.json")["task"] for run, _ in opened}
     if len(kinds) > 1:
         raise DlcliError(f"the runs have different tasks: {', '.join(sorted(kinds))}.", "compare runs of one task.")
+    plan.each(registry.find("tasks", *kinds))
     first = parts[0]
     for path, part in zip(paths[1:], parts[1:], strict=True):
         if part[2] != first[2]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from dlcli import plan
 from dlcli.comparing import law, words
 from dlcli.errors import DlcliError
 from dlcli.study import Study
@@ -15,6 +16,13 @@ from dlcli.trials.pool import Job, Pool
 AXES = ("data", "model", "compute")
 # Widths and passes relative to the architecture's own.
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+# A law is fitted to three sizes at least, and tested by one more; and how there come to be more.
+LEAST = 4
+MORE = {
+    "data": "give at least four, or more data.",
+    "model": "begin with a wider network.",
+    "compute": "begin with more --epochs.",
+}
 # How far beyond the largest size a crossing is looked for.
 BEYOND = 1_000
 
@@ -36,7 +44,7 @@ def measured(
     predict: a size at which the error is foretold.
     """
     with Board("scale") as board, Pool(study.config.backend, workers=workers, look=board) as pool:
-        steps = _data(study, sizes) if axis == "data" else _sized(study, axis, pool)
+        steps = _steps(study, axis, sizes, pool)
         jobs = [
             [_job(study, axis, step, seed) for seed in range(study.config.seed, study.config.seed + seeds)]
             for step in steps
@@ -57,37 +65,70 @@ def measured(
     return {**document, "cost": pool.cost()}, curve
 
 
+def check(study: Study, axis: str, sizes: list[int] | None) -> None:
+    """Raises: DlcliError where no law could be fitted to what trainings would find."""
+    score = plan.each(study.chosen.task)
+    if words.sign(score) > 0 and score not in words.SHARES:
+        raise DlcliError(
+            f"the score of {study.chosen.task.name} is {score}, no error that could fall to 0.",
+            "scale a task with another score.",
+        )
+    if sizes is None:
+        return
+    if axis != "data":
+        raise DlcliError(f"--sizes are of training examples, and --axis is {axis}.", "leave one of them away.")
+    if sizes[0] < 2:
+        raise DlcliError(f"--sizes asks for {sizes[0]} training examples.", "ask for at least 2.")
+    if sizes[-1] > (whole := opening.size(study.data)):
+        raise DlcliError(f"--sizes asks for {sizes[-1]:,} examples, and training has {whole:,}.", "ask for fewer.")
+
+
+def _steps(study: Study, axis: str, sizes: list[int] | None, pool: Pool) -> list[Step]:
+    if axis == "data":
+        steps = _data(study, sizes)
+    else:
+        steps = _models(study, pool) if axis == "model" else _compute(study, pool)
+    found = len({step.size for step in steps})
+    if found < LEAST:
+        raise DlcliError(f"{found} sizes are too few to fit a law and to test it.", MORE[axis])
+    return steps
+
+
 def _data(study: Study, sizes: list[int] | None) -> list[Step]:
-    whole = opening.size(study.data)
     if sizes is None:
         # all examples, and four smaller sizes that are as far apart as the set allows
-        least = max(min(whole // 4, 50), whole // 256)
-        sizes = [round(least * (whole / least) ** (i / 4)) for i in range(5)]
-    if max(sizes) > whole:
-        raise DlcliError(f"--sizes asks for {max(sizes):,} examples, and training has {whole:,}.", "ask for fewer.")
-    if len(set(sizes)) < 4:
-        raise DlcliError(f"{len(set(sizes))} sizes are too few to fit a law and to test it.", "give at least four.")
-    return [Step(size=n, change={"n": n}) for n in sorted(set(sizes))]
+        whole = opening.size(study.data)
+        least = max(min(whole // 4, 50), whole // 256, 2)
+        sizes = sorted({round(least * (whole / least) ** (i / 4)) for i in range(5)})
+    return [Step(size=n, change={"n": n}) for n in sizes]
 
 
-def _sized(study: Study, axis: str, pool: Pool) -> list[Step]:
-    """Steps along the number of parameters, or of FLOPs spent in training."""
+def _models(study: Study, pool: Pool) -> list[Step]:
+    """Steps along the number of parameters, by the width."""
+    arch, own = study.chosen.arch, _width(study)
+    multiple = arch.literal("SCALE").get("multiple", 1)
+    widths = sorted({max(multiple, round(own * factor / multiple) * multiple) for factor in FACTORS})
+    networks = [{"arch": arch.name, "depth": None, "width": width} for width in widths]
+    sized = pool.run([study.sizing(networks, None)])[0]["networks"]
+    return [Step(size=one["parameters"], change={"options": one["options"]}) for one in sized]
+
+
+def _compute(study: Study, pool: Pool) -> list[Step]:
+    """Steps along the FLOPs spent in training, by the passes."""
+    network = {"arch": study.chosen.arch.name, "depth": None, "width": _width(study)}
+    found = pool.run([study.sizing([network], None)])[0]
+    passes = study.passes(found["examples"])
+    cost = 3 * found["networks"][0]["flops"] * found["examples"]
+    counts = sorted({max(1, round(passes * factor)) for factor in FACTORS})
+    return [Step(size=cost * count, change={"epochs": count}) for count in counts]
+
+
+def _width(study: Study) -> int:
     arch = study.chosen.arch
     name = arch.literal("SCALE", {}).get("width")
     if name is None:
         raise DlcliError(f"{arch.name} has no width that could be changed.", "choose another --arch.")
-    multiple = arch.literal("SCALE").get("multiple", 1)
-    own = study.chosen.arch_options.get(name, arch.options[name].default)
-    widths = [max(multiple, round(own * factor / multiple) * multiple) for factor in FACTORS]
-    networks = [{"arch": arch.name, "depth": None, "width": width} for width in widths]
-    found = pool.run([study.sizing(networks, None)])[0]
-    sized, examples = found["networks"], found["examples"]
-    if axis == "model":
-        return [Step(size=one["parameters"], change={"options": one["options"]}) for one in sized]
-    passes = study.passes(examples)
-    cost = 3 * sized[FACTORS.index(1.0)]["flops"] * examples
-    counts = sorted({max(1, round(passes * factor)) for factor in FACTORS})
-    return [Step(size=cost * count, change={"epochs": count}) for count in counts]
+    return study.chosen.arch_options.get(name, arch.options[name].default)
 
 
 def _job(study: Study, axis: str, step: Step, seed: int) -> Job:
@@ -103,8 +144,6 @@ def _job(study: Study, axis: str, step: Step, seed: int) -> Job:
 def _told(study, axis, steps, jobs, simple, seeds, predict) -> tuple[dict[str, Any], law.Curve]:
     x = [step.size for step in steps]
     score = jobs[0][0].result()["test"]["compared"]
-    if score == "psnr":
-        raise DlcliError("PSNR is no error that could fall to 0.", "scale a task with another score.")
     deep = np.array([[_error(job) for job in own] for own in jobs])  # (J, R)
     curve = law.fitted(x, deep)
     held = law.fitted(x[:-1], deep[:-1])

@@ -28,6 +28,7 @@ class Task(reconstruction.Task):
     KINDS = {"images", "sequences", "series", "table"}
     FINDS = "anomalies"
     NEEDS = {"bottleneck"}
+    EACH = ""  # its headline is of pairs, not of examples
     PREFERS = ("conv-autoencoder", "lstm-autoencoder", "dense-autoencoder")
     ONLY = {"label": "series"}  # options for one kind of data
     headline = "roc_auc"
@@ -111,8 +112,6 @@ class Task(reconstruction.Task):
 
     def measured(self, model: keras.Model, source: task.Source, train: Examples | None) -> dict[str, np.ndarray]:
         return {}
-
-    per_example = task.Task.per_example  # its headline is of pairs, not of examples
 
     def report(self, measures: dict[str, np.ndarray]) -> task.Report:
         error, anomaly = measures["error"], measures.get("anomaly")

@@ -21,6 +21,7 @@ class Task(reconstruction.Task):
 
     KINDS = {"images"}
     NEEDS = {"pixels", "denoiser"}
+    EACH = "psnr"
     PREFERS = ("dncnn", "conv-autoencoder")
     headline = "psnr"
     higher_is_better = True

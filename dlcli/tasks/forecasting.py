@@ -37,6 +37,7 @@ class Task(task.Task):
 
     KINDS = {"series"}
     NEEDS = {"forecast"}
+    EACH = "mse"
     LABELS = "none"
     PREFERS = ("patchtst", "lstm")
     INPUT = {name: name for name in ("lookback", "horizon", "instance_norm", "independent", "linear", "patch")}

@@ -18,6 +18,7 @@ class Task(Classification):
     KINDS = {"images"}
     LABELS = "classes"
     NEEDS = {"pixels"}
+    EACH = "accuracy"
     PREFERS = ("resnet", "convnext", "lenet")
     INPUT = {"image": "image", "mean": "mean", "deviation": "deviation"}
 

@@ -19,6 +19,7 @@ class Task(Regression):
     KINDS = {"images"}
     LABELS = "numbers"
     NEEDS = {"pixels"}
+    EACH = "mse"
     PREFERS = ("resnet", "convnext", "lenet")
     INPUT = {"image": "image", "mean": "mean", "deviation": "deviation"}
 

@@ -23,6 +23,7 @@ class Task(task.Task):
     KINDS = {"corpus", "texts"}
     LABELS = "none"
     NEEDS = {"tokens", "causal"}
+    EACH = "nats_per_character"
     PREFERS = ("gpt", "lstm")
     INPUT = {"tokenizer": "tokenizer", "vocabulary": "vocabulary", "length": "context"}
     headline = "nats_per_character"

@@ -27,6 +27,7 @@ class Task(task.Task):
     KINDS = {"texts"}
     LABELS = "any"
     NEEDS = {"tokens", "bidirectional"}
+    EACH = "nats_per_token"
     PREFERS = ("encoder", "bilstm")
     # few texts are read many times
     FIT = {"epochs": 40, "batch_size": 32, "learning_rate": 3e-3}

@@ -35,6 +35,7 @@ class Task(task.Task):
 
     KINDS = {"images", "sequences", "table"}
     NEEDS = {"bottleneck"}
+    EACH = "mse"
     PREFERS = ("conv-autoencoder", "lstm-autoencoder", "dense-autoencoder")
     headline = "mse"
     higher_is_better = False

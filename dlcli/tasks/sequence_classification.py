@@ -23,6 +23,7 @@ class Task(Classification):
 
     KINDS = {"sequences"}
     NEEDS = {"series"}
+    EACH = "accuracy"
     LABELS = "classes"
     PREFERS = ("inception-time", "resnet-1d", "lstm")
     # Fewer training series are not divided: a sixth of 1 000 tells scores apart to 8 points (95 %). Of 60 % of the training

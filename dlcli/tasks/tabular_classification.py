@@ -18,6 +18,7 @@ class Task(Classification):
     KINDS = {"table"}
     LABELS = "classes"
     NEEDS = {"columns"}
+    EACH = "accuracy"
     PREFERS = ("mlp",)
 
     target: str

@@ -18,6 +18,7 @@ class Task(Regression):
     KINDS = {"table"}
     LABELS = "numbers"
     NEEDS = {"columns"}
+    EACH = "mse"
     PREFERS = ("mlp",)
 
     target: str

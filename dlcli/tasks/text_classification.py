@@ -21,6 +21,7 @@ class Task(Classification):
     KINDS = {"texts"}
     LABELS = "classes"
     NEEDS = {"tokens"}
+    EACH = "accuracy"
     PREFERS = ("textcnn", "encoder", "bilstm")
     INPUT = {"tokenizer": "tokenizer", "vocabulary": "vocabulary", "length": "length"}
 
