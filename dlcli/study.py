@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlcli import plan, registry, rundir, splits
+from dlcli import console, plan, registry, rundir, splits
 from dlcli.config import RunConfig
 from dlcli.data import Data
 from dlcli.errors import MISMATCH, DataError, DlcliError
@@ -111,6 +111,8 @@ def begin(config: RunConfig, *, verb: str, out: Path | None) -> Study:
             raise DataError(
                 f"there is no {part} split to compare on.", "give more data, or --set data.parts=0.6,0.2,0.2."
             )
+    for warning in data.warnings:
+        console.warn(warning)  # here, once: trials are silent about them
     run = Run(out) if going_on else rundir.create(out, arch=chosen.arch.name, task=verb)
     run.write("study.json", settings)
     return Study(run=run, config=config, chosen=chosen, data=data)

@@ -168,6 +168,19 @@ def test_a_mistake_is_one_sentence_before_keras(arguments, sentence, tmp_path, m
     assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize("command", [("check",), ("scale", "--sizes", "2,3")])
+def test_what_was_done_with_the_data_is_told_by_the_command(command, tmp_path, monkeypatch):
+    """Trials are silent about duplicates that were kept on one side, so the command is not."""
+    from tests.test_cli import dlcli
+
+    monkeypatch.chdir(tmp_path)
+    lines = [f"{i % 60},{'ab'[i % 2]}" for i in range(66)]
+    (tmp_path / "twice.csv").write_text("\n".join(["size,kind", *lines]) + "\n")
+    answer = dlcli(command[0], "twice.csv", "--target", "kind", *command[1:])
+    assert "6 of 66 examples are exact duplicates" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 @pytest.mark.slow
 def test_a_trial_that_fails_is_told_with_its_reason(tmp_path):
     """The sentence of the child's error reaches the one who waits, and the other trials are finished."""

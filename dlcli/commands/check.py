@@ -31,11 +31,11 @@ def check(
     plan.check(settings)
     entry = plan.locate(settings)
     opened = plan.open_data(entry, settings)
-    for warning in opened.warnings:
-        console.warn(warning)
     from dlcli import checking, splits
 
     parts, _ = splits.split(opened, seed=settings.seed, **plan.split_options(settings))
+    for warning in parts.warnings:
+        console.warn(warning)
     found, seconds = [], {}
     for name, findings, taken in checking.checked(parts, seed=settings.seed):
         found += findings

@@ -19,7 +19,7 @@ def opened(job: dict) -> tuple[RunConfig, Plan, Data]:
     found = plan.open_data(entry, config)
     chosen = plan.choose(config, entry, found)
     data, _ = splits.split(found, seed=job["split_seed"], **plan.split_options(config, chosen.task))
-    data.warnings.clear()  # told once, by the command
+    data.warnings.clear()  # told once, by study.begin
     return config, chosen, cut(data, **job["take"]) if job["take"] else data
 
 
