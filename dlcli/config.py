@@ -3,6 +3,7 @@
 Order of precedence: defaults < the architecture's own FIT < `--config` < `--set` < options.
 """
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -93,9 +94,12 @@ def merge(
 ) -> RunConfig:
     """The run that a config file, `--set` assignments and flags (None: not given) ask for together.
 
-    A flag with a dot in its name ("fit.epochs") is an option of that component.  base: instead of a file.
+    A flag with a dot in its name ("fit.epochs") is an option of that component; where "backend" is one, and nothing
+    names it, it is that of Keras' own KERAS_BACKEND.  base: instead of a file.
     """
     merged: dict[str, Any] = base.model_dump(mode="json") if base else read(file) if file else {}
+    if "backend" in flags and (engine := os.environ.get("KERAS_BACKEND")):
+        merged.setdefault("backend", engine)
     chosen = {part: dict(options) for part, options in _sections(merged, file).items()}
     said: dict[str, dict[str, Any]] = {}
     for text in assignments:

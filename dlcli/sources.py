@@ -1,6 +1,5 @@
 """What can be told of a transfer before Keras is imported: SOURCE, the settings that follow from it, and misfits."""
 
-import os
 from typing import Any
 
 from dlcli import config as configuration
@@ -31,17 +30,17 @@ def opened(source: str, *, pixels: str | None) -> Reference:
 
 def settings(found: Reference, *, assignments: list[str], flags: dict[str, Any], pixels: str | None) -> RunConfig:
     """The configuration of the new run: the source's architecture and its options, and what the user says."""
-    own: dict[str, Any] = {"backend": os.environ.get("KERAS_BACKEND")}
     if found.kind in described.KNOWN:
         config, _ = described.described(found)
-        own = {"backend": own["backend"] or config.backend, "precision": config.precision, "arch": config.arch}
+        own = {"precision": config.precision, "arch": config.arch}
+        own |= {"backend": config.backend} if found.kind == "run" else {}
         own |= {f"arch.{name}": value for name, value in config.options("arch").items()}
     else:
-        own |= {"arch": BACKBONE, "arch.source": found.text, "arch.pixels": pixels}
+        own = {"arch": BACKBONE, "arch.source": found.text, "arch.pixels": pixels}
     named = {text.partition("=")[0].strip() for text in assignments}
     own = {name: value for name, value in own.items() if name not in named}  # --set goes before the source's options
-    said = {name: value for name, value in flags.items() if value is not None}
-    return configuration.merge(file=None, assignments=assignments, flags={**own, **said})
+    own |= {name: value for name, value in flags.items() if value is not None or name not in own}
+    return configuration.merge(file=None, assignments=assignments, flags=own)
 
 
 def check_strategy(name: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 
 from dlcli import locking, plan
 from dlcli import study as studies
-from dlcli.comparing import chart, depths, scaling, words
+from dlcli.comparing import chart, depths, runs, scaling, words
 from dlcli.comparing.paired import difference
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
@@ -120,24 +119,54 @@ def test_two_runs_are_told_apart_or_not(tmp_path):
     assert run("compare", "a", "b", cwd=tmp_path).returncode == 0
 
 
-def test_runs_on_other_examples_are_not_compared(tmp_path):
-    """Another seed of the sample draws other pictures: the answer says so, before Keras starts."""
+def finished(folder: Path, seed: int, task: str = "image-classification") -> Path:
+    """A run's folder with all that comparing reads before Keras starts."""
     import keras
 
+    folder.mkdir()
+    config = RunConfig(data="digits:300", seed=seed, task=task, arch="mlp")
+    (folder / "config.json").write_text(config.model_dump_json())
+    (folder / "spec.json").write_text(json.dumps({"task": task, "architecture": "mlp"}))
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="answer")]).save(folder / "model.keras")
+    return folder
+
+
+def test_runs_on_other_examples_are_not_compared(tmp_path):
+    """Another seed of the sample draws other pictures: the answer says so, before Keras starts."""
     from tests.test_cli import dlcli
 
-    whole = tmp_path / "whole.keras"
-    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="answer")]).save(whole)
-    for name, seed in (("a", 0), ("b", 1)):
-        folder = tmp_path / name
-        folder.mkdir()
-        config = RunConfig(data="digits:300", seed=seed, task="image-classification", arch="mlp")
-        (folder / "config.json").write_text(config.model_dump_json())
-        (folder / "spec.json").write_text(json.dumps({"task": "image-classification", "architecture": "mlp"}))
-        shutil.copy(whole, folder / "model.keras")
-    answer = dlcli("compare", str(tmp_path / "a"), str(tmp_path / "b"))
+    answer = dlcli("compare", str(finished(tmp_path / "a", 0)), str(finished(tmp_path / "b", 1)))
     assert answer.returncode == 1
     assert "different test examples" in answer.stderr
+
+
+def test_runs_that_are_scored_as_a_whole_are_not_compared(tmp_path):
+    from tests.test_cli import dlcli
+
+    several = [str(finished(tmp_path / name, 0, "image-generation")) for name in "ab"]
+    answer = dlcli("compare", *several)
+    assert answer.returncode == 1
+    assert "image-generation cannot be compared" in answer.stderr
+
+
+def test_runs_are_compared_on_the_backend_and_device_that_are_named(tmp_path, monkeypatch):
+    """Else on the backend of the first run, wherever it is fast."""
+    from dlcli import backend
+
+    class Started(Exception):
+        pass
+
+    def start(engine, *, device, seed):
+        raise Started(engine, device)
+
+    monkeypatch.setattr(backend, "start", start)
+    several = [finished(tmp_path / name, 0) for name in "ab"]
+    with pytest.raises(Started, match="'jax', 'cpu'"):
+        runs.compared(several, backend="jax", device="cpu")
+    with pytest.raises(Started, match="'tensorflow', 'auto'"):
+        runs.compared(several)
+    with pytest.raises(DlcliError, match="backend = 'torch'"):
+        runs.compared(several, backend="torch")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +176,11 @@ def test_runs_on_other_examples_are_not_compared(tmp_path):
         (("compare", "shapes", "--depths", "3"), "two different depths"),
         (("compare", "shapes", "--arch", "lenet"), "lenet has no depth"),
         (("compare", "shapes", "--arch", "vgg", "--depths", "0,3"), "arch.depth = 3"),
+        (
+            ("compare", "a", "b", "--out", "c", "--set", "fit.epochs=3", "--skip-bad"),
+            "--out, --set, --skip-bad say how",
+        ),
+        (("compare", "a", "b", "--device", "cpu", "--backend", "jax", "--depths", "0,1"), "--depths say how"),
         (("scale", "shapes", "--axis", "time"), "'time' is not known"),
         (("scale", "shapes", "--sizes", "few"), "'few' is not a list of numbers"),
         (("compare", "shapes:300", "--task", "image-generation"), "image-generation cannot be compared"),
@@ -179,6 +213,27 @@ def test_what_was_done_with_the_data_is_told_by_the_command(command, tmp_path, m
     answer = dlcli(command[0], "twice.csv", "--target", "kind", *command[1:])
     assert "6 of 66 examples are exact duplicates" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["compare", "scale"])
+def test_a_study_says_how_data_lies_and_on_what_it_is_learned(command, monkeypatch):
+    """The format, what may be unreadable, and the backend that Keras itself would obey."""
+    from typer.testing import CliRunner
+
+    from dlcli.cli import app
+
+    class Begun(Exception):
+        pass
+
+    def begin(config, **_):
+        raise Begun(config)
+
+    monkeypatch.setattr(studies, "begin", begin)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    answer = CliRunner().invoke(app, [command, "rows.csv", "--format", "table", "--skip-bad"])
+    (config,) = answer.exception.args
+    assert (config.format, config.backend) == ("table", "jax")
+    assert config.options("data") == {"unreadable": 0.01}
 
 
 @pytest.mark.slow

@@ -38,6 +38,20 @@ def test_a_configuration_that_cannot_be_used_is_one_sentence(tmp_path, name):
     assert len(caught.value.message) < 2000
 
 
+def test_the_backend_of_the_environment_is_that_of_a_run_that_names_none(tmp_path, monkeypatch):
+    """What is asked for comes first, then the file's; of a command without a backend nothing is asked."""
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    (tmp_path / "a.toml").write_text('backend = "tensorflow"')
+
+    def backend(file=None, **flags):
+        return config.merge(file=file, assignments=[], flags={"data": "digits", **flags}).backend
+
+    assert backend(backend=None) == "jax"
+    assert backend(backend="tensorflow") == "tensorflow"
+    assert backend(tmp_path / "a.toml", backend=None) == "tensorflow"
+    assert backend() == "tensorflow"
+
+
 def test_a_mark_of_utf_8_is_no_mistake(tmp_path):
     (tmp_path / "a.toml").write_bytes(b'\xef\xbb\xbfarch = "lenet"')
     assert config.merge(file=tmp_path / "a.toml", assignments=[], flags={"data": "digits"}).arch == "lenet"

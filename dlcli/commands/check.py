@@ -15,18 +15,27 @@ def check(
         Optional[List[str]],  # noqa: UP006
         typer.Option(metavar="data.OPTION=VALUE", help="Option of the format or of the splits."),
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     from dlcli import config as configuration
     from dlcli import console, plan
-    from dlcli.errors import CHECK
+    from dlcli.errors import CHECK, SKIPPED
 
     if json:
         console.quiet()
     settings = configuration.merge(
         file=None,
         assignments=set or [],
-        flags={"data": data, "format": format, "seed": seed, "data.target": target},
+        flags={
+            "data": data,
+            "format": format,
+            "seed": seed,
+            "data.target": target,
+            "data.unreadable": SKIPPED if skip_bad else None,
+        },
     )
     plan.check(settings)
     entry = plan.locate(settings)

@@ -7,11 +7,13 @@ import typer
 
 
 def compare(
+    context: typer.Context,
     what: Annotated[
         List[str],  # noqa: UP006
         typer.Argument(metavar="DATA | RUN RUN…", help="A path or built-in name, or run directories."),
     ],
     depths: Annotated[str, typer.Option(help="Depths to compare; 0 is the linear model.")] = "0,1,2,4,8",
+    format: Annotated[Optional[str], typer.Option(help="How DATA lies on disk, when it is not clear.")] = None,
     arch: Annotated[Optional[str], typer.Option(help="The network; see `dlcli list architectures`.")] = None,
     parameters: Annotated[
         Optional[int], typer.Option(min=1, help="Of every network; default: the architecture's own.")
@@ -30,18 +32,26 @@ def compare(
     ] = None,
     backend: Annotated[Optional[str], typer.Option(help="tensorflow or jax.")] = None,
     device: Annotated[Optional[str], typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     from dlcli import config as configuration
     from dlcli import console
-    from dlcli.errors import DlcliError
+    from dlcli.errors import SKIPPED, DlcliError
 
     if json:
         console.quiet()
     if len(what) > 1:
         from dlcli.comparing import runs
 
-        told = runs.compared([Path(one) for one in what])
+        if useless := _given(context) - {"what", "backend", "device", "json"}:
+            names = ", ".join(sorted(f"--{name.replace('_', '-')}" for name in useless))
+            raise DlcliError(
+                f"{names} say how depths are compared on DATA, and {len(what)} runs are named.", "leave them away."
+            )
+        told = runs.compared([Path(one) for one in what], backend=backend, device=device)
         if json:
             console.document(told)
         return
@@ -60,12 +70,14 @@ def compare(
         assignments=set or [],
         flags={
             "data": what[0],
+            "format": format,
             "task": task,
             "arch": arch,
             "seed": seed,
             "backend": backend,
             "device": device,
             "data.target": target,
+            "data.unreadable": SKIPPED if skip_bad else None,
             "task.horizon": horizon,
             "fit.epochs": epochs,
         },
@@ -91,3 +103,8 @@ def compare(
     show.depths(document, study.run)
     if json:
         console.document(document)
+
+
+def _given(context: typer.Context) -> set[str]:
+    """Names of the options that stand on the command line."""
+    return {name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"}

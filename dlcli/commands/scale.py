@@ -13,6 +13,7 @@ def scale(
         Optional[str], typer.Option(help="Training examples, such as 250,1000,4000,16000; default: five, up to all.")
     ] = None,
     predict: Annotated[Optional[float], typer.Option(min=1, help="A size at which to foretell the error.")] = None,
+    format: Annotated[Optional[str], typer.Option(help="How DATA lies on disk, when it is not clear.")] = None,
     arch: Annotated[Optional[str], typer.Option(help="The network; see `dlcli list architectures`.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings at each size.")] = 3,
     epochs: Annotated[Optional[int], typer.Option(min=1, help="Passes over the training examples.")] = None,
@@ -28,11 +29,14 @@ def scale(
     ] = None,
     backend: Annotated[Optional[str], typer.Option(help="tensorflow or jax.")] = None,
     device: Annotated[Optional[str], typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     from dlcli import config as configuration
     from dlcli import console
-    from dlcli.errors import DlcliError
+    from dlcli.errors import SKIPPED, DlcliError
 
     if json:
         console.quiet()
@@ -47,12 +51,14 @@ def scale(
         assignments=set or [],
         flags={
             "data": data,
+            "format": format,
             "task": task,
             "arch": arch,
             "seed": seed,
             "backend": backend,
             "device": device,
             "data.target": target,
+            "data.unreadable": SKIPPED if skip_bad else None,
             "task.horizon": horizon,
             "fit.epochs": epochs,
         },

@@ -1,6 +1,5 @@
 """Train a network on DATA: a path, or the name of a built-in set."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -83,7 +82,7 @@ def train(
             "arch": arch,
             "seed": seed,
             "precision": precision,
-            "backend": backend or (None if config or resume else os.environ.get("KERAS_BACKEND")),
+            "backend": backend,
             "device": device,
             "data.target": target,
             "data.unreadable": SKIPPED if skip_bad else None,

@@ -10,12 +10,14 @@ from dlcli import config as configuration
 from dlcli import console, plan, registry, splits
 from dlcli.comparing import words
 from dlcli.comparing.paired import difference
+from dlcli.config import RunConfig
 from dlcli.errors import DlcliError
 
 
-def compared(paths: list[Path]) -> dict[str, Any]:
+def compared(paths: list[Path], *, backend: str | None = None, device: str | None = None) -> dict[str, Any]:
     """Score every run's model on its test split, and tell each pair apart or not.
 
+    backend: None for that of the first run.
     Raises: DlcliError for runs that were not scored on the same examples.
     """
     opened = [configuration.recorded(path) for path in paths]
@@ -31,9 +33,11 @@ def compared(paths: list[Path]) -> dict[str, Any]:
                 f"{path} and {paths[0]} have different test examples ({len(part[2])} and {len(first[2])}).",
                 "train both on the same data with the same --seed and data.parts.",
             )
-    from dlcli import backend
+    named = {"backend": backend} if backend else {}
+    settings = configuration.checked(RunConfig, {**opened[0][1].model_dump(mode="json"), **named}, "the command")
+    from dlcli import backend as engine
 
-    backend.start(opened[0][1].backend, device="auto", seed=opened[0][1].seed)
+    engine.start(settings.backend, device=device or "auto", seed=settings.seed)
     scored = [_scored(run, examples) for (run, _), (_, examples, _) in zip(opened, parts, strict=True)]
     score = scored[0][0]
     ordered = first[0] in ("series", "corpus")
