@@ -69,13 +69,13 @@ def document(value: dict) -> None:
     print(json.dumps(finite(value), indent=2, ensure_ascii=not _holds_all(sys.stdout)), file=sys.stdout)
 
 
-def table(title: str, columns: list[str], rows: list[list[str]], *, numbers: int = 1) -> None:
-    """A table on stdout; columns from position `numbers` on are right-aligned."""
+def table(title: str, columns: list[str], rows: list[list], *, numbers: int = 1) -> None:
+    """A table on stdout, four digits of a number; columns from position `numbers` on are right-aligned."""
     drawn = Table(title=escape(title), title_justify="left", title_style="bold")
     for position, column in enumerate(columns):
         drawn.add_column(escape(column), justify="left" if position < numbers else "right")
     for row in rows:
-        drawn.add_row(*(escape(str(cell)) for cell in row))
+        drawn.add_row(*(escape(f"{cell:.4g}" if isinstance(cell, float) else str(cell)) for cell in row))
     results.print(drawn)
 
 

@@ -51,7 +51,7 @@ def evaluate(
     scoring.show(title, document["architecture"], report, found, document["verdict"])
     for table, rows in report.tables.items():
         if 0 < len(rows) <= 30:
-            console.table(table.replace("_", " "), list(rows[0]), [[_cell(v) for v in row.values()] for row in rows])
+            console.table(table.replace("_", " "), list(rows[0]), [[*row.values()] for row in rows])
     if looks and looks > 1:
         console.warn(f"this run's test split has been scored {looks} times; what is chosen by it is no longer a test.")
     return document
@@ -68,7 +68,3 @@ def _count(run: Run) -> int:
     looks = (run.read("evaluate/looks.json")["test"] if path.is_file() else 1) + 1
     run.write("evaluate/looks.json", {"test": looks})
     return looks
-
-
-def _cell(value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

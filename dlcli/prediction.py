@@ -33,7 +33,7 @@ def predict(reference: Reference, examples: Examples, *, out: Path | None) -> di
     console.table(
         f"{opened.spec['task']} with {opened.spec['architecture']}",
         columns,
-        [[_cell(row[column]) for column in columns] for row in rows[:_SHOWN]],
+        [[row[column] for column in columns] for row in rows[:_SHOWN]],
     )
     if len(rows) > _SHOWN:
         console.say(f"… and {len(rows) - _SHOWN} more")
@@ -64,7 +64,3 @@ def _neutral(value):
     if not isinstance(value, str) or not value.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "'")):
         return value
     return value if _NUMBER.fullmatch(value) else "'" + value
-
-
-def _cell(value) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

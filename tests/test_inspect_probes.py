@@ -13,7 +13,7 @@ from dlcli.errors import DlcliError
 from dlcli.inspection.erasure import erase, leace, random_erasure
 from dlcli.inspection.hierarchy import LevelCounts, measure
 from dlcli.inspection.kendall import kendall
-from dlcli.inspection.probes import Ridge, control_labels, control_types, guessed, interval, normalised
+from dlcli.inspection.probes import Ridge, control_labels, control_types, guessed, normalised
 
 LAYERS, STIMULI, CLASSES = 8, 400, 5
 
@@ -122,12 +122,6 @@ def test_control_labels_are_constant_within_a_type_and_have_the_class_shares():
     np.testing.assert_array_equal(drawn[:3000], drawn[3000:])
     assert drawn.mean() == pytest.approx(0.75, abs=0.03)
     assert not np.array_equal(drawn, control_labels(many, drawn, seed=2))
-
-
-def test_the_interval_of_an_accuracy_is_wilsons():
-    """Textbook value: 0 of 10 -> [0, 0.2775]; 5 of 10 -> [0.2366, 0.7634]."""
-    assert interval(np.zeros(10)) == pytest.approx((0, 0.27753), abs=1e-4)
-    assert interval(np.arange(10) % 2) == pytest.approx((0.23659, 0.76341), abs=1e-4)
 
 
 def test_after_erasure_no_linear_probe_knows_the_label():

@@ -111,6 +111,20 @@ def test_fresh_weights_are_trained_as_long_as_they_need_and_no_shorter(source, n
         assert (fit.epochs, fit.steps) == expected
 
 
+def test_a_transfer_goes_on_with_the_backend_of_its_source(source, monkeypatch):
+    """As its help says; the environment's is for a source that has none."""
+    own = Run(source).read("config.json")["backend"]
+    other = "jax" if own == "tensorflow" else "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", other)
+    backends = [
+        sources.settings(
+            parse(str(path)), assignments=[], flags={"data": "shapes", "backend": named}, pixels=None
+        ).backend
+        for path, named in ((source, None), (source, other), (source / "model.keras", None))
+    ]
+    assert backends == [own, other, other]
+
+
 # ---- what is copied --------------------------------------------------------------------------
 
 

@@ -28,7 +28,8 @@ PER_VALUE = (
     ((layers.Softmax,), 3),
     ((layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU), 1),
 )
-# The attention layers' own parts are counted with them; a wrapped layer is called at every step.
+# One step of thought, whatever they are made of: an attention layer's own parts are counted and looked at with it; a
+# wrapped layer is called at every step.
 WHOLE = (
     *(layers.MultiHeadAttention, layers.GroupQueryAttention, layers.Attention, layers.AdditiveAttention),
     *(layers.Bidirectional, layers.TimeDistributed, layers.RNN),

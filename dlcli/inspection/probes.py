@@ -118,14 +118,6 @@ def majority(labels: np.ndarray) -> float:
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
 
 
-def interval(correct: np.ndarray) -> tuple[float, float]:
-    """95 % interval of an accuracy (Wilson, 1927)."""
-    n, p, z = len(correct), float(np.mean(correct)), 1.959964
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
-
-
 def control_types(rows: np.ndarray, bits: int = 6) -> np.ndarray:
     """Groups of inputs that look alike: signs of the first principal components.  rows (n, d) -> (n,) in [0, 2^bits)."""
     rows = np.asarray(rows, "float64").reshape(len(rows), -1)

@@ -13,6 +13,7 @@ from dlcli.inspection import geometry, probes, units
 from dlcli.inspection.probes import Ridge
 from dlcli.inspection.subject import Read
 from dlcli.inspection.watch import Watch
+from dlcli.metrics import intervals
 
 # Rows that probes and geometry are computed from; a factorisation grows with the cube of them.
 KEPT = 768
@@ -195,7 +196,7 @@ def _units(sums: Units, values: np.ndarray, labels: np.ndarray | None, d: int) -
 def _probe(values: np.ndarray, labels: np.ndarray, control: np.ndarray) -> dict[str, Any]:
     ridge = Ridge(values)
     correct = ridge.correct(labels)
-    low, high = probes.interval(correct)
+    low, high = intervals.interval(correct)
     return {
         "accuracy": float(correct.mean()),
         "low": low,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from keras import layers, tree
 
+from dlcli.inspection.flops import WHOLE
 from dlcli.inspection.layout import channels_first
 from dlcli.inspection.tap import Visit
 
@@ -69,14 +70,6 @@ FINISHING = (
 _NORMS = FINISHING[:5]
 _FINISHING_OPERATIONS = {"Relu", "Relu6", "Gelu", "Silu", "Sigmoid", "Tanh", "Softmax", "HardSwish", "Elu", "Selu"}
 _MERGING_OPERATIONS = {"Add", "Subtract", "Multiply", "Maximum", "Concatenate", "Matmul"}
-# Layers that are one step of thought, whatever they are made of.
-WHOLE = (
-    layers.MultiHeadAttention,
-    layers.GroupQueryAttention,
-    layers.RNN,
-    layers.Bidirectional,
-    layers.TimeDistributed,
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from dlcli.data import Examples
 from dlcli.inspection import geometry, probes
+from dlcli.metrics import intervals
 from dlcli.task import Task
 from dlcli.transfer import features
 
@@ -53,5 +54,5 @@ def measured(
 def _read(rows: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     with threadpool_limits(1):
         correct = probes.Ridge(rows).correct(labels)
-    low, high = probes.interval(correct)
+    low, high = intervals.interval(correct)
     return {"accuracy": float(correct.mean()), "low": low, "high": high}

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlcli import console, scoring
 from dlcli.data import Examples
-from dlcli.inspection import probes
+from dlcli.metrics import intervals
 from dlcli.rundir import Run
 from dlcli.training import Fitting
 from dlcli.transfer import logistic
@@ -37,7 +37,7 @@ def measured(
             len(task.classes),
         )
         right = solution.probabilities(rows.values["test"][place]).argmax(axis=1) == labels["test"]
-        low, high = probes.interval(right)
+        low, high = intervals.interval(right)
         console.note(f"{n} labels: features {right.mean():.4f}, now from scratch…")
         score = _scratch(work, {"train": parts["train"].take(train), "val": parts["val"].take(val)}, parts["test"])
         found.append(

@@ -9,6 +9,7 @@ from keras import layers
 from threadpoolctl import threadpool_limits
 
 from dlcli.inspection import probes
+from dlcli.metrics import intervals
 from dlcli.task import Task, pooled
 from dlcli.transfer import logistic
 from dlcli.transfer.features import LAST, Rows
@@ -52,7 +53,7 @@ def probed(rows: Rows, labels: np.ndarray, *, seed: int) -> list[dict[str, Any]]
     with threadpool_limits(1):
         for place in rows.places:
             correct = probes.Ridge(rows.values["train"][place][chosen]).correct(labels[chosen])
-            low, high = probes.interval(correct)
+            low, high = intervals.interval(correct)
             width = rows.values["train"][place].shape[1]
             found.append({"place": place, "accuracy": float(correct.mean()), "low": low, "high": high, "width": width})
     return found
