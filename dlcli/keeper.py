@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dlcli import backend, console, rundir, state
+from dlcli import backend, console, directions, rundir, state
 from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
 from dlcli.task import Task
@@ -110,8 +110,8 @@ class Keeper(keras.callbacks.Callback):
             self._wait()
 
     def _score(self, logs: dict[str, float]) -> list[float] | None:
-        """The smaller the better: accuracies are to be high, losses and errors low; NaN is worse than all numbers."""
-        found = [-logs[name] if "acc" in name else logs[name] for name in self.task.monitor if name in logs]
+        """The smaller the better; NaN is worse than all numbers."""
+        found = [-directions.sign(name) * logs[name] for name in self.task.monitor if name in logs]
         return [value if math.isfinite(value) else sys.float_info.max for value in found] or None
 
     def _wait(self) -> None:

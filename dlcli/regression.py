@@ -15,7 +15,6 @@ class Regression(task.Task):
     the units of the data, by `_restored` of the task."""
 
     headline = "rmse"
-    higher_is_better = False
 
     def head(self, features):
         return layers.Dense(1, dtype="float32", name="head_value")(task.pooled(features))

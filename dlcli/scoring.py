@@ -61,13 +61,6 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
     return found
 
 
-def better(task: Task, score: Score, other: Score) -> bool:
-    """Whether a score is better than another one beyond both their intervals."""
-    if task.higher_is_better:
-        return score.low > other.value and score.value > other.high
-    return score.high < other.value and score.value < other.low
-
-
 def verdict(task: Task, report: Report, found: list[Rival], data: Data | None = None) -> str:
     """Does the deep model beat its best simple rival beyond the interval? If not, why not, as far as `data` tells."""
     case = Case(task, report, {rival.name: rival.report for rival in found if rival.counts}, data)
@@ -75,9 +68,9 @@ def verdict(task: Task, report: Report, found: list[Rival], data: Data | None = 
         return ""
     ours, theirs = case.ours, case.theirs[case.best]
     numbers = f"{_short(ours.value)} against {_short(theirs.value)} {task.headline.replace('_', ' ')}"
-    if better(task, ours, theirs):
+    if ours.better(theirs, task.sign):
         return f"The deep model beats the best simple one ({case.best}): {numbers}, beyond the 95 % intervals."
-    if better(task, theirs, ours):
+    if theirs.better(ours, task.sign):
         said = f"A simple model is better here: {case.best}, {_short(theirs.value)} against {_short(ours.value)}. Deep learning is the wrong tool as trained."
     else:
         said = (

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from dlcli import directions
 from dlcli.data import Data, Examples
 from dlcli.errors import DlcliError
 
@@ -63,6 +64,12 @@ class Score:
     high: float
     n: int
 
+    def better(self, other: "Score", sign: int) -> bool:
+        """Whether it is better than another one beyond both intervals.  sign: 1 where more is better, -1 where less is."""
+        if sign < 0:
+            return self.high < other.value and self.value < other.low
+        return self.low > other.value and self.value > other.high
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -95,12 +102,16 @@ class Task:
     # What chooses the best epoch, what comes second where the first is equal; none: the last is kept
     # (a GAN's loss says nothing of its pictures).
     monitor = ("val_loss",)
-    # The score that is compared with the baselines, and whether more of it is better.
+    # The score that is compared with the baselines.
     headline = ""
-    higher_is_better = True
 
     def __post_init__(self):
         self._inputs = None
+
+    @property
+    def sign(self) -> int:
+        """1 where more of the headline is better, -1 where less is."""
+        return directions.sign(self.headline)
 
     # ---- what a task file writes -------------------------------------------------------------
 

@@ -22,10 +22,6 @@ class Case:
     data: Data | None
 
     @property
-    def sign(self) -> int:
-        return 1 if self.task.higher_is_better else -1
-
-    @property
     def ours(self) -> Score:
         return self.report.scores[self.task.headline]
 
@@ -37,17 +33,11 @@ class Case:
 
     @cached_property
     def best(self) -> str:
-        return max(self.theirs, key=lambda name: self.sign * self.theirs[name].value)
+        return max(self.theirs, key=lambda name: self.task.sign * self.theirs[name].value)
 
     @cached_property
     def subject(self) -> Subject | None:
         return Subject(data=self.data) if self.data is not None and "train" in self.data.splits else None
-
-    def better(self, score: Score, other: Score) -> bool:
-        """Whether a score is better than another one beyond both their intervals."""
-        if self.task.higher_is_better:
-            return score.low > other.value and score.value > other.high
-        return score.high < other.value and score.value < other.low
 
 
 def reasons(case: Case) -> list[str]:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from dlcli import plan, registry, splits
+from dlcli import directions, plan, registry, splits
 from dlcli.data import Examples
 from dlcli.errors import DataError
 from tests import tiny
@@ -135,6 +135,8 @@ def test_contract(task, kind, arch, tmp_path):
     report = learned.report(measures)
     for name, score in report.scores.items():
         assert score.low <= score.value <= score.high or not np.isfinite(score.value), name
+    assert set(report.scores) <= set(directions.SIGNS)
+    assert {name.removeprefix("val_") for name in learned.monitor} <= set(directions.SIGNS)
     if report.scores and learned.headline:
         assert learned.headline in report.scores
     each = task.literal("EACH", "")

@@ -1,13 +1,15 @@
 """Scores against scikit-learn, SciPy, formulas by hand, and the coverage that an interval promises."""
 
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn import metrics as truth
 
-from dlcli import metrics
+from dlcli import directions, metrics
 from dlcli.metrics import intervals
 
 
@@ -16,6 +18,49 @@ def _inside(report):
         assert score.low <= score.value <= score.high, name
         assert isinstance(score.low, float)
         assert name in report.formulas
+        assert name in directions.SIGNS
+
+
+# ---- directions ------------------------------------------------------------------------------
+
+
+def _good_and_bad(rng):
+    """Reports of the truth itself, or nearly, and of something far from it."""
+    n = 400
+    labels, noise = rng.integers(0, 8, n), rng.dirichlet(np.ones(8), n)
+    for p in (np.eye(8)[labels] * 0.92 + 0.01, noise**4 / (noise**4).sum(axis=1, keepdims=True)):
+        yield metrics.classification(labels, p, [str(i) for i in range(8)])
+    y, steps = rng.normal(size=n), rng.normal(size=(n, 4, 1))
+    scale = {"mean": np.full(1, 3.0), "std": np.ones(1), "mase_scale": np.ones(1)}
+    tokens, right = np.full(n, 10), rng.binomial(10, [[0.9], [0.2]], (2, n))
+    picture, anomaly = rng.uniform(0, 0.1, n), rng.integers(0, 2, n)
+    for spread, nats, guessed in ((0.1, 5.0, right[0]), (2.0, 30.0, right[1])):
+        yield metrics.regression(y, y + spread * rng.normal(size=n))
+        yield metrics.forecast(steps, steps + spread * rng.normal(size=steps.shape), season=1, **scale)
+        yield metrics.language(np.full(n, nats), tokens, 4 * tokens)
+        yield metrics.cloze(np.full(n, nats), guessed, tokens)
+        yield metrics.reconstruction(spread * picture, bce=spread * picture, ssim=1 - spread * picture)
+        yield metrics.anomaly(anomaly + spread * rng.normal(size=n), anomaly)
+        yield metrics.generation(rng.normal(size=(n, 2)), rng.normal(size=(n, 2)) + spread)
+
+
+def test_what_is_nearer_to_the_truth_is_better_by_every_score(rng):
+    reports = list(_good_and_bad(rng))
+    pairs = [(reports[0], reports[1]), *zip(reports[2:9], reports[9:], strict=True)]
+    for good, bad in pairs:
+        for name in good.scores:
+            assert directions.SIGNS[name] * (good.scores[name].value - bad.scores[name].value) > 0, name
+
+
+def test_every_name_under_which_a_file_writes_a_score_has_a_direction():
+    """Also of scores that only some runs have: of a judge, of learning by heart, of a likelihood."""
+    package = Path(metrics.__file__).parents[1]
+    files = [*package.glob("metrics/*.py"), *package.glob("tasks/*.py"), package / "judge.py"]
+    written = {name for file in files for name in re.findall(r'scores\["(\w+)"\] = ', file.read_text())}
+    assert {"near_copies", "missing_classes", "top5"} <= written
+    assert written | {"kl", "nll"} <= set(directions.SIGNS)
+    assert directions.sign("judged_coverage") == directions.sign("val_accuracy") == 1
+    assert directions.sign("judged_kid") == directions.sign("val_loss") == -1
 
 
 # ---- intervals -------------------------------------------------------------------------------

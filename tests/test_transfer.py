@@ -345,25 +345,25 @@ def trial(name: str, value: float) -> trials.Trial:
 def test_what_is_trained_wins_unless_features_are_ahead_by_more_than_a_standard_error(solved, expected):
     """The best of the trained has 0.8; the standard error of the features is 0.03."""
     found = [trial("features", solved), trial("lora", 0.76), trial("full", 0.8), trial("scratch", 0.6)]
-    assert trials.finalists(found, higher_is_better=True) == [expected]
+    assert trials.finalists(found, sign=1) == [expected]
 
 
 def test_where_less_is_better_the_least_wins():
     found = [trial("full", 0.8), trial("lora", 0.7), trial("scratch", 0.9)]
-    assert trials.finalists(found, higher_is_better=False) == ["lora"]
+    assert trials.finalists(found, sign=-1) == ["lora"]
 
 
 def test_what_a_trial_cannot_tell_apart_is_trained_in_full():
     """At most two, and those within one standard error, 0.03, of each other."""
     found = [trial("head", 0.78), trial("lora", 0.79), trial("full", 0.8), trial("scratch", 0.6)]
-    assert trials.finalists(found, higher_is_better=True) == ["full", "lora"]
+    assert trials.finalists(found, sign=1) == ["full", "lora"]
 
 
 @pytest.mark.parametrize(("scratch", "warned"), [(0.55, False), (0.75, True)])
 def test_a_transfer_that_has_not_helped_is_warned_of(scratch, warned):
     """What fresh weights reach decides, and not what features of a random body do."""
     found = [trial("features", 0.8), trial("full", 0.78), trial("scratch", scratch), trial(trials.CONTROL, 0.99)]
-    asked = SimpleNamespace(task=SimpleNamespace(higher_is_better=True))
+    asked = SimpleNamespace(task=SimpleNamespace(sign=1))
     assert bool(trials.negative(asked, found)) == warned
 
 

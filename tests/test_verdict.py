@@ -18,7 +18,7 @@ class Plain:
     """What a verdict asks of a task."""
 
     headline: str = "accuracy"
-    higher_is_better: bool = True
+    sign: int = 1
 
 
 def scored(value: float, half: float = 0.02) -> Report:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dlcli import config as configuration
-from dlcli import plan, registry
+from dlcli import directions, plan, registry
 from dlcli.comparing import words
 from dlcli.comparing.paired import Difference, difference
 from dlcli.errors import DlcliError
@@ -94,7 +94,7 @@ def _passes(reference: int, networks: list[dict]) -> list[int]:
 
 
 def _told(study: Study, score: str, parameters: int, rows, simple, seeds: int) -> dict[str, Any]:
-    sign = words.sign(score)
+    sign = directions.sign(score)
     base = rows[0]
     chosen = choose(rows, sign)
     for row in rows:
@@ -141,7 +141,7 @@ def _difference(row: dict, base: dict, study: Study) -> Difference:
 
 def sentences(document: dict, rows: list[dict], study: Study) -> list[str]:
     """What the table says, in words."""
-    score, sign = document["score"], words.sign(document["score"])
+    score, sign = document["score"], directions.sign(document["score"])
     base = rows[0]
     chosen = next(row for row in rows if row["depth"] == document["depth"])
     paired = f"95 %, paired over {document['seeds']} seeds and {document['test_examples']:,} test examples"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from dlcli import config as configuration
-from dlcli import console, plan, registry, splits
+from dlcli import console, directions, plan, registry, splits
 from dlcli.comparing import words
 from dlcli.comparing.paired import difference
 from dlcli.config import RunConfig
@@ -76,14 +76,14 @@ def _scored(run, examples) -> tuple[str, np.ndarray]:
 
 
 def _pair(score: str, a: str, b: str, found) -> dict[str, Any]:
-    sign = words.sign(score)
+    sign = directions.sign(score)
     better = a if found.better(sign) else b if found.better(-sign) else None
     return {"a": a, "b": b, **vars(found), "better": better}
 
 
 def _show(document: dict[str, Any]) -> None:
     score = document["score"]
-    best = sorted(document["runs"], key=lambda row: -words.sign(score) * row["mean"])
+    best = sorted(document["runs"], key=lambda row: -directions.sign(score) * row["mean"])
     rows = [[row["run"], row["architecture"], words.value(score, row["mean"])] for row in best]
     title = f"the same {document['test_examples']:,} test examples"
     console.table(title, ["run", "architecture", score.replace("_", " ")], rows, numbers=2)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcli import plan
+from dlcli import directions, plan
 from dlcli.comparing import law, words
 from dlcli.errors import DlcliError
 from dlcli.study import Study
@@ -68,7 +68,7 @@ def measured(
 def check(study: Study, axis: str, sizes: list[int] | None) -> None:
     """Raises: DlcliError where no law could be fitted to what trainings would find."""
     score = plan.each(study.chosen.task)
-    if words.sign(score) > 0 and score not in words.SHARES:
+    if directions.sign(score) > 0 and score not in words.SHARES:
         raise DlcliError(
             f"the score of {study.chosen.task.name} is {score}, no error that could fall to 0.",
             "scale a task with another score.",

@@ -2,14 +2,8 @@
 
 from dlcli.comparing.paired import Difference
 
-# Scores of which more is better, and those that are shares and said in points of a hundred.
-HIGHER = {"accuracy", "psnr"}
+# Scores that are shares and said in points of a hundred.
 SHARES = {"accuracy"}
-
-
-def sign(score: str) -> int:
-    """1 where more is better, -1 where less is."""
-    return 1 if score in HIGHER else -1
 
 
 def value(score: str, number: float) -> str:

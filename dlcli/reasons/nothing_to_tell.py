@@ -10,7 +10,7 @@ def explain(case) -> str:
     if blind is None:
         return ""
     seeing = [score for name, score in case.theirs.items() if name != blind] + [case.ours]
-    if len(seeing) < 2 or any(case.better(score, case.theirs[blind]) for score in seeing):
+    if len(seeing) < 2 or any(score.better(case.theirs[blind], case.task.sign) for score in seeing):
         return ""
     return (
         f"The noise ceiling is reached: no model, deep or simple, beats {blind}, which does not look at the input. "

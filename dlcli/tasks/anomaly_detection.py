@@ -32,7 +32,6 @@ class Task(reconstruction.Task):
     PREFERS = ("conv-autoencoder", "lstm-autoencoder", "dense-autoencoder")
     ONLY = {"label": "series"}  # options for one kind of data
     headline = "roc_auc"
-    higher_is_better = True
 
     normal: str
     target: str

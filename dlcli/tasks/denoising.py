@@ -24,7 +24,6 @@ class Task(reconstruction.Task):
     EACH = "psnr"
     PREFERS = ("dncnn", "conv-autoencoder")
     headline = "psnr"
-    higher_is_better = True
 
     noise: float
     tile: int = 0

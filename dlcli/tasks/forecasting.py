@@ -44,7 +44,6 @@ class Task(task.Task):
     COMPUTED = {_line.COMBINED}
     settle = staticmethod(_line.settle)
     headline = "mse"
-    higher_is_better = False
 
     columns: list[str]
     targets: list[str]

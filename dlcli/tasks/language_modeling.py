@@ -27,7 +27,6 @@ class Task(task.Task):
     PREFERS = ("gpt", "lstm")
     INPUT = {"tokenizer": "tokenizer", "vocabulary": "vocabulary", "length": "context"}
     headline = "nats_per_character"
-    higher_is_better = False
 
     tokenizer: str
     vocabulary: list[str]

@@ -33,7 +33,6 @@ class Task(task.Task):
     FIT = {"epochs": 40, "batch_size": 32, "learning_rate": 3e-3}
     INPUT = {"tokenizer": "tokenizer", "vocabulary": "vocabulary", "length": "length"}
     headline = "nats_per_token"
-    higher_is_better = False
 
     tokenizer: str
     vocabulary: list[str]

@@ -38,7 +38,6 @@ class Task(task.Task):
     EACH = "mse"
     PREFERS = ("conv-autoencoder", "lstm-autoencoder", "dense-autoencoder")
     headline = "mse"
-    higher_is_better = False
 
     kind: str
     shape: list[int]

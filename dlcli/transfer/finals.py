@@ -19,14 +19,13 @@ def trained(work: Work, names: list[str], val: Examples) -> tuple[str, Adapted, 
     settings = work.settings
     if settings.time:
         settings = settings.model_copy(update={"time": settings.time / len(names)})
-    sign = 1 if work.task.higher_is_better else -1
     done, reached = {}, {}
     for name in names:
         console.note(f"training {name}…")
         run = work.run.within("finals", name)
         done[name] = _adapt(name, replace(work, settings=settings, run=run))
         reached[name] = scoring.score(work.task, done[name].fitted.model, val).scores[work.task.headline].value
-    best = max(names, key=lambda name: sign * reached[name])
+    best = max(names, key=lambda name: work.task.sign * reached[name])
     if work.best is not None:
         reached["features"] = work.best.accuracy
     console.note("validation split: " + ", ".join(f"{name} {value:.4g}" for name, value in reached.items()))

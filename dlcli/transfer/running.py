@@ -107,7 +107,7 @@ def _by_trials(
     """The strategies to train in full, all that were tried, and the work with the time that is left."""
     parts = data.splits
     tried = trials.tried(work, parts["val"])
-    names = trials.finalists(tried, higher_is_better=work.task.higher_is_better)
+    names = trials.finalists(tried, sign=work.task.sign)
     if labels:
         seen = {part: parts[part] for part in ("train", "val")}
         tried.append(trials.control(work, seen, labels, kind=data.kind, seed=seed))

@@ -100,11 +100,13 @@ def _per_pass(work: Work) -> float:
     return 4 * (time.monotonic() - begun) * len(source) / len(rows)
 
 
-def finalists(found: list[Trial], *, higher_is_better: bool) -> list[str]:
+def finalists(found: list[Trial], *, sign: int) -> list[str]:
     """Those to train in full, the best first: the best of those that are trained, and the next one where it lies
     within one standard error of it, since more time makes both better, and one more than the other. Features, which
-    are what they are, only where none of the others comes within one standard error of them."""
-    sign = 1 if higher_is_better else -1
+    are what they are, only where none of the others comes within one standard error of them.
+
+    sign: of a score of which more is better, 1, or less, -1.
+    """
     trained = sorted(
         (trial for trial in found if trial.name != "features"), key=lambda trial: -sign * trial.score.value
     )
@@ -127,7 +129,7 @@ def negative(work: Work, found: list[Trial]) -> str:
     """A warning where the source's weights have not helped, else ""."""
     control = next((trial for trial in found if trial.name == "scratch"), None)
     others = [trial for trial in found if trial.name not in ("scratch", CONTROL)]
-    if control is None or not others or any(scoring.better(work.task, one.score, control.score) for one in others):
+    if control is None or not others or any(one.score.better(control.score, work.task.sign) for one in others):
         return ""
     return (
         "negative transfer is possible: in trials of equal length fresh weights did as well as the source's, "
