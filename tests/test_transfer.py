@@ -471,7 +471,7 @@ def test_a_forecaster_goes_on_with_another_series(tmp_path):
     for side in ("transfer", "scratch"):
         assert next(row["steps"] for row in curve[side] if row["loss"] <= reached["loss"]) == reached[side]
     assert all(0.3 < row["cka"] <= 1 + 1e-4 for row in report["transfer"]["change"])
-    own = ["head_combined/kernel", "head_combined/share"]
+    own = ["head_combined/kernel", "head_combined/shares"]
     assert report["transfer"]["fresh"] == report["transfer"]["dropped"] == own
     assert not np.allclose(*(weights(tmp_path / run)[own[0]] for run in ("one", "run")), atol=1e-3)
     learned = json.loads((tmp_path / "run" / "spec.json").read_text())["learned"]
