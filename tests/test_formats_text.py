@@ -82,6 +82,21 @@ def test_texts_of_other_scripts_are_read_in_their_encoding(tmp_path, encoding, s
     assert any(f"read as {encoding}" in warning for warning in data.warnings)
 
 
+def test_the_encodings_of_texts_in_folders_are_named(tmp_path):
+    """Each with the files that were read so."""
+    for label, words in (("good", "Этот фильм очень хороший"), ("bad", "Этот фильм очень плохой")):
+        write(tmp_path / label / f"{label}.txt", f"{words}. " * 10, "cp1251")
+        write(tmp_path / label / f"{label}-too.txt", "la Größe, l'été", "cp1252")
+        write(tmp_path / label / "plain.txt", "plain")
+    data = text_folders.open(tmp_path)
+    assert data.splits["all"].x[0] == "la Größe, l'été"
+    told = sorted(data.warnings)
+    assert [warning.partition(" (another")[0] for warning in told] == [
+        "2 of 6 texts are not UTF-8 and were read as cp1251: bad.txt, good.txt",
+        "2 of 6 texts are not UTF-8 and were read as cp1252: bad-too.txt, good-too.txt",
+    ]
+
+
 def test_a_few_accents_are_western(tmp_path):
     """So short they might be anything: twenty words with one accent each were Russian to the guesser."""
     path = tmp_path / "a.all"

@@ -47,9 +47,14 @@ def decode(path: Path, encoding: str | None = None) -> tuple[str, list[str]]:
     Raises: DataError with the byte offset where no encoding fits, or when it does not fit into memory.
     """
     encoding, warnings = find(path, encoding)
+    return whole(path, encoding), warnings
+
+
+def whole(path: Path, encoding: str) -> str:
+    """Text of a file in an encoding that find() found."""
     _room.check(6 * path.stat().st_size, f"{path} as text")  # its bytes, and up to 4 per character
     try:
-        return path.read_bytes().decode(encoding), warnings
+        return path.read_bytes().decode(encoding)
     except UnicodeDecodeError as error:
         raise _changed(path) from error
 

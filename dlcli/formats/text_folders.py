@@ -65,15 +65,17 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _examples(path: Path, classes: dict[str, list[Path]], encoding, unreadable: float, warnings: list[str]) -> Examples:
-    texts, labels, names, bad, other = [], [], [], {}, []
+    texts, labels, names, bad, guessed = [], [], [], {}, {}
     for label, files in classes.items():
         for file in files:
             try:
-                text, notes = _encoding.decode(file, encoding)
+                found, notes = _encoding.find(file, encoding)
+                text = _encoding.whole(file, found)
             except DlcliError as error:
                 bad[file.relative_to(path)] = error.message
                 continue
-            other += [file.name] if notes else []
+            if notes:
+                guessed.setdefault(found, []).append(file.name)
             texts.append(text)
             labels.append(label)
             names.append(str(file.relative_to(path)))
@@ -86,6 +88,7 @@ def _examples(path: Path, classes: dict[str, list[Path]], encoding, unreadable: 
                 f"mend or remove them; or leave them out: {allowing(len(bad) / total)}.",
             )
         warnings.append(message)
-    if other:
-        warnings.append(f"{len(other)} of {total} texts are not UTF-8 and were read as Latin-1: {some(other)}")
+    for found, others in guessed.items():
+        told = f"{len(others)} of {total} texts are not UTF-8 and were read as {found}: {some(others)}"
+        warnings.append(f"{told} (another: --set data.encoding=NAME)")
     return Examples(x=texts, y=np.array(labels, dtype=str), names=names)
