@@ -54,7 +54,8 @@ def settle(model: keras.Model, loss: Callable[[], float] | None) -> None:
                   exchange rates 96, 336   0.954     0.969          0.885*                0.918
 
     ETTh2's errors there are mostly those of one column, whose level moves. Where the last value is bad (ETTh1), the
-    validation loss says so at once.
+    validation loss says so at once. Where it says little, the choice is a gamble: on ETTh2's own test part, 336 steps
+    ahead and back, all three have 0.395, and without the last value 0.358.
     """
     found = [layer for layer in model.layers if layer.name == COMBINED and np.any(layer.kernel)]
     if not found or loss is None:
