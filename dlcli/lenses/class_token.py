@@ -3,12 +3,13 @@
 import numpy as np
 from keras import ops
 
-from dlcli.inspection.probes import Ridge, interval
+from dlcli.inspection.probes import Ridge
 from dlcli.inspection.subject import batches
 from dlcli.inspection.view import Finding, View
 from dlcli.inspection.watch import Watch
 from dlcli.lenses import _heads
 from dlcli.lenses.windows import steps
+from dlcli.metrics import interval
 
 BUDGET = "standard"
 FAMILIES = ("transformer",)

@@ -5,9 +5,10 @@ from keras import ops
 
 from dlcli.inspection import tap, taps
 from dlcli.inspection.gradients import seen
-from dlcli.inspection.probes import Ridge, interval
+from dlcli.inspection.probes import Ridge
 from dlcli.inspection.view import Finding, View
 from dlcli.lenses import _placed
+from dlcli.metrics import interval
 
 BUDGET = "standard"
 FAMILIES = ("gan",)

@@ -10,10 +10,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from dlcli.inspection import strip, units
-from dlcli.inspection.probes import Ridge, interval
+from dlcli.inspection.probes import Ridge
 from dlcli.inspection.rows import raw_of
 from dlcli.inspection.subject import batches
 from dlcli.inspection.view import Finding, View
+from dlcli.metrics import interval
 from dlcli.stimuli import _cues
 from dlcli.store import each
 
