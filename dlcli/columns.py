@@ -162,8 +162,11 @@ def encode(frame: pl.DataFrame, columns: list[dict]) -> dict[str, np.ndarray]:
 
 
 def _encode_time(cells: pl.Series, column: dict) -> np.ndarray:
-    # a few rows alone do not tell days from months; runs from before the format was kept have to guess
-    found = moments(cells, column["format"]) if column.get("format") else times(cells)
+    # a few rows alone do not tell days from months: the format of training does, unless none of them is written so
+    known = column.get("format")  # runs from before it was kept have to guess
+    found = moments(cells, known) if known else None
+    if found is None or found.null_count() == cells.len():
+        found = times(cells)
     if found is None:
         found = pl.Series([None] * cells.len(), dtype=pl.Datetime("us"))
     used = [TIME_PARTS.index(part) for part in column["parts"]]

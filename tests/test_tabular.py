@@ -132,6 +132,15 @@ def test_a_date_alone_is_read_as_the_dates_of_training_were():
     assert since == pytest.approx((np.datetime64("2020-03-04") - np.datetime64("1970-01-01")).astype(int), abs=0.01)
 
 
+def test_dates_that_are_all_written_in_another_way_are_read_in_that_way():
+    written = {"%m/%d/%Y": "01/02/2020 01/13/2020 02/14/2020", "%Y-%m-%d": "2020-01-02 2020-01-13 2020-02-14"}
+    frames = [pl.DataFrame({"t": cells.split()}) for cells in written.values()]
+    learned = columns.learn(frames[0], {"t": "time"}, **OPTIONS)
+    seen, other = (columns.encode(frame, learned)["marks"] for frame in frames)
+    np.testing.assert_array_equal(seen, other)
+    assert np.abs(seen).max() > 0.1
+
+
 def test_a_malformed_time_is_missing_alone():
     cells = pl.DataFrame({"t": [f"2021-{month:02d}-{day:02d}" for month in range(1, 13) for day in (1, 9)]})
     learned = columns.learn(cells, {"t": "time"}, **OPTIONS)
