@@ -56,12 +56,13 @@ def short_form(rows: list[dict], found: list[dict], trainings) -> str:
 def _counted(table: str) -> str:
     """How many rows reach what was set for them, and how many do not."""
     bounds = [line.split(" | ")[4] for line in table.splitlines()[2:]]
-    counts = {end: sum(bound.endswith(end) for bound in bounds) for end in ("so far reached", "so far **short**")}
-    reached = sum(bound.endswith(": reached") for bound in bounds)
-    short = sum(bound.endswith(": **short**") for bound in bounds)
+    ends = ("reached", "**short**", "so far reached", "so far **short**")
+    reached, missed, reached_so_far, missed_so_far = (
+        sum(bound.endswith(f": {end}") for bound in bounds) for end in ends
+    )
     return (
-        f"Of {len(bounds)} rows {reached} reach what was set for them and {short} fall short; of those with seeds or folds "
-        f"that were not run, {counts['so far reached']} reach it so far and {counts['so far **short**']} do not; for the "
+        f"Of {len(bounds)} rows {reached} reach what was set for them and {missed} fall short; of those with seeds or folds "
+        f"that were not run, {reached_so_far} reach it so far and {missed_so_far} do not; for the "
         "others nothing was set, or too little was run."
     )
 

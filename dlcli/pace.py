@@ -76,7 +76,8 @@ def remaining(seconds: float, planned: float) -> float:
 def affordable(begin: Callable[[], Callable], batches, val, *, seconds: float) -> int:
     """Passes over the data that fit into `seconds`, by timing a few steps of a model that is thrown away.
 
-    begin: builds it, and gives what trains it on a batch.  batches: of training, with `per_pass` of them in a pass.  val: what is looked at after each, or None.
+    begin: builds it, and gives what trains it on a batch.  batches: of training, with `per_pass` of them in a pass.
+    val: what is looked at after each, or None.
     """
     begun = monotonic()
     trained = begin()

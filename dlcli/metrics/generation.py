@@ -74,9 +74,9 @@ def kid(a, b, *, subsets: int = SUBSETS, size: int = 1_000, seed: int = 0) -> fl
 
 def _kid_score(a, b) -> Score:
     n = min(len(a), len(b))
-    share = max(2, min(1_000, n // 2)) / n
-    draws = _kid_draws(a, b, SUBSETS, round(share * n), 0)
-    value = float(np.mean(draws))
+    size = max(2, min(1_000, n // 2))
+    draws = _kid_draws(a, b, SUBSETS, size, 0)
+    value, share = float(np.mean(draws)), size / n
     # a subset varies more than all n do, but less than one that is drawn anew: it has a share of them
     half = 1.96 * np.std(draws) * np.sqrt(share / max(1 - share, 1e-9))
     return Score(value, float(value - half), float(value + half), n)

@@ -60,13 +60,17 @@ def settle(model: keras.Model, loss: Callable[[], float] | None) -> None:
     found = [layer for layer in model.layers if layer.name == COMBINED and np.any(layer.kernel)]
     if not found or loss is None:
         return
+
+    def combine(parts: tuple[int, int]) -> None:
+        found[0].shares.assign([shared / (1 + sum(parts)) for shared in parts])
+
     losses = {}
     for parts in _COMBINATIONS:
-        found[0].shares.assign([shared / (1 + sum(parts)) for shared in parts])
+        combine(parts)
         losses[parts] = loss()
     within = _CLEARLY * min(losses.values())
     chosen = next((parts for parts in _COMBINATIONS if losses[parts] <= within), (0, 0))  # where none is a number
-    found[0].shares.assign([shared / (1 + sum(chosen)) for shared in chosen])
+    combine(chosen)
     if any(chosen):
         *first, last = "the network", *(name for name, shared in zip(_SIMPLE, chosen, strict=True) if shared)
         told = f"validation loss {losses[chosen]:.4g}, of the network alone {losses[0, 0]:.4g}"
