@@ -13,6 +13,9 @@ from dlcli.registry import nearest
 
 KINDS = ("crop", "flip", "randaugment", "erasing")
 
+# 4 of 32 pixels (He et al., 2015).
+SHIFT = 0.125
+
 # Pictures compared by `mirrors`, and below which number it does not judge.
 _COMPARED = 2_000
 _FEWEST = 200
@@ -30,21 +33,26 @@ def parsed(text: str) -> list[str]:
     return [kind for kind in KINDS if kind in wanted]
 
 
-def layered(x, kinds: list[str]):
-    """Put the layers of these kinds on pixels (B, H, W, C) in 0..255."""
+def check(shift: float) -> None:
+    """Raises: DlcliError for what is no share of a side by which pictures can be moved."""
+    if not 0 <= shift < 1:
+        raise DlcliError(f"task.shift is {shift:g}.", "it is a share of a side, such as 0.125.")
+
+
+def layered(x, kinds: list[str], shift: float = SHIFT):
+    """Put the layers of these kinds on pixels (B, H, W, C) in 0..255. shift: the crop's, at most, as a share of a side."""
     for kind in kinds:
-        x = _layer(kind)(x)
+        x = _layer(kind, shift)(x)
     return x
 
 
-def _layer(kind: str):
+def _layer(kind: str, shift: float):
     name = f"stem_{kind}"
     if kind == "crop":
-        # The same as padding and cropping, by up to an eighth of a side (4 of 32: He et al., 2015).
-        # Whole pixels, and a third cheaper than interpolating between them. What moves in repeats
+        # The same as padding and cropping. Whole pixels, and a third cheaper than interpolating between them. What moves in repeats
         # the border: black on black, sky on sky. RandomCrop gives a whole batch one position.
         return layers.RandomTranslation(
-            0.125, 0.125, fill_mode="nearest", interpolation="nearest", dtype="float32", name=name
+            shift, shift, fill_mode="nearest", interpolation="nearest", dtype="float32", name=name
         )
     if kind == "flip":
         return layers.RandomFlip("horizontal", dtype="float32", name=name)

@@ -1,5 +1,6 @@
 """Score a finished run once more, and count how often its test split was looked at."""
 
+import itertools
 import re
 import time
 from pathlib import Path
@@ -46,7 +47,7 @@ def evaluate(
         "verdict": scoring.verdict(opened.task, report, found, data if own else None),
     }
     if opened.run:
-        opened.run.write(f"evaluate/{name if own else f'{name}-{_called(path)}'}.json", document)
+        opened.run.write(f"evaluate/{name}.json" if own else _file(opened.run, name, path), document)
     title = f"{document['task']} with {document['architecture']}: {name} split, 95 % intervals"
     scoring.show(title, document["architecture"], report, found, document["verdict"])
     for table, rows in report.tables.items():
@@ -55,6 +56,15 @@ def evaluate(
     if looks and looks > 1:
         console.warn(f"this run's test split has been scored {looks} times; what is chosen by it is no longer a test.")
     return document
+
+
+def _file(run: Run, name: str, path: str) -> str:
+    """Where scores of other data are kept: other sets of the same name have files of their own."""
+    for number in itertools.count(1):
+        file = f"evaluate/{name}-{_called(path)}{f'-{number}' if number > 1 else ''}.json"
+        if not (run.path / file).is_file() or Path(run.read(file)["data"]).resolve() == Path(path).resolve():
+            return file
+    raise AssertionError("numbers do not end")
 
 
 def _called(path: str) -> str:

@@ -47,12 +47,12 @@ def inputs(image: list[int]):
     return keras.Input(tuple(image), name="pixels")
 
 
-def stem(pixels, mean: list[float], deviation: list[float], kinds: list[str]):
+def stem(pixels, mean: list[float], deviation: list[float], kinds: list[str], shift: float):
     """Pixels (B, H, W, C) in 0..255 -> changed at random (while training only), then standardised.
 
     float32 throughout: in bfloat16 neighbouring greys would become one.
     """
-    x = augment.layered(pixels, kinds)
+    x = augment.layered(pixels, kinds, shift)
     x = layers.Rescaling(1 / 255, dtype="float32", name="stem_rescale")(x)
     variance = np.square(np.asarray(deviation, np.float32))
     mean = np.asarray(mean, np.float32)

@@ -142,7 +142,7 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
         task=task,
         arch=arch,
         fit=suited.fit(config, arch, task, wide),
-        task_options=suited.fewer(task, wide) | task_options,
+        task_options=suited.prepared(arch, task) | suited.fewer(task, wide) | task_options,
         arch_options=suited.options(arch, data) | configuration.coerce(arch, config.options("arch"), "arch"),
         precision=suited.precision(config, arch, data),
     )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,22 @@ class Study:
         return self.data.kind in ("series", "corpus")
 
 
-def begin(config: RunConfig, *, verb: str, out: Path | None) -> Study:
+def begin(
+    config: RunConfig, *, verb: str, out: Path | None, check: Callable[[Plan, Data], None] = lambda chosen, data: None
+) -> Study:
     """Open the data and make the folder, or go on with the one that lies there on the same data: with the same
     settings nothing is done again, with more sizes or seeds only what is new.
+
+    check: raises what speaks against the study, before there is a folder.
 
     Raises: DlcliError when `out` holds a study of something else (exit code 9), or no study.
     """
     plan.check(config)
+    if "time" in config.options("fit"):
+        raise DlcliError(
+            "fit.time is how long one training may take, and those of a study are compared by their passes.",
+            "set fit.epochs (--epochs).",
+        )
     settings = {"verb": verb, "config": config.model_dump(mode="json")}
     going_on = out is not None and (out / "study.json").is_file()
     if going_on:
@@ -113,6 +123,7 @@ def begin(config: RunConfig, *, verb: str, out: Path | None) -> Study:
             )
     for warning in data.warnings:
         console.warn(warning)  # here, once: trials are silent about them
+    check(chosen, data)
     run = Run(out) if going_on else rundir.create(out, arch=chosen.arch.name, task=verb)
     run.write("study.json", settings)
     return Study(run=run, config=config, chosen=chosen, data=data)

@@ -1,5 +1,5 @@
-"""What suits the amount of data and the width of series: an architecture's own defaults for many examples, the precision
-that is fast here, batches of fewer windows.
+"""What suits the amount of data, the width of series and the architecture: its own defaults for many examples, the precision
+that is fast here, batches of fewer windows, options of the task.
 
 An architecture names the first two in a literal: MANY = {"examples": 20_000, "options": {"width": 32}, "precision": "bfloat16"}.
 """
@@ -40,6 +40,11 @@ def fit(config: RunConfig, arch: Entry, task: Entry, wide: int) -> FitConfig:
     if "batch_size" in config.options("fit"):
         return chosen
     return chosen.model_copy(update={"batch_size": max(1, chosen.batch_size // wide)})
+
+
+def prepared(arch: Entry, task: Entry) -> dict[str, Any]:
+    """Those options of the task that the architecture has other defaults for: its literal TASK = {"shift": 0.04}."""
+    return {name: value for name, value in arch.literal("TASK", {}).items() if name in task.options}
 
 
 def fewer(task: Entry, wide: int) -> dict[str, Any]:

@@ -190,6 +190,9 @@ def test_runs_are_compared_on_the_backend_and_device_that_are_named(tmp_path, mo
         (("scale", "linear:300", "--sizes", "50,100,200"), "3 sizes are too few"),
         (("scale", "linear:300", "--sizes", "50,100,150,9000"), "9,000 examples"),
         (("scale", "linear:300", "--sizes", "50,100,150,200", "--axis", "model"), "--axis is model"),
+        (("scale", "nowhere", "--sizes", "50,100,150,200", "--axis", "model"), "--axis is model"),
+        (("scale", "linear:300", "--set", "fit.time=60"), "fit.time is how long one training may take"),
+        (("compare", "linear:300", "--set", "fit.time=60"), "fit.time is how long one training may take"),
     ],
 )
 def test_a_mistake_is_one_sentence_before_keras(arguments, sentence, tmp_path, monkeypatch):
@@ -200,6 +203,8 @@ def test_a_mistake_is_one_sentence_before_keras(arguments, sentence, tmp_path, m
     assert answer.returncode == 1, answer.stderr
     assert sentence in answer.stderr
     assert "Traceback" not in answer.stderr
+    if "too few" not in sentence:  # sizes are found by a trial
+        assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("command", [("check",), ("scale", "--sizes", "2,3")])

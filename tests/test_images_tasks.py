@@ -98,6 +98,23 @@ def test_an_unknown_augmentation_is_named_with_the_nearest(coloured):
     assert "'flip'" in caught.value.hint
 
 
+def test_a_shift_that_is_no_share_is_refused(coloured):
+    for shift in (-0.1, 1.0, float("nan")):
+        with pytest.raises(DlcliError, match="shift is"):
+            learned(image_classification, *coloured, shift=shift)
+
+
+def test_a_crop_moves_pictures_by_whole_pixels_up_to_the_shift(rng):
+    """A white pixel in the middle of 25 x 25: by 0.04 it moves by one pixel at most, by 0.2 by five."""
+    dots = np.zeros((400, 25, 25, 1), np.float32)
+    dots[:, 12, 12] = 255
+    for shift, most in ((0.0, 0), (0.04, 1), (0.2, 5)):
+        moved = np.asarray(augment._layer("crop", shift)(dots, training=True))
+        places = np.argwhere(moved[..., 0] == 255)[:, 1:] - 12
+        assert len(places) == 400
+        assert np.abs(places).max() == most
+
+
 def test_pictures_are_mirrored_only_where_a_mirror_keeps_the_class(rng):
     """Classes by colour: yes. By the side that is bright: no. Grey or few: no."""
     y = np.arange(400) % 2

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dlcli import config, console
+from dlcli import config, console, evaluation
 from dlcli.cli import app
+from dlcli.rundir import Run
 from tests.test_cli import dlcli as without_keras
 
 
@@ -142,6 +143,14 @@ def test_what_other_data_gave_is_kept_beside_the_runs_own_report(trained):
     assert (kept["data"], kept["metrics"]["test"]) == ("digits:300", report["metrics"]["test"])
     beside = json.loads((run / "evaluate" / "test-digits-150.json").read_text())
     assert (beside["data"], beside["metrics"]) == ("digits:150", other["metrics"])
+
+
+def test_two_sets_of_one_name_have_files_of_their_own(tmp_path):
+    run = Run(tmp_path)
+    for path, number in (("a/new", ""), ("b/new", "-2"), ("c/new", "-3"), ("./b/new", "-2"), ("a/new/", "")):
+        file = evaluation._file(run, "all", path)
+        assert file == f"evaluate/all-new{number}.json", path
+        run.write(file, {"data": path})
 
 
 def test_the_runs_own_data_may_be_named(trained):

@@ -50,6 +50,20 @@ def test_a_machine_that_is_slow_at_it_computes_in_float32(monkeypatch):
     assert chosen(MANY["examples"]).precision == "float32"
 
 
+def test_an_architecture_has_its_own_defaults_for_the_task():
+    """Dense networks move pictures less; what the user says goes first, and a task without the option is not asked."""
+    idx, few = registry.find("formats", "idx"), pictures(40)
+    assert plan.choose(RunConfig(data="x", arch="mlp"), idx, few).task_options == {"shift": 0.04}
+    assert plan.choose(RunConfig(data="x", arch="resnet"), idx, few).task_options == {}
+    said = RunConfig(data="x", arch="mlp", set={"task": {"shift": 0.1}})
+    assert plan.choose(said, idx, few).task_options == {"shift": 0.1}
+    mlp = registry.find("architectures", "mlp")
+    assert suited.prepared(mlp, registry.find("tasks", "tabular-classification")) == {}
+    options = {name for task in registry.entries("tasks").values() for name in task.options}
+    for entry in registry.entries("architectures").values():
+        assert set(entry.literal("TASK", {})) <= options, entry.name
+
+
 def test_every_architecture_that_names_something_for_much_data_has_those_options():
     named = {name: entry.literal("MANY") for name, entry in registry.entries("architectures").items()}
     for name, many in named.items():

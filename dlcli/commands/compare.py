@@ -1,5 +1,6 @@
 """Does depth pay on DATA, at equal parameters and compute? Or, of finished RUNs, which is better beyond doubt?"""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, List, Optional  # noqa: UP035  `list` would be the command of that name to Typer
 
@@ -88,8 +89,7 @@ def compare(
     from dlcli.comparing import show
     from dlcli.trials.pool import workers_for
 
-    study = studies.begin(settings, verb="compare", out=out)
-    comparing.check(study, wanted)
+    study = studies.begin(settings, verb="compare", out=out, check=partial(comparing.check, depths=wanted))
     console.note(f"study: {study.run.path} (stopped, it goes on with --out {study.run.path})")
     with locking.held(study.run.path):
         document = comparing.compared(

@@ -1,5 +1,6 @@
 """What are more data, a larger model or more training worth on DATA? Measured, with a law fitted and tested."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, List, Optional  # noqa: UP035  `list` would be the command of that name to Typer
 
@@ -46,6 +47,10 @@ def scale(
         wanted = sorted({int(size) for size in sizes.split(",")}) if sizes else None
     except ValueError:
         raise DlcliError(f"--sizes {sizes!r} is not a list of numbers.", "for example 250,1000,4000,16000.") from None
+    if wanted and axis != "data":
+        raise DlcliError(f"--sizes are of training examples, and --axis is {axis}.", "leave one of them away.")
+    if wanted and wanted[0] < 2:
+        raise DlcliError(f"--sizes asks for {wanted[0]} training examples.", "ask for at least 2.")
     settings = configuration.merge(
         file=None,
         assignments=set or [],
@@ -68,8 +73,7 @@ def scale(
     from dlcli.comparing import scaling, show_scale
     from dlcli.trials.pool import workers_for
 
-    study = studies.begin(settings, verb="scale", out=out)
-    scaling.check(study, axis, wanted)
+    study = studies.begin(settings, verb="scale", out=out, check=partial(scaling.check, sizes=wanted))
     console.note(f"study: {study.run.path} (stopped, it goes on with --out {study.run.path})")
     with locking.held(study.run.path):
         document, curve = scaling.measured(

@@ -8,7 +8,9 @@ from dlcli import config as configuration
 from dlcli import directions, plan, registry
 from dlcli.comparing import words
 from dlcli.comparing.paired import Difference, difference
+from dlcli.data import Data
 from dlcli.errors import DlcliError
+from dlcli.plan import Plan
 from dlcli.study import Study
 from dlcli.trials.board import Board
 from dlcli.trials.pool import Pool
@@ -23,7 +25,9 @@ def compared(study: Study, *, depths: list[int], parameters: int | None, seeds: 
 
     parameters: of every network; None: as many as the architecture has by default.
     """
-    networks = [{"arch": _arch(study, depth), "depth": depth, "width": None} for depth in depths]
+    networks = [
+        {"arch": _arch(study.chosen, study.data.kind, depth), "depth": depth, "width": None} for depth in depths
+    ]
     with Board("compare") as board, Pool(study.config.backend, workers=workers, look=board) as pool:
         sized = pool.run([study.sizing(networks, parameters)])[0]
         passes = _passes(study.passes(sized["examples"]), sized["networks"])
@@ -65,23 +69,23 @@ def compared(study: Study, *, depths: list[int], parameters: int | None, seeds: 
     return {**_told(study, score, sized["parameters"], rows, simple, seeds), "cost": pool.cost()}
 
 
-def _arch(study: Study, depth: int) -> str:
-    """The linear model is the multilayer perceptron without a layer, where that can read the data."""
+def _arch(chosen: Plan, kind: str, depth: int) -> str:
+    """The linear model is the multilayer perceptron without a layer, where that can read data of this kind."""
     linear = registry.find("architectures", "mlp")
-    if depth == 0 and plan.fits(plan.needs(study.chosen.task, study.data.kind), linear):
+    if depth == 0 and plan.fits(plan.needs(chosen.task, kind), linear):
         return linear.name
-    return study.chosen.arch.name
+    return chosen.arch.name
 
 
-def check(study: Study, depths: list[int]) -> None:
+def check(chosen: Plan, data: Data, *, depths: list[int]) -> None:
     """Raises: DlcliError for an architecture without a depth, or a depth that it cannot have."""
-    arch = study.chosen.arch
+    arch = chosen.arch
     name = arch.literal("SCALE", {}).get("depth")
     if name is None:
         able = [other.name for other in registry.entries("architectures").values() if "depth" in other.literal("SCALE")]
         raise DlcliError(f"{arch.name} has no depth that could be changed.", f"these have: {', '.join(able)}.")
     for depth in depths:
-        if depth or _arch(study, 0) == arch.name:
+        if depth or _arch(chosen, data.kind, 0) == arch.name:
             configuration.coerce(arch, {name: depth}, "arch")
 
 

@@ -7,7 +7,9 @@ import numpy as np
 
 from dlcli import directions, plan
 from dlcli.comparing import law, words
+from dlcli.data import Data
 from dlcli.errors import DlcliError
+from dlcli.plan import Plan
 from dlcli.study import Study
 from dlcli.trials import opening
 from dlcli.trials.board import Board
@@ -65,21 +67,18 @@ def measured(
     return {**document, "cost": pool.cost()}, curve
 
 
-def check(study: Study, axis: str, sizes: list[int] | None) -> None:
-    """Raises: DlcliError where no law could be fitted to what trainings would find."""
-    score = plan.each(study.chosen.task)
+def check(chosen: Plan, data: Data, *, sizes: list[int] | None) -> None:
+    """Raises: DlcliError where no law could be fitted to what trainings would find.
+
+    sizes: numbers of training examples, in order.
+    """
+    score = plan.each(chosen.task)
     if directions.sign(score) > 0 and score not in words.SHARES:
         raise DlcliError(
-            f"the score of {study.chosen.task.name} is {score}, no error that could fall to 0.",
+            f"the score of {chosen.task.name} is {score}, no error that could fall to 0.",
             "scale a task with another score.",
         )
-    if sizes is None:
-        return
-    if axis != "data":
-        raise DlcliError(f"--sizes are of training examples, and --axis is {axis}.", "leave one of them away.")
-    if sizes[0] < 2:
-        raise DlcliError(f"--sizes asks for {sizes[0]} training examples.", "ask for at least 2.")
-    if sizes[-1] > (whole := opening.size(study.data)):
+    if sizes and sizes[-1] > (whole := opening.size(data)):
         raise DlcliError(f"--sizes asks for {sizes[-1]:,} examples, and training has {whole:,}.", "ask for fewer.")
 
 

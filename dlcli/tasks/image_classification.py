@@ -26,14 +26,18 @@ class Task(Classification):
     mean: list[float]
     deviation: list[float]
     augment: list[str]
+    shift: float = augmentation.SHIFT
     count: int
 
     @classmethod
-    def learn(cls, train: Examples, data: Data, *, size: int | None = None, augment: str = "auto") -> "Task":
+    def learn(
+        cls, train: Examples, data: Data, *, size: int | None = None, augment: str = "auto", shift: float = 0.125
+    ) -> "Task":
         """size: longer side of what the model sees, in pixels (default: the pictures' own, at most 128).
         augment: none, or a list of crop, flip, randaugment, erasing; auto: crop, and flip for colour
-        pictures whose classes a mirror does not change."""
+        pictures whose classes a mirror does not change.  shift: of a crop at most, as a share of a side."""
         wanted = None if augment == "auto" else augmentation.parsed(augment)
+        augmentation.check(shift)
         if train.y is None:
             raise DataError("the training pictures have no classes.", "make one folder for each class.")
         image = pixels.shape(train.x, size)
@@ -55,6 +59,7 @@ class Task(Classification):
             mean=mean,
             deviation=deviation,
             augment=wanted,
+            shift=shift,
             count=len(train),
         )
 
@@ -68,7 +73,7 @@ class Task(Classification):
         return pixels.inputs(self.image)
 
     def stem(self, inputs, width: int | None):
-        return pixels.stem(inputs, self.mean, self.deviation, self.augment)
+        return pixels.stem(inputs, self.mean, self.deviation, self.augment, self.shift)
 
     def describe(self) -> str:
         height, width, channels = self.image

@@ -30,19 +30,24 @@ class Task(Regression):
     mean: list[float]
     deviation: list[float]
     augment: list[str]
+    shift: float = augmentation.SHIFT
     count: int
 
     @classmethod
-    def learn(cls, train: Examples, data: Data, *, size: int | None = None, augment: str = "none") -> "Task":
+    def learn(
+        cls, train: Examples, data: Data, *, size: int | None = None, augment: str = "none", shift: float = 0.125
+    ) -> "Task":
         """size: longer side of what the model sees, in pixels (default: the pictures' own, at most 128).
         augment: none, or a list of crop, flip, randaugment, erasing. None by default, as the number
-        may be a place, an angle or a brightness, which these change."""
+        may be a place, an angle or a brightness, which these change.  shift: of a crop at most, as a share of a
+        side."""
         if augment == "auto":
             raise DlcliError(
                 "task.augment='auto' cannot know which changes keep a number.",
                 "name those that do: none, or a list of crop, flip, randaugment, erasing.",
             )
         kinds = augmentation.parsed(augment)
+        augmentation.check(shift)
         target = str(data.about.get("target") or "target")
         image = pixels.shape(train.x, size)
         y = _numbers(train, target)
@@ -59,6 +64,7 @@ class Task(Regression):
             mean=mean,
             deviation=deviation,
             augment=kinds,
+            shift=shift,
             count=len(train),
         )
 
@@ -70,7 +76,7 @@ class Task(Regression):
         return pixels.inputs(self.image)
 
     def stem(self, inputs, width: int | None):
-        return pixels.stem(inputs, self.mean, self.deviation, self.augment)
+        return pixels.stem(inputs, self.mean, self.deviation, self.augment, self.shift)
 
     def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
         for name, value in zip(pixels.names(examples), outputs["y_pred"], strict=True):
