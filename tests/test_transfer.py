@@ -322,7 +322,7 @@ def test_the_command_leaves_a_run_that_the_others_understand(source, tmp_path):
 
 
 def test_auto_tries_strategies_and_shows_a_random_body_beside_them(source, tmp_path, monkeypatch):
-    monkeypatch.setattr(trials, "TRIED", ("features", "lora", "scratch"))
+    monkeypatch.setattr(trials, "names", lambda: ["features", "lora", "scratch"])
     report = dlcli("transfer", source, "shapes:120", "--time", "5s", "--out", tmp_path / "run")
     tried = [row["strategy"] for row in report["transfer"]["trials"]]
     assert tried == ["features", "lora", "scratch", "features, random body"]
@@ -398,7 +398,7 @@ STEADY = ["--set", "fit.save_every=0", "--set", "task.augment=none"]
 )
 def test_a_transfer_that_was_killed_goes_on_bit_for_bit(source, tmp_path, monkeypatch, kills, strategy):
     """In a stage, in a trial, in a final: what is done is not done again, and the end is the same."""
-    monkeypatch.setattr(trials, "TRIED", ("features", "full", "scratch"))
+    monkeypatch.setattr(trials, "names", lambda: ["features", "full", "scratch"])
     monkeypatch.setattr(trials, "SECONDS", 0.0)
     monkeypatch.setattr(heads, "solved", solved_badly(heads.solved))
     asked = ["transfer", source, "shapes:120", "--strategy", strategy, "--set", "fit.epochs=2", *FIT[2:], *STEADY]

@@ -69,7 +69,7 @@ def generating(view: View) -> list[Place]:
     places = [place for place in view.places if len(shapes[place.key]) in (2, 4)]
     if places and shapes[places[-1].key] == tuple(outputs[0].shape):
         places = places[:-1]
-    if view.subject.family == "gan":
+    if _from_noise(view.subject.model):
         return [Place(key=_INPUT, name="noise"), *places]
     flat = [i for i, place in enumerate(places) if len(shapes[place.key]) == 2]
     if not flat:
@@ -77,6 +77,12 @@ def generating(view: View) -> list[Place]:
     code = min(flat, key=lambda i: shapes[places[i].key][1])
     # a place beside the code, such as the logarithm of a variance, is not on the way to the picture
     return [places[code], *(place for place in places[code + 1 :] if "log_var" not in place.name)]
+
+
+def _from_noise(model: keras.Model) -> bool:
+    """Whether what goes in has no positions yet, as the noise of a generator."""
+    given = [one for one in keras.tree.flatten(getattr(model, "inputs", None) or []) if "float" in str(one.dtype)]
+    return bool(given) and len(given[0].shape) == 2
 
 
 def noise_of(x) -> np.ndarray:

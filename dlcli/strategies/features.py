@@ -9,6 +9,8 @@ from dlcli.transfer import heads, states
 from dlcli.transfer.work import Adapted, Work, adapted
 
 FEATURES = True
+ORDER = 10
+REWRITES = False
 
 
 def adapt(work: Work) -> Adapted:

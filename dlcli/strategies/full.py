@@ -4,6 +4,7 @@ from dlcli.transfer import states
 from dlcli.transfer.work import Adapted, Work, adapted
 
 FEATURES = True
+ORDER = 40
 RATE = 0.1
 
 

@@ -7,6 +7,7 @@ from dlcli.transfer import states
 from dlcli.transfer.work import Adapted, Work, adapted, joined
 
 FEATURES = True
+ORDER = 30
 # Share of the body that is frozen, and the rate; before them comes the head alone, solved for or trained.
 STAGES = ((0.5, 1.0), (0.0, 1.0))
 # How much slower each fourth of the body learns than what follows it. The paper's 2.6 is for thousands of steps: in the

@@ -4,6 +4,8 @@ from dlcli.transfer import states
 from dlcli.transfer.work import Adapted, Work, adapted
 
 FEATURES = False
+ORDER = 20
+REWRITES = False
 
 
 def adapt(work: Work) -> Adapted:

@@ -11,6 +11,7 @@ from dlcli.transfer import states
 from dlcli.transfer.work import Adapted, Work, adapted
 
 FEATURES = True
+ORDER = 50
 RATE = 0.3
 
 

@@ -3,6 +3,8 @@
 from dlcli.transfer.work import Adapted, Work, adapted
 
 FEATURES = False
+ORDER = 60
+REWRITES = False
 
 
 def adapt(work: Work) -> Adapted:

@@ -18,9 +18,6 @@ from dlcli.transfer.features import Rows
 from dlcli.transfer.origin import Copied
 from dlcli.transfer.work import Work
 
-# Strategies that leave the body as it is, or begin with another: nothing was rewritten.
-_UNCHANGED = ("features", "head", "scratch")
-
 
 def transfer(
     reference: Reference, asked: Asked, chosen: Plan, data: Data, *, how_split: dict[str, Any], run: Run
@@ -74,7 +71,8 @@ def transfer(
         "trials": [trial.row() for trial in tried],
         "finals": compared,
     }
-    if strategy not in _UNCHANGED:
+    # others leave the body as it is, or begin with another
+    if registry.find("strategies", strategy).literal("REWRITES", True):
         told["change"] = change.measured(found.make(), done.fitted.model, task, parts, labels, seed=config.seed)
         shown.change(told["change"])
     if curve and classes:

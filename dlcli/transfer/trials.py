@@ -15,7 +15,6 @@ from dlcli.task import Score
 from dlcli.transfer import features, heads
 from dlcli.transfer.work import Work
 
-TRIED = ("features", "head", "gradual", "full", "lora", "scratch")
 # Seconds of a trial where no time was named, and the share of a time that was.
 SECONDS = 20.0
 SHARE = 0.06
@@ -51,9 +50,10 @@ def tried(work: Work, val: Examples) -> list[Trial]:
     epochs, known = _known(work)
     settings = work.settings.model_copy(update={"time": None, "steps": None, "epochs": epochs})
     found = []
-    # with a solved head, training one by steps is the same by a slower way
-    for name in TRIED if work.last is None else [name for name in TRIED if name != "head"]:
-        if name == "features" and work.last is None:
+    # features have a solved head or none; with one, training it by steps is the same by a slower way
+    left_out = "features" if work.last is None else "head"
+    for name in names():
+        if name == left_out:
             continue
         if name in known:
             found.append(known[name])
@@ -75,6 +75,15 @@ def tried(work: Work, val: Examples) -> list[Trial]:
         work.run.write(TRIALS, {"epochs": epochs, "trials": [trial.row() for trial in found]})
         shutil.rmtree(run.path)
     return found
+
+
+def names() -> list[str]:
+    """All strategies, cheap ones first: their literal ORDER."""
+    return [entry.name for entry in sorted(registry.entries("strategies").values(), key=_order)]
+
+
+def _order(entry: registry.Entry) -> int:
+    return entry.literal("ORDER", 100)
 
 
 def _known(work: Work) -> tuple[int, dict[str, Trial]]:
