@@ -107,12 +107,6 @@ class Ridge:
         return ((np.stack(residuals) / (1 - leverage)[:, :, None]) ** 2).sum(axis=1)
 
 
-def normalised(correct: np.ndarray, labels: np.ndarray) -> float:
-    """(accuracy - majority) / (1 - majority): 1 is perfect, 0 is the most frequent label, below 0 is worse than that."""
-    most = majority(labels)
-    return 0.0 if most == 1 else float((np.mean(correct) - most) / (1 - most))
-
-
 def majority(labels: np.ndarray) -> float:
     """The share of the most frequent label."""
     return float(np.unique(labels, return_counts=True)[1].max() / len(labels))
