@@ -13,7 +13,7 @@ from dlcli.windows import Windows
 LEARNED = 20_000  # windows at most, evenly from all
 COMBINED = "head_combined"
 _SIMPLE = ("the best linear map", "the last value")
-_COMBINATIONS = ((1, 1), (1, 0), (0, 1), (0, 0))  # which of these beside the network; more are better than fewer
+_COMBINATIONS = ((1, 1), (1, 0), (0, 0))  # which of these beside the network; more are better than fewer
 _CLEARLY = 1.01
 
 
@@ -38,24 +38,21 @@ def added(outputs, window, best: np.ndarray | None, *, begin: bool):
 
 
 def settle(model: keras.Model, loss: Callable[[], float] | None) -> None:
-    """Forecast by the mean of the network, the best map and the last value, or of fewer of them where the validation loss
-    is clearly lower so; by the network alone where there is none. Equal shares are hard to beat (Smith and Wallis, 2009).
+    """Forecast by the mean of the network, the best map and the last value, by that of the first two, or by the network
+    alone: with fewer parts where the validation loss is clearly lower so. Equal shares are hard to beat (Smith and Wallis,
+    2009), and the last value by far where a level moves.
 
-    Trained on half of the training part, chosen by the next eighth, scored on the last (`dlcli train D/ETTh1.csv --set
-    data.parts=5760,1440,1440`, of exchange rates 3540,885,886): squared error by that of the map. A star is what was chosen.
+    On 18 sets, none of them the test part of a forecast in the README (the hourly and weekly series of M4 without their
+    last horizons; two thirds of ETTh1's, ETTh2's and the exchange rates' training and validation rows, four horizons; two
+    stretches of an air-quality table, five series of NAB, sunspots, temperatures, influenza; patchtst, seed 0), geometric
+    mean of squared error by that of the map:
 
-        steps ahead, of history            network   with the map   with the last value   with both
-        patchtst  ETTh1 336, 336           0.997     0.995*         1.574                 1.234
-                  ETTh1 96, 96             1.033     1.000*         1.784                 1.370
-                  ETTh2 336, 336           1.163     1.070          0.901                 0.926*
-                  ETTh2 96, 336            1.275     1.107          0.859*                0.890
-                  exchange rates 336, 96   0.993     0.991          0.992                 0.994*
-        lstm      ETTh2 96, 336            1.553     1.200          0.926*                0.930
-                  exchange rates 96, 336   0.954     0.969          0.885*                0.918
+        network 1.021   with the map 0.994   with the last value 1.312   with both 1.146   the last value alone 2.019
+        chosen by validation loss: network or with the map 1.004, or with both 0.992, or with the last value alone too 0.999
 
-    ETTh2's errors there are mostly those of one column, whose level moves. Where the last value is bad (ETTh1), the
-    validation loss says so at once. Where it says little, the choice is a gamble: on ETTh2's own test part, 336 steps
-    ahead and back, all three have 0.395, and without the last value 0.358.
+    All three were chosen four times, twice to the better (0.86 for 0.92, 0.984 for 0.988) and twice not (0.97 for 0.95,
+    1.17 for 1.14). On ETTh2's own test part, 336 steps ahead with 336 of history, the choice is a bad one: 0.395, and with
+    the map alone 0.358.
     """
     found = [layer for layer in model.layers if layer.name == COMBINED and np.any(layer.kernel)]
     if not found or loss is None:
