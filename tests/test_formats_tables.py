@@ -118,6 +118,26 @@ def test_decimal_commas_are_numbers(tmp_path):
     assert any("decimal commas" in warning for warning in data.warnings)
 
 
+@pytest.mark.parametrize(
+    ("mark", "cells", "expected", "style"),
+    [
+        (",", ["950", "1,234", "12,500"], ["950", "1234", "12500"], "thousands"),
+        (",", ["1,234", "12,500"], ["1234", "12500"], "thousands"),
+        (",", ["1,234.5", "-1,234,567.25"], ["1234.5", "-1234567.25"], "thousands"),
+        (";", ["1,234", "2"], ["1.234", "2"], "decimal"),
+        (";", ["1.234,5", "1.234.567,25", "1.500", "7,5"], ["1234.5", "1234567.25", "1500", "7.5"], "decimal"),
+        (",", ["1,5", "1,234"], ["1.5", "1.234"], "decimal"),
+        (",", ["0,125", "1,234"], ["0.125", "1.234"], "decimal"),
+    ],
+)
+def test_commas_between_thousands_are_no_decimal_commas(tmp_path, mark, cells, expected, style):
+    lines = [mark.join([f'"{cells[i % len(cells)]}"', "ab"[i % 2]]) for i in range(24)]
+    data = table.open(write(tmp_path / "a.csv", f"x{mark}label\n" + "\n".join(lines) + "\n"))
+    assert columns(data) == {"x": "numeric"}
+    assert data.splits["all"].x["x"][: len(cells)].to_list() == expected
+    assert any(style in warning for warning in data.warnings)
+
+
 def test_empty_columns_and_rows_at_the_end_are_left_out(tmp_path):
     text = "Date;Time;CO;T;;\n" + "".join(
         f"{10 + i // 24}/03/2004;{i % 24:02d}.00.00;{i % 5},5;{i * 7 % 13};;\n" for i in range(96)

@@ -23,11 +23,13 @@ MOST = 10_000
 
 @dataclass
 class Rows:
-    """`frame` holds all rows but the first; `first` is that one; `lost` are lines left out: (line, width)."""
+    """`frame` holds all rows but the first; `first` is that one; `lost` are lines left out: (line, width);
+    `mark` stands between cells."""
 
     frame: object  # polars.DataFrame
     first: list[str]
     lost: list[tuple[int, int]] = field(default_factory=list)
+    mark: str = ","
 
 
 def read(path: Path, encoding: str, *, delimiter: str | None, unreadable: float) -> Rows:
@@ -166,7 +168,7 @@ def _parse(path: Path, lines: Iterator[str], delimiter: str, quoted: bool, unrea
     if chunk:
         done.append(_frame(chunk))
     empty = pl.DataFrame({f"column_{i}": pl.Series([], dtype=pl.String) for i in range(len(first))})
-    return Rows(pl.concat(done) if done else empty, first, lost)
+    return Rows(pl.concat(done) if done else empty, first, lost, delimiter)
 
 
 def _frame(rows: list[list[str]]):

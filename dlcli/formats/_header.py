@@ -3,7 +3,7 @@
 import polars as pl
 
 from dlcli.cells import MISSING, numbers, times
-from dlcli.formats._kinds import decimal_comma
+from dlcli.formats import _commas
 
 # Names that a data row would hardly hold in every column.
 USUAL = {
@@ -38,9 +38,9 @@ def is_header(first: list[str], frame) -> bool:
         filled = head[name].filter(~head[name].is_in(list(MISSING)))
         if filled.len() == 0:
             continue
-        with_point = decimal_comma(filled)
-        if with_point is not None:
-            filled, cell = with_point, cell.replace(",", ".")
+        style = _commas.style_of(filled)
+        if style is not None:
+            filled, cell = _commas.plain(filled, style), _commas.plain(pl.Series([cell]), style)[0]
         is_number = numbers(filled).is_not_null().mean() > 0.9
         if is_number or times(filled) is not None:
             typed = True

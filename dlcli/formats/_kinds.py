@@ -45,15 +45,6 @@ def kind_of(name: str, cells: pl.Series) -> tuple[str, str]:
     return "category", ""
 
 
-def decimal_comma(cells: pl.Series) -> pl.Series | None:
-    """1,5 as 1.5, when every cell that is not missing is such a number; else None."""
-    if not cells.str.contains(",", literal=True).any():
-        return None
-    changed = cells.str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2")
-    filled = changed.filter(~cells.is_in(list(MISSING)))
-    return changed if filled.len() and numbers(filled).null_count() == 0 else None
-
-
 def _words(cells: pl.Series) -> float:
     """On average; in scripts that put no spaces between words, two letters count as one."""
     head = cells.head(1000)

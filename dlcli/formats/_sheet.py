@@ -20,12 +20,13 @@ SUFFIXES = DELIMITED | {".parquet", ".jsonl", ".ndjson"}
 @dataclass
 class Sheet:
     """A table as it stands in its file; `header` says whether the names are the file's own; `packed` holds the pictures
-    that lie in it, by columns and by the names that stand there."""
+    that lie in it, by columns and by the names that stand there; `mark` is what stands between cells."""
 
     frame: object  # polars.DataFrame, every column a String without nulls
     header: bool
     warnings: list[str] = field(default_factory=list)
     packed: dict[str, dict[str, Packed]] = field(default_factory=dict)
+    mark: str = ""
 
 
 def is_table(path: Path) -> bool:
@@ -74,6 +75,7 @@ def read(
         return Sheet(pl.DataFrame({"column1": cells}), False, warnings)
     rows = _delimited.read(path, encoding, delimiter=delimiter, unreadable=unreadable)
     sheet = _named(path, rows.frame, rows.first, header)
+    sheet.mark = rows.mark
     sheet.warnings[:0] = warnings + _delimited.left_out(path, rows)
     return sheet
 

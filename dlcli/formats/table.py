@@ -55,13 +55,13 @@ def open(
     if missing_target not in ("error", "drop"):
         raise DataError(f"data.missing_target={missing_target!r} is not known.", "it is error or drop.")
     files = _files.required(_sheet.files_of(path), path, "table")
-    sheets, own_names, warnings, packed = _read_all(files, header, delimiter, encoding, unreadable)
+    sheets, own_names, mark, warnings, packed = _read_all(files, header, delimiter, encoding, unreadable)
     if path.is_file() and len(files) > 1:
         warnings.append(f"used as one data set: {', '.join(file.name for file in files.values())}")
     sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
     sheets = _named_pictures.completed(path, sheets, files)
     main = next(iter(sheets))
-    kinds = _kinds(sheets, warnings)
+    kinds = _kinds(sheets, mark, warnings)
     kinds |= dict.fromkeys(packed.keys() & kinds.keys(), "image")
     if own_names:
         kinds |= _rests(sheets[main])
@@ -104,13 +104,14 @@ def _read_all(files, header, delimiter, encoding, unreadable):
         parts = []
         for piece in _pieces.of(file):
             sheet = _sheet.read(piece, header=header, delimiter=delimiter, encoding=encoding, unreadable=unreadable)
+            mark = sheet.mark
             warnings += sheet.warnings
             parts.append(sheet.frame)
             for column, pictures in sheet.packed.items():
                 packed.setdefault(column, {}).update(pictures)
             header = "yes" if sheet.header else "no"  # the other files are like the first
         sheets[name] = _pieces.joined(parts, file)
-    return sheets, header == "yes", warnings, packed
+    return sheets, header == "yes", mark, warnings, packed
 
 
 def _without(frame, drop: str, path: Path):
@@ -121,20 +122,20 @@ def _without(frame, drop: str, path: Path):
     return frame[[name for name in frame.columns if name not in names]]
 
 
-def _kinds(sheets: dict, warnings: list[str]) -> dict[str, str]:
-    """Kinds of the first sheet's columns; numbers with a decimal comma get a point in all sheets."""
-    from dlcli.formats._kinds import decimal_comma, kind_of
+def _kinds(sheets: dict, mark: str, warnings: list[str]) -> dict[str, str]:
+    """Kinds of the first sheet's columns; numbers with commas get none but a point in all sheets."""
+    from dlcli.formats import _commas
+    from dlcli.formats._kinds import kind_of
 
     main = next(iter(sheets))
     kinds = {}
     for column in sheets[main].columns:
-        changed = decimal_comma(sheets[main][column])
-        if changed is not None:
-            warnings.append(f"column {column!r} has decimal commas: read as numbers")
+        style = _commas.style_of(sheets[main][column], mark)
+        if style is not None:
+            warnings.append(f"column {column!r} has {style}: read as numbers")
             for name, frame in sheets.items():
                 if column in frame.columns:
-                    point = frame[column].str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2")
-                    sheets[name] = frame.with_columns(point.alias(column))
+                    sheets[name] = frame.with_columns(_commas.plain(frame[column], style).alias(column))
         kinds[column], note = kind_of(column, sheets[main][column])
         if note:
             warnings.append(note)
