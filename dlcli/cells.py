@@ -33,6 +33,9 @@ TIME_FORMATS = (
     "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M",
     "%d.%m.%Y",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%d %B %Y",
     *(
         f"{day}{clock}"
         for clock in (" %H:%M:%S%.f", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")
@@ -41,7 +44,7 @@ TIME_FORMATS = (
 )
 MONTHLY = "%Y-%m"  # of the first of each month; Polars reads no date without a day
 MONTH = re.compile(r"^\d{4}[-/]\d{1,2}$")
-TIME_LIKE = re.compile(r"^\d{1,4}([-/.]\d{1,2}|[- ][A-Z][a-z]{2}[- ])")
+TIME_LIKE = re.compile(r"^(\d{1,4}([-/.]\d{1,2}|[- ][A-Z][a-z]{2,8}[- ])|[A-Z][a-z]{2,8} \d{1,2}, \d{4})")
 # Of a clock time. Without it the times are those of the place, which is what days and seasons go by.
 OFFSET = r"(:\d\d(?:\.\d+)?)\s?(?:Z|UTC|[+-]\d\d:?(?:\d\d)?)$"
 

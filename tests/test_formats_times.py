@@ -43,6 +43,23 @@ def test_moments_are_read_as_they_were_written(tmp_path, pattern, head):
     assert data.splits["all"].x[0].times[:2] == ["2020-01-25T00:00:00", "2020-01-25T00:15:00"]
 
 
+@pytest.mark.parametrize("way", [1, -1])
+@pytest.mark.parametrize("pattern", ["%b %d, %Y", "%B %d, %Y", "%d %B %Y", "%d %b %Y", "%Y%m%d"])
+def test_days_of_named_months_and_days_without_marks_are_put_in_order(tmp_path, pattern, way):
+    """Prices of shares are often listed so, the newest first."""
+    days = [datetime(2020, 1, 1) + timedelta(days=i) for i in range(200)]
+    lines = ["Date,price", *(f'"{day.strftime(pattern)}",{i}.25' for i, day in enumerate(days))]
+    (tmp_path / "a.csv").write_text("\n".join([lines[0], *lines[1:][::way]]) + "\n")
+    data = table.open(tmp_path / "a.csv")
+    assert (data.kind, data.about["frequency"], data.about["season"]) == ("series", "1 day", 7)
+    assert data.splits["all"].x[0].values[:3, 0].tolist() == [0.25, 1.25, 2.25]
+
+
+def test_times_that_cannot_be_read_are_said_to_be_taken_in_order(tmp_path):
+    data = series(tmp_path, [f"week {i} of the war" for i in range(60)], "date")
+    assert any("rows are taken in the order of the file" in warning for warning in data.warnings)
+
+
 @pytest.mark.parametrize("pattern", ["%d/%m/%Y;%H:%M:%S", "%d/%m/%Y;%H.%M.%S", "%Y-%m-%d;%H:%M"])
 @pytest.mark.parametrize("head", ["Date;Time", "day;clock"])
 def test_a_date_and_a_time_of_day_may_stand_in_two_columns(tmp_path, pattern, head):

@@ -75,6 +75,9 @@ def _first(frame: pl.DataFrame) -> Clock | None:
     first = frame.columns[0]
     if first.lower() not in TIME_NAMES:
         return None
+    days = frame[first].str.to_datetime("%Y%m%d", time_unit="us", strict=False)  # 20240131
+    if days.null_count() == 0 and frame[first].str.contains(r"^\d{8}$").all():
+        return _with_hours(Clock(days.to_numpy(), [first]), frame, {name.lower(): name for name in frame.columns})
     values = numbers(frame[first])
     ordered = values.is_sorted() or values.is_sorted(descending=True)
     if values.null_count() == 0 and values.min() > UNIX and ordered:

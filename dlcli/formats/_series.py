@@ -93,6 +93,10 @@ def _series_of(
     channels = [column for column in channels if column not in key]
     others = [column for column in kinds if column not in (*channels, *clock.columns, *key)]
     warnings = []
+    if clock.order and clock.columns and numbers(frame[clock.columns[0]]).null_count():
+        warnings.append(
+            f"column {clock.columns[0]!r} is not written as times are: rows are taken in the order of the file"
+        )
     if len(key) > 1 and not series:
         warnings.append(f"series are told apart by {some(key)} (say otherwise with --set data.series=NAME,NAME)")
     spans, frequency, irregular = _cut(frame, clock, channels, names, name, warnings)
