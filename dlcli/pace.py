@@ -7,7 +7,7 @@ from time import monotonic
 import keras
 import numpy as np
 
-from dlcli import backend, state
+from dlcli import backend, console, state
 
 # The last looks at the validation split and at the disk need some of the time too.
 _TRAINED = 0.97
@@ -29,14 +29,16 @@ class Pace(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._total = self.params["epochs"] * self.params["steps"]
         self._begun = None
+        self._taken, self._late = 0, False
 
     def on_train_batch_end(self, batch, logs=None):
         now = monotonic()
+        self._taken += 1
         if self._begun is None:  # the first step is compiled: it tells nothing of the others
             self._begun = self._looked = now
             self._first = self._place()
         if now > self.deadline:
-            self.model.stop_training = True
+            self.model.stop_training = self._late = True
         # JAX keeps the optimizer's state to itself between the steps of an epoch
         elif now - self._looked > _EVERY and keras.backend.backend() != "jax":
             self._catch_up(now)
@@ -44,6 +46,14 @@ class Pace(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self._begun is not None:
             self._catch_up(monotonic())
+
+    def on_train_end(self, logs=None):
+        planned = self._total - self._first + 1 if self._late else 0
+        if 2 * self._taken < planned:
+            console.warn(
+                f"time was up after {self._taken:,} of {planned:,} planned steps, as the machine was slower than when they"
+                " were planned: a longer --time trains more"
+            )
 
     def _catch_up(self, now: float) -> None:
         self._looked = now
@@ -55,7 +65,7 @@ class Pace(keras.callbacks.Callback):
             ahead = round(_batches(optimizer) * due / place)
             backend.assign(optimizer._iterations, np.asarray(ahead))
         if due >= self._total:
-            self.model.stop_training = True
+            self.model.stop_training = self._late = True
 
     def _place(self) -> int:
         """The step at which the schedule is."""

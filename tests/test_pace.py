@@ -1,5 +1,7 @@
 """A budget of time, and steps that turn out slower or faster than those that the epochs were planned by."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -65,6 +67,14 @@ def test_slow_steps_end_with_the_schedule_and_in_time(trained, accumulate):
     assert len(slow.rates) < EPOCHS
     assert slow.rates[-1] < LOW
     assert all(later < earlier for earlier, later in zip(slow.rates, slow.rates[1:], strict=False))
+
+
+def test_a_training_that_time_has_cut_short_says_so(trained, capsys):
+    trained(wait=0.15, budget=6.0)
+    said = re.search(r"time was up after (\d+) of 100 planned steps", capsys.readouterr().err)
+    assert int(said[1]) < 50
+    trained(wait=0.0, budget=600.0)
+    assert "time was up" not in capsys.readouterr().err
 
 
 def test_without_it_the_rate_would_still_be_high(trained):
