@@ -244,3 +244,11 @@ def test_what_is_no_note_is_named_with_its_line(tmp_path, cell, said):
     with pytest.raises(DataError, match=said) as error:
         notes.open(tmp_path)
     assert cell in str(error.value)
+
+
+def test_texts_of_one_class_are_said_to_be_read_without_labels(tmp_path):
+    rows = "".join(f"some text number {i},spam\n" for i in range(40))
+    (tmp_path / "a.csv").write_text(f"text,label\n{rows}")
+    data = table.open(tmp_path / "a.csv")
+    assert data.kind == "corpus"
+    assert data.warnings == ["label has one value only, and classes take two: the texts are read without labels"]

@@ -41,6 +41,11 @@ def guess_target(path: Path, sheets: dict, kinds: dict[str, str], warnings: list
     main = next(iter(sheets))
     useful = {name: kind for name, kind in kinds.items() if kind not in ("constant", "empty", "id", "rest")}
     if list(useful.values()) == ["text"]:
+        alone = [name for name, kind in kinds.items() if kind == "constant" and name.lower() in TARGETS]
+        if alone:
+            warnings.append(
+                f"{some(alone)} has one value only, and classes take two: the texts are read without labels"
+            )
         return None
     absent = [name for name in kinds if any(name not in frame.columns for frame in sheets.values())]
     lower = {name.lower() for name in kinds}
