@@ -2,6 +2,7 @@
 
 import errno
 import sys
+import warnings
 from pathlib import Path
 
 import typer
@@ -37,6 +38,8 @@ for _entry in registry.entries("commands").values():
 
 def main() -> None:
     console.plain_letters()
+    # of scikit-learn; classes of few examples have a check of their own
+    warnings.filterwarnings("ignore", message="The number of unique classes")
     try:
         app()
     except DlcliError as error:

@@ -391,3 +391,13 @@ def test_the_cheap_checks_are_those_that_train_runs(rng):
     data, _ = splits.split(with_column(table(rng), "same", "numeric", [1.0] * 600))
     assert any("same" in text for text in checking.told(data))
     assert checking.told(splits.split(table(rng))[0]) == []
+
+
+def test_classes_of_one_picture_are_told_by_their_check_alone(tmp_path, rng):
+    """scikit-learn would warn of each tree and model."""
+    for name in map(str, range(40)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(tmp_path / name / "1.png")
+    answer = dlcli("check", str(tmp_path))
+    assert "few-examples" in answer.stdout
+    assert "UserWarning" not in answer.stderr
