@@ -7,7 +7,7 @@ from typing import Any
 from dlcli import console, locating, plan, registry
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError, DlcliError
+from dlcli.errors import DataError, DlcliError, some
 
 
 def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples:
@@ -33,7 +33,26 @@ def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples
         if found.kind != spec["kind"] and {found.kind, spec["kind"]} != {"texts", "corpus"}:
             raise DataError(f"{text} holds {found.kind}; the run was trained on {spec['kind']}.")
         parts += _meant(Path(text), found)
+        if spec["kind"] == "table":
+            _warn_of_words(parts[-1].x, spec.get("learned", {}).get("columns") or [])
     return _joined(parts)
+
+
+def _warn_of_words(frame, columns: list[dict]) -> None:
+    """Numbers that can be read as none are missing values to the model, whose predictions go by the others."""
+    from dlcli.cells import MISSING, numbers
+
+    for name in [
+        column["name"] for column in columns if column["kind"] == "numeric" and column["name"] in frame.columns
+    ]:
+        cells = frame[name].drop_nulls().cast(str)
+        filled = cells.filter(~cells.is_in(list(MISSING)))
+        odd = filled.filter(numbers(filled).is_null())
+        if odd.len():
+            console.warn(
+                f"{odd.len()} of {filled.len()} values of column {name!r} are no numbers, which it held in training, and"
+                f" count as missing: {some(odd.unique().sort().head(3).to_list())}"
+            )
 
 
 def _exists(text: str) -> bool:
@@ -62,6 +81,8 @@ def _open(path: Path, spec: dict[str, Any], config: RunConfig) -> Data:
         options["unlabelled"] = True
     if "kind" in entry.options:
         options.setdefault("kind", spec["kind"])
+    if "text" in entry.options and not any("," in name for name in spec.get("texts", [","])):
+        options.setdefault("text", ",".join(spec["texts"]))
     return entry.load().open(locating.place(entry, path), **options)
 
 

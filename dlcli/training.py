@@ -181,6 +181,7 @@ def _spec(chosen: Plan, task: Task, data: Data, how_split: dict[str, Any]) -> di
         "format_version": 1,
         "format": chosen.format.name,
         "kind": data.kind,
+        **({"texts": data.about["texts"]} if "texts" in data.about else {}),
         "task": chosen.task.name,
         "architecture": chosen.arch.name,
         "learned": asdict(task),

@@ -3,6 +3,7 @@
 import polars as pl
 
 from dlcli.cells import MISSING, numbers
+from dlcli.formats._kinds import STRAY
 
 STYLES = ("decimal commas", "commas between thousands")
 DECIMAL = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$"
@@ -10,21 +11,23 @@ THOUSANDS = r"^[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?$"
 DOTTED = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?$"
 
 
-def style_of(cells: pl.Series, mark: str = "") -> str | None:
-    """Which of the two styles a column has; None where no comma is in it, or not every cell is missing or such a number.
+def style_of(cells: pl.Series, mark: str = "", *, strays: float = STRAY) -> str | None:
+    """Which of the two styles a column has; None where no cell has a comma, or too many are neither missing nor a number.
 
     mark: what stands between the cells. 1,234 alone may be either: where that is a comma too, or 950 has no decimals beside
-    it, thousands are meant; between semicolons they are not.
+    it, thousands are meant; between semicolons they are not.  strays: share of cells that may be no numbers.
     """
     filled = cells.filter(~cells.is_in(list(MISSING)))
     has = filled.str.contains(",", literal=True)
     if not has.any():
         return None
-    fitting = [
-        style
+    lost = {
+        style: numbers(plain(filled, style)).null_count()
         for style, pattern in zip(STYLES, (DECIMAL, THOUSANDS), strict=True)
-        if filled.filter(has).str.contains(pattern).all() and numbers(plain(filled, style)).null_count() == 0
-    ]
+        if filled.str.contains(pattern).any()
+    }
+    least = min(lost.values(), default=filled.len())
+    fitting = [style for style, count in lost.items() if count == least <= strays * filled.len()]
     if len(fitting) < 2:
         return fitting[0] if fitting else None
     others = filled.filter(~has)

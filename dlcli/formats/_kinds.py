@@ -14,16 +14,17 @@ UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}
 STRAY = 0.005  # share of cells in a numeric column that may be no numbers (and count as missing)
 
 
-def kind_of(name: str, cells: pl.Series) -> tuple[str, str]:
+def kind_of(name: str, cells: pl.Series, *, few: bool = False) -> tuple[str, str]:
     """Kind and, where something deserves to be told, a note.
 
     Kinds: numeric, category, text, time, image, and those that teach nothing: id, constant, empty.
+    few: that rows have one value everywhere may be for they are few: it is no constant.
     """
     filled = cells.filter(~cells.is_in(list(MISSING)))
     distinct = filled.n_unique()
     if filled.len() == 0:
         return "empty", ""
-    if distinct == 1 and filled.len() == cells.len():
+    if distinct == 1 and filled.len() == cells.len() and not few:
         return "constant", ""
     values = numbers(filled)
     strays = filled.cast(pl.Float64, strict=False).null_count()

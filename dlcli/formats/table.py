@@ -39,6 +39,7 @@ def open(
     kind: str | None = None,
     drop: str = "",
     series: str = "",
+    text: str = "",
     missing_target: str = "error",
     unlabelled: bool = False,
     unreadable: float = 0.0,
@@ -47,8 +48,9 @@ def open(
 
     target: the column to predict.  header: auto, yes or no.  kind: table, series, texts, images or
     corpus, instead of what is found.  drop: columns to leave out, with commas between.
-    series: the columns that say which of many series a row belongs to.  missing_target: error, or drop
-    those rows.  unlabelled: the target may be missing, as it is where it is to be predicted.
+    series: the columns that say which of many series a row belongs to.  text: the columns that are read, one
+    after another, where it is texts.  missing_target: error, or drop those rows.  unlabelled: the target may be
+    missing, as it is where it is to be predicted.
     """
     from dlcli.formats import _series
 
@@ -61,7 +63,7 @@ def open(
     sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
     sheets = _named_pictures.completed(path, sheets, files)
     main = next(iter(sheets))
-    kinds = _kinds(sheets, mark, warnings)
+    kinds = _kinds(sheets, mark, warnings, unlabelled=unlabelled)
     kinds |= dict.fromkeys(packed.keys() & kinds.keys(), "image")
     if own_names:
         kinds |= _rests(sheets[main])
@@ -91,6 +93,7 @@ def open(
         header=own_names,
         target=target,
         kind=kind,
+        text=text,
         missing=missing_target,
         unlabelled=unlabelled,
         unreadable=unreadable,
@@ -122,21 +125,24 @@ def _without(frame, drop: str, path: Path):
     return frame[[name for name in frame.columns if name not in names]]
 
 
-def _kinds(sheets: dict, mark: str, warnings: list[str]) -> dict[str, str]:
-    """Kinds of the first sheet's columns; numbers with commas get none but a point in all sheets."""
+def _kinds(sheets: dict, mark: str, warnings: list[str], *, unlabelled: bool) -> dict[str, str]:
+    """Kinds of the first sheet's columns; numbers with commas get none but a point in all sheets.
+
+    unlabelled: of rows to be predicted, which may be few: one value says as much there as many, and half may be none.
+    """
     from dlcli.formats import _commas
-    from dlcli.formats._kinds import kind_of
+    from dlcli.formats._kinds import STRAY, kind_of
 
     main = next(iter(sheets))
     kinds = {}
     for column in sheets[main].columns:
-        style = _commas.style_of(sheets[main][column], mark)
+        style = _commas.style_of(sheets[main][column], mark, strays=0.5 if unlabelled else STRAY)
         if style is not None:
             warnings.append(f"column {column!r} has {style}: read as numbers")
             for name, frame in sheets.items():
                 if column in frame.columns:
                     sheets[name] = frame.with_columns(_commas.plain(frame[column], style).alias(column))
-        kinds[column], note = kind_of(column, sheets[main][column])
+        kinds[column], note = kind_of(column, sheets[main][column], few=unlabelled)
         if note:
             warnings.append(note)
     return kinds
@@ -168,7 +174,7 @@ def _one_of_numbers(frame, kinds: dict[str, str]) -> bool:
 
 
 def _labelled(
-    path, files, sheets, kinds, warnings, *, header, target, kind, missing, unlabelled, unreadable, packed
+    path, files, sheets, kinds, warnings, *, header, target, kind, text, missing, unlabelled, unreadable, packed
 ) -> Data:
     from dlcli.formats import _labels
 
@@ -177,8 +183,8 @@ def _labelled(
         target = _labels.guess_target(path, sheets, kinds, warnings, header=header)
     sheets = _labels.with_target(sheets, target, warnings, header=header, unlabelled=unlabelled)
     main = next(iter(sheets))
-    target = target if target in sheets[main].columns else None
     features = {name: found for name, found in kinds.items() if name != target}
+    target = target if target in sheets[main].columns and not unlabelled else None
     unused = {name: USELESS[found] for name, found in features.items() if found in USELESS}
     if target is not None:
         unused |= dict.fromkeys(_labels.twins(sheets[main], target, features), f"{target!r} in other words")
@@ -204,25 +210,29 @@ def _labelled(
     kind = kind or _kind_by_columns(features, target, target_kind)
     about = {"target": target, "target_kind": target_kind, "columns": features, "unused": unused}
     if kind == "table":
-        if not features:
+        if not features and not unlabelled:
             others = some([f"{name} ({why})" for name, why in unused.items()], 8) or "none"
             raise DataError(f"{path} has no column to learn from besides {target!r}; its others: {others}.")
-        if unused:
+        if unused and not unlabelled:
             warnings.append("columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items()))
         if target_kind == "classes":
             _labels.leaks(marked[main][0], target, features, warnings)
         splits = {name: Examples(x=frame, y=y, names=_row_names(frame)) for name, (frame, y) in marked.items()}
     elif kind in ("texts", "corpus"):
-        texts = [name for name, found in features.items() if found == "text"]
-        if len(texts) < 2:
+        texts = [name.strip() for name in text.split(",") if name.strip()]
+        absent = [name for name in texts if name not in kinds]
+        if absent and not (unlabelled and len(texts) == 1):  # the only column may be called otherwise
+            raise _no_column(path, absent[0], kinds)
+        texts = (not absent and texts) or [name for name, found in features.items() if found == "text"]
+        if len(texts) < 2 and (absent or not text):
             texts = [_only(path, features | dict.fromkeys(unused, "id"), "text", sheets[main])]
-        else:
+        elif len(texts) > 1:
             warnings.append(f"the text is columns {some(texts)}, one after another")
         splits = {
             name: Examples(x=_joined(frame, texts), y=None if kind == "corpus" else y, names=_row_names(frame))
             for name, (frame, y) in marked.items()
         }
-        about["column"] = texts[0]
+        about |= {"column": texts[0], "texts": texts}
     else:
         column = _only(path, features, "image", sheets[main])
         splits = {}
