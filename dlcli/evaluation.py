@@ -27,7 +27,8 @@ def evaluate(
     opened = finished.opened(reference)
     begun = time.monotonic()
     train = data.splits.get("train")
-    seen = train if own and name not in LEARNED else None
+    learned = own and name in LEARNED
+    seen = train if own and not learned else None
     report = scoring.score(opened.task, opened.model, examples, seen)
     scored = time.monotonic()
     found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if own and train is not None else []
@@ -44,7 +45,7 @@ def evaluate(
         "tables": report.tables,
         "seconds": {"scoring": round(scored - begun, 2), "baselines": {r.name: round(r.seconds, 2) for r in found}},
         "looks_at_test": looks,
-        "verdict": scoring.verdict(opened.task, report, found, data if own else None),
+        "verdict": scoring.verdict(opened.task, report, found, data if own else None, learned=learned),
     }
     if opened.run:
         opened.run.write(f"evaluate/{name}.json" if own else _file(opened.run, name, path), document)

@@ -61,11 +61,16 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
     return found
 
 
-def verdict(task: Task, report: Report, found: list[Rival], data: Data | None = None) -> str:
-    """Does the deep model beat its best simple rival beyond the interval? If not, why not, as far as `data` tells."""
+def verdict(task: Task, report: Report, found: list[Rival], data: Data | None = None, *, learned: bool = False) -> str:
+    """Does the deep model beat its best simple rival beyond the interval? If not, why not, as far as `data` tells.
+
+    learned: whether these are examples that it was trained on, which tell nothing of that.
+    """
     case = Case(task, report, {rival.name: rival.report for rival in found if rival.counts}, data)
     if not case.theirs or task.headline not in report.scores:
         return ""
+    if learned:
+        return "These scores are of training examples: they do not tell how good the model is on others."
     ours, theirs = case.ours, case.theirs[case.best]
     numbers = f"{_short(ours.value)} against {_short(theirs.value)} {task.headline.replace('_', ' ')}"
     if ours.better(theirs, task.sign):

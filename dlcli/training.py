@@ -16,6 +16,7 @@ from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError
 from dlcli.fit import Fitted
+from dlcli.materials import LEARNED
 from dlcli.plan import Plan
 from dlcli.rundir import ORIGIN, Run
 from dlcli.task import Source, Task
@@ -158,7 +159,7 @@ def finish(
             "scoring": round(scored - trained, 2),
             "baselines": {rival.name: round(rival.seconds, 2) for rival in found},
         },
-        "verdict": scoring.verdict(task, reports[last], found, data),
+        "verdict": scoring.verdict(task, reports[last], found, data, learned=last in LEARNED),
         "warnings": data.warnings,
         **(more or {}),
     }

@@ -1,9 +1,11 @@
 """Where a deep network is the wrong tool, the verdict says so, and why."""
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dlcli import splits, verdict
 from dlcli.data import Data, Examples
@@ -99,3 +101,17 @@ def test_train_says_it_on_the_sample(data, word, tmp_path):
     answer = run("train", data, "--out", "run", "--epochs", "20", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
     assert word in answer.stdout.replace("\n", " ")
+
+
+def test_examples_that_were_learned_from_tell_no_winner(tmp_path, rng):
+    """A picture of each class: none can be kept apart, and train scores what it has learned."""
+    for name in "abc":
+        (tmp_path / "data" / name).mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 255, (8, 8), dtype=np.uint8)).save(tmp_path / "data" / name / "1.png")
+    answer = run("train", "data", "--arch", "mlp", "--epochs", "1", "--out", "run", "--json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["verdict"].startswith("These scores are of training examples")
+    answer = run("evaluate", "run", "--json", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert list(json.loads(answer.stdout)["metrics"]) == ["train"]
+    assert json.loads(answer.stdout)["verdict"].startswith("These scores are of training examples")

@@ -12,7 +12,9 @@ def evaluate(
         typer.Argument(metavar="data", help="Other data of the same kind; default: what it was trained on."),
     ] = None,
     data: Annotated[Optional[str], typer.Option(help="The same by its name.")] = None,
-    split: Annotated[Optional[str], typer.Option(help="train, val, test or all; default: test.")] = None,
+    split: Annotated[
+        Optional[str], typer.Option(help="train, val, test or all; default: test, or the last there is.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
@@ -44,7 +46,8 @@ def evaluate(
     parts, _ = splits.split(found, seed=config.seed, **plan.split_options(config))
     for warning in parts.warnings:
         console.warn(warning)
-    name = split or ("all" if not own and "all" in found.splits else "test" if "test" in parts.splits else "val")
+    last = next(part for part in ("test", "val", "train") if part in parts.splits)
+    name = split or ("all" if not own and "all" in found.splits else last)
     examples = (found.splits | parts.splits).get(name)
     if examples is None:
         raise DlcliError(f"there is no split {name!r}.", f"there are: {', '.join(found.splits | parts.splits)}.")
