@@ -50,10 +50,18 @@ def check_input(reference: Reference, data: Data) -> None:
 
 
 def check_kind(reference: Reference, data: Data) -> None:
-    """Raises: DlcliError when DATA is of another kind than what the known model's own task was learned from."""
-    kind = described(reference)[1]["kind"]
+    """Raises: DlcliError when DATA is of another kind than what the known model's own task was learned from, or has no
+    classes where the model is told them."""
+    spec = described(reference)[1]
+    kind = spec["kind"]
     if kind != data.kind and {kind, data.kind} != {"texts", "corpus"}:
         raise _misfit(reference, kind, data)
+    told = "labels" in registry.find("architectures", spec["architecture"]).literal("OFFERS", ())
+    if told and spec["learned"]["classes"] and plan.labels_of(data) == "none":
+        raise DataError(
+            f"{reference.text} is told which class to draw, and DATA has no classes.",
+            "put the pictures into a folder for each class.",
+        )
 
 
 def _misfit(reference: Reference, kind: str, data: Data) -> DlcliError:

@@ -7,11 +7,13 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from PIL import Image
 from test_inspect_command import dlcli
 from test_lenses_pictures import opened
 
 from dlcli import registry
 from dlcli.data import Examples
+from dlcli.errors import DataError, DlcliError
 from dlcli.images import ArrayImages
 from dlcli.inspection import adversary, coarse_to_fine, judged
 from dlcli.inspection.subject import Subject
@@ -191,6 +193,22 @@ def test_the_page_of_a_gan_has_both_maps(kind, inspected, runs):
     assert "What each layer of the discriminator knows" in text
     assert "Map: what each layer decides" in text
     assert "discriminator_stage1_down" in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_generator_is_asked_nothing_about_pictures(kind, runs, tmp_path):
+    Image.new("L", (16, 16)).save(tmp_path / "1.png")
+    with pytest.raises(DlcliError, match="predicts nothing"):
+        dlcli("predict", runs / kind, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "inspect-layers"])
+def test_a_generator_that_is_told_classes_wants_pictures_that_have_them(command, runs, tmp_path, rng):
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 255, (16, 16), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    assert dlcli("evaluate", runs / "dcgan", "--data", tmp_path).exit_code == 0
+    with pytest.raises(DataError, match="DATA has no classes"):
+        dlcli(command, runs / "cgan", "--data", tmp_path)
 
 
 def test_layers_of_the_discriminator_alone_may_be_asked_for(runs):

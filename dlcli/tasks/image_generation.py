@@ -1,6 +1,5 @@
 """Draw new pictures like those of a set."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -150,7 +149,7 @@ class Task(task.Task):
             scores, formulas, tables = scores | told.scores, formulas | told.formulas, tables | told.tables
         return task.Report(scores=scores, tables=tables, formulas=formulas)
 
-    def rows(self, examples: Examples, outputs: dict[str, np.ndarray]) -> Iterable[dict]:
+    def asked(self, examples: Examples) -> task.Source:
         raise DlcliError("a generator predicts nothing of given pictures.", "`dlcli generate RUN` draws new ones.")
 
     def describe(self) -> str:
