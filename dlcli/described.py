@@ -56,8 +56,14 @@ def check_kind(reference: Reference, data: Data) -> None:
     kind = spec["kind"]
     if kind != data.kind and {kind, data.kind} != {"texts", "corpus"}:
         raise _misfit(reference, kind, data)
-    told = "labels" in registry.find("architectures", spec["architecture"]).literal("OFFERS", ())
-    if told and spec["learned"]["classes"] and plan.labels_of(data) == "none":
+    # a network that was adapted may be none of these
+    entry = registry.entries("architectures").get(spec["architecture"])
+    if (
+        entry is not None
+        and "labels" in entry.literal("OFFERS", ())
+        and spec["learned"]["classes"]
+        and plan.labels_of(data) == "none"
+    ):
         raise DataError(
             f"{reference.text} is told which class to draw, and DATA has no classes.",
             "put the pictures into a folder for each class.",
