@@ -33,6 +33,7 @@ def evaluate(
     scored = time.monotonic()
     found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if own and train is not None else []
     looks = _count(opened.run) if name == "test" and own else None
+    adapted = opened.run is not None and opened.run.adapted
     document = {
         "run": reference.text,
         "data": path,
@@ -45,7 +46,7 @@ def evaluate(
         "tables": report.tables,
         "seconds": {"scoring": round(scored - begun, 2), "baselines": {r.name: round(r.seconds, 2) for r in found}},
         "looks_at_test": looks,
-        "verdict": scoring.verdict(opened.task, report, found, data if own else None, learned=learned),
+        "verdict": scoring.verdict(opened.task, report, found, data if own else None, learned=learned, adapted=adapted),
     }
     if opened.run:
         opened.run.write(f"evaluate/{name}.json" if own else _file(opened.run, name, path), document)

@@ -38,6 +38,11 @@ class Run:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    @property
+    def adapted(self) -> bool:
+        """Whether it began with trained weights."""
+        return (self.path / TRANSFER).is_file() and self.read(TRANSFER)["strategy"] != "scratch"
+
     def within(self, *names: str) -> "Run":
         """A run that is a part of this one."""
         part = Run(self.path.joinpath(*names))

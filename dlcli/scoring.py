@@ -61,12 +61,21 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
     return found
 
 
-def verdict(task: Task, report: Report, found: list[Rival], data: Data | None = None, *, learned: bool = False) -> str:
+def verdict(
+    task: Task,
+    report: Report,
+    found: list[Rival],
+    data: Data | None = None,
+    *,
+    learned: bool = False,
+    adapted: bool = False,
+) -> str:
     """Does the deep model beat its best simple rival beyond the interval? If not, why not, as far as `data` tells.
 
-    learned: whether these are examples that it was trained on, which tell nothing of that.
+    learned: whether these are examples that it was trained on, which tell nothing of that.  adapted: whether it began
+    with trained weights.
     """
-    case = Case(task, report, {rival.name: rival.report for rival in found if rival.counts}, data)
+    case = Case(task, report, {rival.name: rival.report for rival in found if rival.counts}, data, adapted)
     if not case.theirs or task.headline not in report.scores:
         return ""
     if learned:

@@ -159,7 +159,7 @@ def finish(
             "scoring": round(scored - trained, 2),
             "baselines": {rival.name: round(rival.seconds, 2) for rival in found},
         },
-        "verdict": scoring.verdict(task, reports[last], found, data, learned=last in LEARNED),
+        "verdict": scoring.verdict(task, reports[last], found, data, learned=last in LEARNED, adapted=run.adapted),
         "warnings": data.warnings,
         **(more or {}),
     }

@@ -14,12 +14,14 @@ TOLD = 2
 
 @dataclass(frozen=True)
 class Case:
-    """A model's report beside those of its rivals, by name; data: what it was trained on, where that is known."""
+    """A model's report beside those of its rivals, by name; data: what it was trained on, where that is known.
+    adapted: whether it began with trained weights."""
 
     task: Task
     report: Report
     rivals: dict[str, Report]
     data: Data | None
+    adapted: bool = False
 
     @property
     def ours(self) -> Score:

@@ -27,9 +27,9 @@ def scored(value: float, half: float = 0.02) -> Report:
     return Report(scores={"accuracy": Score(value, value - half, value + half, 500)})
 
 
-def reasons(data: Data | None, ours: float, **rivals: float) -> list[str]:
+def reasons(data: Data | None, ours: float, *, adapted: bool = False, **rivals: float) -> list[str]:
     found = {name.replace("_", "-"): scored(value) for name, value in rivals.items()}
-    return verdict.reasons(verdict.Case(Plain(), scored(ours), found, data))
+    return verdict.reasons(verdict.Case(Plain(), scored(ours), found, data, adapted))
 
 
 def sample(name: str) -> Data:
@@ -62,6 +62,12 @@ def test_the_reason_is_the_one_that_the_sample_was_made_for(name, word):
 
 def test_transfer_is_named_as_the_way_out_of_few_examples():
     assert "dlcli transfer" in reasons(sample("tiny"), 0.1, majority=0.1, logistic_regression=0.11)[0]
+
+
+def test_transfer_is_no_way_out_for_what_was_transferred():
+    (told,) = reasons(sample("tiny"), 0.1, adapted=True, majority=0.1, logistic_regression=0.11)
+    assert "random weights" not in told
+    assert "trained before" in told
 
 
 def test_clean_data_give_no_reason_but_that_the_simple_model_is_enough():

@@ -16,6 +16,8 @@ def explain(case) -> str:
     median = int(np.median(counts[counts > 0]))
     if median >= least:
         return ""
+    if case.adapted:
+        return f"There are {median} training examples per class, few for a network that was trained before, too."
     return (
         f"There are {median} training examples per class, too few for a network from random weights: "
         "start from a trained one (dlcli transfer)."
