@@ -188,6 +188,12 @@ def test_a_target_that_is_no_number_is_named(coloured, bad):
         learned(image_regression, x, [1.0, bad, *[2.0] * 58])
 
 
+def test_a_class_is_named_as_it_is_written_where_a_number_is_wanted(coloured):
+    x, _ = coloured
+    with pytest.raises(DataError, match=r"is 'cat', which is no number"):
+        learned(image_regression, x, np.array(["cat"] * 60))
+
+
 def test_a_regression_does_not_guess_augmentations(coloured):
     x, _ = coloured
     with pytest.raises(DlcliError, match="cannot know"):

@@ -116,5 +116,7 @@ def _numbers(examples: Examples, target: str) -> np.ndarray:
             values[i] = np.nan
         if not np.isfinite(values[i]):
             name = pixels.names(examples)[i]
-            raise DataError(f"{target} of picture {name} is {value!r}, which is no number.", "name another --target.")
+            raise DataError(
+                f"{target} of picture {name} is {str(value)!r}, which is no number.", "name another --target."
+            )
     return values
