@@ -86,6 +86,8 @@ def test_share_is_wilsons_and_does_not_collapse():
         theirs = stats.binomtest(right, n).proportion_ci(method="wilson")
         values = np.r_[np.ones(right), np.zeros(n - right)]
         np.testing.assert_allclose(metrics.interval(values), (theirs.low, theirs.high), atol=1e-9)
+    assert metrics.interval(np.zeros(300))[0] == 0
+    assert metrics.interval(np.ones(300))[1] == 1
 
 
 @pytest.mark.parametrize(("n", "least"), [(5, 0.88), (10, 0.92), (40, 0.92)])

@@ -66,7 +66,9 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
     z, share = special.ndtri(0.975), successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return float(max(0.0, centre - half)), float(min(1.0, centre + half))
+    # centre and half are equal at the ends, but for rounding
+    low = centre - half if successes else 0.0
+    return float(low), float(centre + half if successes < n else 1.0)
 
 
 def resampled_sums(columns, *, groups=None, block: int = 1, seed: int = 0) -> tuple[np.ndarray, float]:
