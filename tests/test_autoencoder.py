@@ -213,6 +213,14 @@ def test_an_lstm_remembers_a_series(rng):
     np.testing.assert_allclose(task.measure(x, y, other)["mse"], 0, atol=1e-12)
 
 
+def test_the_normal_class_is_asked_for_as_a_shell_reads_it(rng):
+    """Folders have names with spaces."""
+    examples = Examples(x=ArrayImages(rng.integers(0, 255, (8, 8, 8)).astype("uint8")), y=["all good", "bad"] * 4)
+    with pytest.raises(DataError) as error:
+        learned(anomaly_detection, examples)
+    assert "--set 'task.normal=all good'" in error.value.hint
+
+
 def test_anomalies_are_what_training_has_not_seen(rng):
     """Only the normal class is trained on; the others get higher errors and no weight."""
     keras.utils.set_random_seed(0)

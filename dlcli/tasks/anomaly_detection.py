@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from shlex import quote
 
 import keras
 import numpy as np
@@ -71,7 +72,7 @@ class Task(reconstruction.Task):
         if normal is None and len(classes) > 1:
             raise DataError(
                 f"which of the {len(classes)} classes is normal: {some(classes, 10)}?",
-                f"for example --set task.normal={classes[0]}{_as_rows(data, target)}.",
+                f"for example --set {quote(f'task.normal={classes[0]}')}{_as_rows(data, target)}.",
             )
         normal = normal or (classes[0] if classes else "")
         if classes and normal not in classes:
