@@ -50,8 +50,8 @@ def evaluate(
     }
     if opened.run:
         opened.run.write(f"evaluate/{name}.json" if own else _file(opened.run, name, path), document)
-    title = f"{document['task']} with {document['architecture']}: {name} split, 95 % intervals"
-    scoring.show(title, document["architecture"], report, found, document["verdict"])
+    title = f"{document['task']} with {opened.short}: {name} split, 95 % intervals"
+    scoring.show(title, opened.short, report, found, document["verdict"])
     for table, rows in report.tables.items():
         if 0 < len(rows) <= 30:
             console.table(table.replace("_", " "), list(rows[0]), [[*row.values()] for row in rows])

@@ -27,6 +27,11 @@ class Finished:
     model: keras.Model
 
     @property
+    def short(self) -> str:
+        """Its architecture, for people: the last part of a dotted name."""
+        return self.spec["architecture"].rpartition(".")[2]
+
+    @property
     def folder(self) -> Path:
         """Where what is made with the model goes: its run, or here."""
         return self.run.path if self.run else Path()

@@ -31,7 +31,7 @@ def predict(reference: Reference, examples: Examples, *, out: Path | None) -> di
     rundir.commit(target, lambda temporary: _write(temporary, rows))
     columns = list(rows[0])
     console.table(
-        f"{opened.spec['task']} with {opened.spec['architecture']}",
+        f"{opened.spec['task']} with {opened.short}",
         columns,
         [[row[column] for column in columns] for row in rows[:_SHOWN]],
     )

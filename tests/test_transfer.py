@@ -495,6 +495,9 @@ def test_a_foreign_body_without_weights_is_a_random_one(tmp_path):
     np.testing.assert_allclose(learned["mean"], 0.5, atol=1e-6)  # -1..1
     np.testing.assert_allclose(learned["deviation"], 0.5, atol=1e-6)
     assert dlcli("evaluate", out)["metrics"]["test"] == report["metrics"]["test"]
+    opened = finished.load(Run(out))
+    assert (opened.spec["architecture"], opened.short) == ("dlcli.transfer.backbone", "backbone")
+    assert opened.run.adapted
 
 
 @pytest.mark.parametrize("scale", ["0..255", "0..1", "-1..1", "imagenet", "caffe"])

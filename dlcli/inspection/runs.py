@@ -55,7 +55,7 @@ def subject(
 
     found = Subject(
         model=model,
-        title=f"{opened.spec['architecture']} for {opened.spec['task']}",
+        title=f"{opened.short} for {opened.spec['task']}",
         source=reference.text,
         family=group or family_of(model),
         data=None if data is None else f"{config.data} ({part})",
