@@ -39,7 +39,7 @@ def check(shift: float) -> None:
         raise DlcliError(f"task.shift is {shift:g}.", "it is a share of a side, such as 0.125.")
 
 
-def layered(x, kinds: list[str], shift: float = SHIFT):
+def layered(x, kinds: list[str], shift: float):
     """Put the layers of these kinds on pixels (B, H, W, C) in 0..255. shift: the crop's, at most, as a share of a side."""
     for kind in kinds:
         x = _layer(kind, shift)(x)
@@ -49,8 +49,8 @@ def layered(x, kinds: list[str], shift: float = SHIFT):
 def _layer(kind: str, shift: float):
     name = f"stem_{kind}"
     if kind == "crop":
-        # The same as padding and cropping. Whole pixels, and a third cheaper than interpolating between them. What moves in repeats
-        # the border: black on black, sky on sky. RandomCrop gives a whole batch one position.
+        # The same as padding and cropping. Whole pixels, and a third cheaper than interpolating between them. What moves
+        # in repeats the border: black on black, sky on sky. RandomCrop gives a whole batch one position.
         return layers.RandomTranslation(
             shift, shift, fill_mode="nearest", interpolation="nearest", dtype="float32", name=name
         )

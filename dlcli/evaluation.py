@@ -62,11 +62,12 @@ def evaluate(
 
 def _file(run: Run, name: str, path: str) -> str:
     """Where scores of other data are kept: other sets of the same name have files of their own."""
-    for number in itertools.count(1):
-        file = f"evaluate/{name}-{_called(path)}{f'-{number}' if number > 1 else ''}.json"
-        if not (run.path / file).is_file() or Path(run.read(file)["data"]).resolve() == Path(path).resolve():
-            return file
-    raise AssertionError("numbers do not end")
+    first = f"evaluate/{name}-{_called(path)}"
+    files = itertools.chain([f"{first}.json"], (f"{first}-{number}.json" for number in itertools.count(2)))
+    own = Path(path).resolve()
+    return next(
+        file for file in files if not (run.path / file).is_file() or Path(run.read(file)["data"]).resolve() == own
+    )
 
 
 def _called(path: str) -> str:

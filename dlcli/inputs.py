@@ -81,8 +81,9 @@ def _open(path: Path, spec: dict[str, Any], config: RunConfig) -> Data:
         options["unlabelled"] = True
     if "kind" in entry.options:
         options.setdefault("kind", spec["kind"])
-    if "text" in entry.options and not any("," in name for name in spec.get("texts", [","])):
-        options.setdefault("text", ",".join(spec["texts"]))
+    texts = spec.get("texts", [])
+    if "text" in entry.options and texts and not any("," in name for name in texts):
+        options.setdefault("text", ",".join(texts))
     return entry.load().open(locating.place(entry, path), **options)
 
 
