@@ -30,6 +30,9 @@ class Images(Protocol):
     def size(self) -> tuple[int, int, int]:
         """Typical (height, width, channels) in pixels, found from a sample; channels is 1 or 3."""
 
+    def sizes(self) -> list[tuple[int, int]]:
+        """(height, width) of every picture, in pixels."""
+
     def whole(self, index: int, channels: int) -> np.ndarray:
         """One picture in its own size, uint8 (H, W, channels)."""
 

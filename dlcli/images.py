@@ -63,6 +63,10 @@ class _Pictures:
         prepared.store = self.source.store((height, width, channels))
         return prepared
 
+    def sizes(self) -> list[tuple[int, int]]:
+        """(height, width) of every one."""
+        return [tuple(self.source.shapes(np.array([i]))[0][:2].tolist()) for i in self.positions.tolist()]
+
     def whole(self, index: int, channels: int) -> np.ndarray:
         """One picture in its own size, uint8 (H, W, channels)."""
         position = int(self.positions[index])

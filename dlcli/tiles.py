@@ -1,26 +1,64 @@
 """Pictures of any size, in their own pixels, as tiles of one size: random ones to learn from, and all of a picture to score."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from dlcli.data import Images
+from dlcli.store import budget
 
 
-def whole(images: Images, channels: int) -> list[np.ndarray]:
-    """Every picture in its own size, uint8 (H, W, C)."""
-    return [images.whole(i, channels) for i in range(len(images))]
+class Whole:
+    """Pictures in their own size, uint8 (H, W, C), by number; those that were read are kept while there is room."""
+
+    def __init__(self, images: Images, channels: int, *, most: int | None = None):
+        self.images = images
+        self.channels = channels
+        self.most = most
+        sizes = np.array(images.sizes()).reshape(-1, 2)
+        self.shapes = [(*size, channels) for size in (np.minimum(sizes, most) if most else sizes).tolist()]
+        self._room = budget()
+        self._kept: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def middle(self, most: int) -> "Whole":
+        """The same, cut to their middle where a side is longer than that."""
+        return Whole(self.images, self.channels, most=most)
+
+    @property
+    def said(self) -> str:
+        """What is left out, to be said of a score."""
+        return "" if self.most is None else f"; of pictures larger than {self.most} x {self.most} the middle"
+
+    def __call__(self, number: int) -> np.ndarray:
+        if number in self._kept:
+            return self._kept[number]
+        picture = self.images.whole(number, self.channels)
+        height, width = self.shapes[number][:2]
+        top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+        picture = np.ascontiguousarray(picture[top : top + height, left : left + width])
+        if picture.nbytes <= self._room:
+            self._room -= picture.nbytes
+            self._kept[number] = picture
+        return picture
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Somewhere in a picture, turned or mirrored in one of eight ways; as many in a pass as would tile them all."""
+    """Somewhere in a picture, turned or mirrored in one of eight ways; as many in a pass as would tile them all, or
+    `most` of them, though one of each picture."""
 
-    pictures: list[np.ndarray]
+    pictures: Whole
     side: int
+    most: int
 
     def __post_init__(self):
-        counts = [max(1, round(picture.shape[0] * picture.shape[1] / self.side**2)) for picture in self.pictures]
+        fitting = np.array([height * width for height, width, _ in self.pictures.shapes]) / self.side**2
+        counts = np.maximum(1, np.round(fitting * min(1.0, self.most / fitting.sum()))).astype(int)
         object.__setattr__(self, "_of", np.repeat(np.arange(len(counts)), counts))
 
     def __len__(self) -> int:
@@ -28,7 +66,7 @@ class Crops:
 
     def read(self, indices: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 (B, side, side, C)."""
-        return np.stack([self._one(self.pictures[i], rng) for i in self._of[indices]])
+        return np.stack([self._one(self.pictures(int(i)), rng) for i in self._of[indices]])
 
     def _one(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         picture = _at_least(picture, self.side)
@@ -68,19 +106,41 @@ class Tiles:
         pads = [(self.margin, behind[0]), (self.margin, behind[1]), *[(0, 0)] * (picture.ndim - 2)]
         return np.pad(picture, pads, mode="symmetric")
 
-    def cut(self, pictures: list[np.ndarray], indices: np.ndarray) -> np.ndarray:
-        """Tiles (B, side, side, ...) of padded pictures."""
+    def cut(self, padded: Callable[[int], np.ndarray], indices: np.ndarray) -> np.ndarray:
+        """Tiles (B, side, side, ...) of pictures, which `padded` gives with their room by number."""
         side = self.side
-        return np.stack([pictures[n][r : r + side, c : c + side] for n, r, c in self.places[indices]])
+        return np.stack([padded(int(n))[r : r + side, c : c + side] for n, r, c in self.places[indices]])
 
-    def joined(self, tiles: np.ndarray) -> list[np.ndarray]:
-        """Tiles (n, side, side, ...) of all places -> the pictures (H, W, ...), of the inner parts."""
-        m, s = self.margin, self.inner
-        pictures = [np.empty((*shape, *tiles.shape[3:]), tiles.dtype) for shape in self.shapes]
-        for tile, (number, row, column) in zip(tiles, self.places, strict=True):
+    def own(self, tiles: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """The same tiles (B, side, side, C), NaN wherever another tile, or none, owns the pixel."""
+        owned = np.full_like(tiles, np.nan)
+        m = self.margin
+        for into, tile, (number, row, column) in zip(owned, tiles, self.places[indices], strict=True):
+            height, width = (
+                min(self.inner, length - begin)
+                for length, begin in zip(self.shapes[number], (row, column), strict=True)
+            )
+            into[m : m + height, m : m + width] = tile[m : m + height, m : m + width]
+        return owned
+
+    def inside(self, tiles: np.ndarray) -> np.ndarray:
+        """Their inner parts (B, inner, inner, ...)."""
+        return tiles[:, self.margin : -self.margin, self.margin : -self.margin]
+
+    def joined(self, inner: np.ndarray) -> list[np.ndarray]:
+        """The inner parts (n, inner, inner, ...) of the tiles of all places -> the pictures (H, W, ...)."""
+        s = self.inner
+        pictures = [np.empty((*shape, *inner.shape[3:]), inner.dtype) for shape in self.shapes]
+        for part, (number, row, column) in zip(inner, self.places, strict=True):
             into = pictures[number][row : row + s, column : column + s]
-            into[:] = tile[m : m + s, m : m + s][: into.shape[0], : into.shape[1]]
+            into[:] = part[: into.shape[0], : into.shape[1]]
         return pictures
+
+
+def side_of_equal(pictures: int, most: int, side: int) -> int:
+    """Side of so many square pictures which together have at most so many `Tiles` of that side."""
+    inner = side - 2 * (side // 5)
+    return int(math.sqrt(most / pictures)) * inner
 
 
 def _at_least(picture: np.ndarray, side: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from dlcli.errors import DataError
 from dlcli.images import ArrayImages, FileImages
 from dlcli.outputs import outputs
 from dlcli.tasks import denoising
-from dlcli.tiles import Crops, Tiles
+from dlcli.tiles import Crops, Tiles, Whole, side_of_equal
 
 SHAPES = [(50, 37), (16, 90), (9, 11)]
 
@@ -29,6 +29,16 @@ def files(rng, tmp_path):
     return Examples(x=FileImages(paths), names=[path.name for path in paths])
 
 
+class _Held(list):
+    """Pictures as `Whole` gives them."""
+
+    __call__ = list.__getitem__
+
+    @property
+    def shapes(self):
+        return [picture.shape for picture in self]
+
+
 def learned(examples, **options):
     return denoising.Task.learn(examples, Data(kind="images", splits={"train": examples}), **options)
 
@@ -37,9 +47,10 @@ def learned(examples, **options):
 def test_what_is_cut_and_joined_is_the_picture(rng, side):
     pictures = [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in SHAPES]
     tiles = Tiles([picture.shape for picture in pictures], side)
-    cut = tiles.cut([tiles.padded(picture) for picture in pictures], np.arange(len(tiles)))
+    padded = [tiles.padded(picture) for picture in pictures]
+    cut = tiles.cut(padded.__getitem__, np.arange(len(tiles)))
     assert cut.shape[1:] == (side, side, 3)
-    for found, picture in zip(tiles.joined(cut), pictures, strict=True):
+    for found, picture in zip(tiles.joined(tiles.inside(cut)), pictures, strict=True):
         np.testing.assert_array_equal(found, picture)
 
 
@@ -53,13 +64,14 @@ def test_a_filter_gives_the_same_on_tiles_as_on_the_whole_picture(rng):
 
     whole = filtered(np.pad(picture, [(4, 4), (4, 4), (0, 0)], mode="symmetric")[None], "valid")[0]
     tiles = Tiles([picture.shape], 20)
-    cut = tiles.cut([tiles.padded(picture)], np.arange(len(tiles)))
-    np.testing.assert_allclose(tiles.joined(filtered(cut, "same"))[0], whole, atol=1e-4)
+    padded = tiles.padded(picture)
+    cut = tiles.cut(lambda number: padded, np.arange(len(tiles)))
+    np.testing.assert_allclose(tiles.joined(tiles.inside(filtered(cut, "same")))[0], whole, atol=1e-4)
 
 
 def test_crops_lie_inside_their_picture_and_take_turns_of_it(rng):
     picture = np.arange(40 * 30, dtype=np.int64).reshape(40, 30, 1)
-    crops = Crops([picture], 16)
+    crops = Crops(_Held([picture]), 16, 1_000)
     assert len(crops) == 5  # 1 200 pixels in tiles of 256
     seen = crops.read(np.zeros(200, int), rng)
     steps = set()
@@ -83,6 +95,8 @@ def test_the_score_of_noise_left_alone_is_that_of_whole_pictures(files, rng):
         by_hand.append(-10 * np.log10(np.mean(np.square(np.clip(clean + noise, 0, 1) - clean))))
     assert report.scores["psnr"].value == pytest.approx(np.mean(by_hand), abs=1e-3)
     assert report.scores["psnr"].n == 3
+    name, values = task.per_example(task.measure(x, y, x / 255))
+    assert (name, values) == ("psnr", pytest.approx(by_hand, abs=1e-3))
 
 
 def test_a_denoiser_learns_from_tiles_and_gives_back_whole_pictures(files):
@@ -99,6 +113,63 @@ def test_a_denoiser_learns_from_tiles_and_gives_back_whole_pictures(files):
     answers = outputs(model, task, task.asked(files))
     assert [row["name"] for row in task.rows(files, answers)] == ["0.png", "1.png", "2.png"]
     assert [picture.shape for picture in answers["picture"]] == [(*shape, 1) for shape in SHAPES]
+
+
+def test_larger_pictures_keep_their_pixels_and_small_ones_need_no_tiles(rng):
+    def pictures(side):
+        return Examples(x=ArrayImages(rng.integers(0, 256, (2, side, side - 8), np.uint8)))
+
+    assert (learned(pictures(129)).tile, learned(pictures(129)).shape) == (40, [40, 40, 1])
+    assert learned(pictures(128)).tile == 0
+    for options in ({"tile": 0}, {"size": 64}):
+        task = learned(pictures(256), **options)
+        assert (task.tile, max(task.shape)) == (0, options.get("size", 128))
+
+
+def test_a_pass_takes_so_many_tiles_and_something_of_every_picture(files):
+    fitting = [max(1, round(height * width / 256)) for height, width in SHAPES]
+    assert len(Crops(Whole(files.x, 1), 16, 1_000)) == sum(fitting)
+    few = Crops(Whole(files.x, 1), 16, 6)
+    assert np.bincount(few._of).tolist() == [3, 3, 1]  # of 7.2, 5.6 and 0.4 that fit
+    task = learned(files, noise=0.1, tile=16, per_pass=8)
+    assert len(task.watched(files)) == 2
+
+
+def test_pictures_that_do_not_fit_into_memory_are_read_again(files, monkeypatch):
+    monkeypatch.setenv("DLCLI_IMAGE_MEMORY", str(50 * 37))
+    pictures = Whole(files.x, 1)
+    for number, (height, width) in enumerate(SHAPES):
+        for _ in range(2):
+            assert pictures(number).shape == (height, width, 1)
+            np.testing.assert_array_equal(
+                pictures(number)[..., 0], np.asarray(Image.open(files.x.source.paths[number]))
+            )
+    assert list(pictures._kept) == [0]
+
+
+def test_of_many_large_pictures_the_middle_is_scored_and_all_is_denoised(files, rng, monkeypatch):
+    monkeypatch.setattr(denoising, "_SCORED", 3 * 3 * 3)
+    monkeypatch.setattr(denoising.pixels, "LONGEST", 16)
+    task = learned(files, noise=0.1, tile=16)  # of which 10 x 10 are a tile's own
+    source = task.source(files, training=False)
+    assert source.tiles.shapes == [(30, 30), (16, 30), (9, 11)]
+    assert len(source) == 9 + 6 + 2
+    picture = np.asarray(Image.open(files.x.source.paths[0]))
+    np.testing.assert_array_equal(source.pictures(0)[..., 0], picture[10:40, 3:33])
+    x, y = source.batch(np.arange(len(source)), rng)
+    assert np.isfinite(y).sum() == 30 * 30 + 16 * 30 + 9 * 11
+    assert "30 x 30 the middle" in task.report(task.measure(x, y, x / 255)).formulas["psnr"]
+    assert task.asked(files).tiles.shapes == SHAPES
+
+
+def test_twelve_published_pictures_are_scored_whole():
+    assert side_of_equal(12, denoising._SCORED, 40) >= 512
+
+
+def test_what_is_watched_has_a_loss(files, rng):
+    task = learned(files, noise=0.1, tile=16)
+    _, y = task.watched(files).batch(np.arange(3), rng)
+    assert np.isfinite(y).all()
 
 
 @pytest.mark.parametrize("options", [{"tile": 8}, {"tile": 32, "size": 64}])

@@ -1,6 +1,7 @@
 """Non-local means (Buades et al., 2005): every pixel becomes the mean of those whose surroundings look like its own."""
 
 import numpy as np
+from scipy import ndimage
 
 from dlcli.baselines._measure import rewritten
 from dlcli.data import Examples
@@ -8,13 +9,16 @@ from dlcli.task import Predictor
 
 TASKS = {"denoising"}
 
+# Pictures, or tiles, whose numbers stay near the processor: many at once took several times as long.
+_TOGETHER = 16
+
 
 def fit(
-    task, train: Examples, *, patch: int = 5, reach: int = 7, strength: float = 0.6, most: int = 10_000_000
+    task, train: Examples, *, patch: int = 5, reach: int = 7, strength: float = 0.6, most: int = 60_000_000
 ) -> Predictor:
     """patch: side of the surroundings compared, odd.  reach: pixels to each side that are looked at.
     strength: of the filter, in standard deviations of the noise, which is known.  most: pixels that it
-    is run on; more would take minutes.
+    is run on; more would take longer than two minutes.
 
     Weights are exp(-max(d - 2 s^2, 0) / (strength s)^2), d the mean squared difference of two
     surroundings and s the noise.
@@ -35,27 +39,23 @@ def fit(
 
 def means(x: np.ndarray, noise: float, *, patch: int, reach: int, strength: float) -> np.ndarray:
     """Noisy pictures (B, H, W, C), black 0 and white 1 -> denoised ones."""
+    few = range(0, len(x), _TOGETHER)
+    return np.concatenate([_means(x[i : i + _TOGETHER], noise, patch, reach, strength) for i in few])
+
+
+def _means(x, noise, patch, reach, strength):
     height, width = x.shape[1:3]
-    wide = np.pad(x, [(0, 0), (reach, reach), (reach, reach), (0, 0)], mode="symmetric")
-    total, weights = np.zeros_like(x), np.zeros_like(x[..., :1])
+    x = np.ascontiguousarray(np.moveaxis(x, -1, 0), np.float32)
+    wide = np.pad(x, [(0, 0), (0, 0), (reach, reach), (reach, reach)], mode="symmetric")
+    total, weights = np.zeros_like(x), np.zeros_like(x[0])
     for down in range(2 * reach + 1):
         for right in range(2 * reach + 1):
-            other = wide[:, down : down + height, right : right + width]
-            distance = _box(np.square(x - other).mean(axis=-1, keepdims=True), patch)
-            weight = np.exp(-np.maximum(distance - 2 * noise**2, 0) / (strength * noise) ** 2)
+            other = wide[:, :, down : down + height, right : right + width]
+            difference = x - other
+            distance = np.einsum("cbhw,cbhw->bhw", difference, difference) / np.float32(len(x))
+            for axis in (1, 2):
+                distance = ndimage.uniform_filter1d(distance, patch, axis=axis, mode="reflect")
+            weight = np.exp(np.maximum(distance - 2 * noise**2, 0) / np.float32(-((strength * noise) ** 2)))
             total += weight * other
             weights += weight
-    return total / weights
-
-
-def _box(values: np.ndarray, side: int) -> np.ndarray:
-    """Means over squares of `side` pixels, the border mirrored.  (B, H, W, 1)"""
-    for axis in (1, 2):
-        pads = [(0, 0)] * 4
-        pads[axis] = (side // 2 + 1, side // 2)
-        sums = np.cumsum(np.pad(values, pads, mode="symmetric"), axis=axis, dtype=np.float64)
-        length = values.shape[axis]
-        upper = np.take(sums, np.arange(side, side + length), axis=axis)
-        lower = np.take(sums, np.arange(length), axis=axis)
-        values = ((upper - lower) / side).astype(np.float32)
-    return values
+    return np.moveaxis(total / weights, 0, -1)
