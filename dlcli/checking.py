@@ -169,25 +169,27 @@ class Guess:
     p: np.ndarray
 
 
-def checked(data: Data, *, seed: int = 0, cheap: bool = False) -> Iterator[tuple[str, list[Finding], float]]:
+def checked(
+    data: Data, *, seed: int = 0, cheap: bool = False, labels: bool = True
+) -> Iterator[tuple[str, list[Finding], float]]:
     """Yields (check, findings, seconds) for every check that this kind of data can have. cheap: only those
-    that cost next to nothing."""
+    that cost next to nothing.  labels: whether the labels are of use."""
     subject = Subject(data=data, seed=seed)
     for entry in registry.entries("checks").values():
         if data.kind not in entry.literal("KINDS", ()) or (cheap and not entry.literal("CHEAP", False)):
             continue
-        if subject.labels not in entry.literal("LABELS", ("classes", "numbers", "none")):
+        if (subject.labels if labels else "none") not in entry.literal("LABELS", ("classes", "numbers", "none")):
             continue
         begun = time.monotonic()
         findings = [replace(finding, check=entry.name) for finding in entry.load().find(subject)]
         yield entry.name, findings, time.monotonic() - begun
 
 
-def told(data: Data, *, seed: int = 0) -> list[str]:
-    """What the cheap checks find, as `train` says it."""
+def told(data: Data, *, seed: int = 0, labels: bool = True) -> list[str]:
+    """What the cheap checks find, as `train` says it. labels: whether it is going to learn them."""
     return [
         f"{finding.shown}: {finding.mend}" if finding.mend else finding.shown
-        for _, findings, _ in checked(data, seed=seed, cheap=True)
+        for _, findings, _ in checked(data, seed=seed, cheap=True, labels=labels)
         for finding in findings
         if finding.fault
     ]

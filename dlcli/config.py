@@ -221,6 +221,25 @@ def _assignment(text: str) -> tuple[str, str, Any]:
     return component, option, value.strip()
 
 
+def read_as(config: RunConfig, assignments: list[str], *, data: str | None, own: bool) -> RunConfig:
+    """The same with other `data.` options, which say how the files of other DATA are read.
+
+    Raises: DlcliError for what was settled in training: other components, how data is split, and how its own is read.
+    """
+    options = dict(config.options("data"))
+    for text in assignments:
+        component, option, value = _assignment(text)
+        if component != "data" or option in ("parts", "fold"):
+            raise DlcliError(
+                f"--set {text!r}: that was settled in training.",
+                "here it says how a file is read: --set data.NAME=VALUE.",
+            )
+        if data is None or own:
+            raise DlcliError(f"--set {text!r}: a run's own data is read as in training.", "name other data for it.")
+        options[option] = value
+    return config.model_copy(update={"set": {**config.set, "data": options}})
+
+
 def _sections(merged: dict[str, Any], file: Path | None) -> dict[str, dict]:
     chosen = merged.pop("set", None) or {}
     if not isinstance(chosen, dict):

@@ -8,6 +8,7 @@ from dlcli.config import RunConfig, recorded
 from dlcli.data import Data
 from dlcli.errors import DataError, DlcliError
 from dlcli.reference import Reference
+from dlcli.registry import Entry
 
 # The format that single files of a kind of data are read as where nothing else says it.
 _FORMATS = {"images": "image-folder", "corpus": "text-file"}
@@ -37,6 +38,13 @@ def described(reference: Reference) -> tuple[RunConfig, dict[str, Any]]:
         "architecture": known.architecture,
         "learned": known.learned,
     }
+
+
+def text_columns(spec: dict[str, Any], entry: Entry) -> dict[str, str]:
+    """The `data.` option by which a format finds, in other data, the columns that a run read its texts from."""
+    names = spec.get("texts", [])
+    known = "text" in entry.options and names and not any("," in name for name in names)
+    return {"text": ",".join(names)} if known else {}
 
 
 def check_input(reference: Reference, data: Data) -> None:

@@ -4,18 +4,19 @@ import errno
 from pathlib import Path
 from typing import Any
 
-from dlcli import console, locating, plan, registry
+from dlcli import config as configuration
+from dlcli import console, described, locating, plan, registry
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, DlcliError, some
 
 
-def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples:
+def read(spec: dict[str, Any], config: RunConfig, inputs: list[str], *, named: list[str] = ()) -> Examples:
     """The inputs as examples of the kind that the run was trained on.
 
     Each path is read by the run's own format and data options where that recognises it, else by
     the only format that does; known answers in it are not used. For a run on texts, an input that
-    is no path is a text.
+    is no path is a text. named: assignments of data options that the user gave now, which a format must have.
 
     Raises: DataError or DlcliError for an input that cannot be read, or is of another kind.
     """
@@ -27,7 +28,7 @@ def read(spec: dict[str, Any], config: RunConfig, inputs: list[str]) -> Examples
         if text in literal:
             parts.append(Examples(x=[text], names=[text]))
             continue
-        found = _open(Path(text), spec, config)
+        found = _open(Path(text), spec, config, named)
         for warning in found.warnings:
             console.warn(warning)
         if found.kind != spec["kind"] and {found.kind, spec["kind"]} != {"texts", "corpus"}:
@@ -73,17 +74,18 @@ def _meant(path: Path, found: Data) -> list[Examples]:
     return [found.splits[part]] if path.is_file() and part in found.splits else [*found.splits.values()]
 
 
-def _open(path: Path, spec: dict[str, Any], config: RunConfig) -> Data:
+def _open(path: Path, spec: dict[str, Any], config: RunConfig, named: list[str]) -> Data:
     own = registry.find("formats", spec["format"])
     entry = own if locating.holds(own, path) else locating.format_of(str(path))
-    options = {name: value for name, value in plan.data_options(config).items() if name in entry.options}
+    asked = {text.partition("=")[0].strip().removeprefix("data.") for text in named}
+    own_options = plan.data_options(config)
+    options = {name: value for name, value in own_options.items() if name in entry.options or name in asked}
+    options = configuration.coerce(entry, options, "data")
     if "unlabelled" in entry.options:
         options["unlabelled"] = True
     if "kind" in entry.options:
         options.setdefault("kind", spec["kind"])
-    texts = spec.get("texts", [])
-    if "text" in entry.options and texts and not any("," in name for name in texts):
-        options.setdefault("text", ",".join(texts))
+    options = described.text_columns(spec, entry) | options
     return entry.load().open(locating.place(entry, path), **options)
 
 

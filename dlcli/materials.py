@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from dlcli import config as configuration
 from dlcli import described, plan, splits
 from dlcli.config import RunConfig
 from dlcli.data import Data
@@ -28,7 +29,13 @@ class Materials:
 
 
 def gather(
-    reference: Reference, *, data: str | None, target: str | None, split: str | None, none: bool = False
+    reference: Reference,
+    *,
+    data: str | None,
+    target: str | None,
+    assignments: list[str] = (),
+    split: str | None,
+    none: bool = False,
 ) -> Materials:
     """Open the data before Keras is imported. The validation split is the default: the model has not
     learned it by heart, and the test split is for one look at the end.
@@ -41,7 +48,10 @@ def gather(
         run = Run(reference.path) if reference.kind == "run" else None
     if data is None and run is None:
         config = None  # nothing says what it was trained on
+    own = config is not None and data is not None and plan.own(config, data)
     settings = config if data is None else _asked(config, data, target)
+    if assignments:
+        settings = configuration.read_as(settings or RunConfig(data=""), assignments, data=data, own=own)
     if settings is None or none:  # what needs no data must not fail for want of it
         return Materials(run=run, config=config, backend=config.backend if config else None)
     entry = plan.locate(settings)

@@ -61,13 +61,18 @@ def elsewhere(config: RunConfig, data: str) -> RunConfig:
     if own(config, data):
         return other
     if config.format and not locating.holds(registry.find("formats", config.format), Path(data)):
-        return other.model_copy(update={"format": None, "set": {**config.set, "data": {}}})
-    return other.model_copy(update={"set": {**config.set, "data": data_options(config)}})
+        return with_data(other.model_copy(update={"format": None}), {})
+    return with_data(other, data_options(config))
 
 
 def skipping(config: RunConfig) -> RunConfig:
     """The same with `--skip-bad`."""
     options = {**config.options("data"), "unreadable": max(SKIPPED, float(config.options("data").get("unreadable", 0)))}
+    return with_data(config, options)
+
+
+def with_data(config: RunConfig, options: dict[str, Any]) -> RunConfig:
+    """The same with these `data.` options alone."""
     return config.model_copy(update={"set": {**config.set, "data": options}})
 
 

@@ -261,6 +261,8 @@ def test_imbalance_and_few_examples_are_told():
     assert "'7'" in found["imbalance"][0].shown
     assert found["few-examples"][0].examples == ["7"]
     assert "transfer" in found["few-examples"][0].mend
+    assert any("'7'" in text for text in checking.told(data))
+    assert not any("'7'" in text for text in checking.told(data, labels=False))
 
 
 # ---- columns -----------------------------------------------------------------------------------

@@ -248,6 +248,55 @@ def test_other_data_is_not_split_as_the_runs_own_was(option, tmp_path):
     assert same["metrics"]["test"] == report["metrics"]["test"]
 
 
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory) -> Path:
+    """A run on a table of two kinds, with another such table, cut at "!", beside it."""
+    folder = tmp_path_factory.mktemp("flowers")
+    rng = np.random.default_rng(0)
+    for name, mark, count in (("own.csv", ",", 60), ("other.csv", "!", 300)):
+        rows = [["length", "width", "kind"]]
+        rows += [[f"{i % 2 + rng.normal():.3f}", f"{rng.normal():.3f}", "ab"[i % 2]] for i in range(count)]
+        (folder / name).write_text("\n".join(mark.join(row) for row in rows) + "\n")
+    options = ("--target", "kind", "--arch", "mlp", "--epochs", 1, "--set", "arch.width=4")
+    dlcli("train", folder / "own.csv", *options, "--out", folder / "run", "--json")
+    return folder
+
+
+def refused(*arguments) -> str:
+    """What is said of a mistake, which is one of exit code 1, before Keras is imported."""
+    answer = without_keras(*map(str, arguments))
+    assert answer.returncode == 1, answer.stderr
+    return " ".join(answer.stderr.split())
+
+
+def test_other_files_may_be_read_otherwise(flowers):
+    """The commands that read other data take the option that their hints name."""
+    run, other, mark = flowers / "run", flowers / "other.csv", ("--set", "data.delimiter=!")
+    assert json.loads(dlcli("evaluate", run, other, *mark, "--json"))["metrics"]["all"]["accuracy"]["n"] == 300
+    assert len(json.loads(dlcli("predict", run, other, *mark, "--json"))["predictions"]) == 300
+    found = json.loads(
+        dlcli("inspect-layers", run, "--data", other, *mark, "--split", "all", "--budget", "fast", "--json")
+    )
+    assert found["layers"]
+    assert "no option data.delimitr" in refused("predict", run, other, "--set", "data.delimitr=!")
+    assert "no option data.delimitr" in refused("evaluate", run, other, "--set", "data.delimitr=!")
+
+
+@pytest.mark.parametrize("assignment", ["arch.width=8", "data.parts=0.5,0.2,0.3", "data.fold=1/3"])
+def test_what_was_settled_in_training_cannot_be_set_later(flowers, assignment):
+    for command in (("evaluate",), ("predict",), ("inspect-layers", "--data")):
+        said = refused(command[0], flowers / "run", *command[1:], flowers / "other.csv", "--set", assignment)
+        assert "settled in training" in said
+
+
+@pytest.mark.parametrize("data", [(), ("--data", "own.csv")])
+@pytest.mark.parametrize("command", ["evaluate", "inspect-layers"])
+def test_a_runs_own_data_is_read_as_in_training(flowers, command, data):
+    named = [flowers / part if part == "own.csv" else part for part in data]
+    said = refused(command, flowers / "run", *named, "--set", "data.missing_target=drop")
+    assert "read as in training" in said
+
+
 def _archive(folder: Path, train: int) -> Path:
     """Two classes of series, up and down, as the UCR archive writes them."""
     folder.mkdir()

@@ -15,12 +15,17 @@ def evaluate(
     split: Annotated[
         Optional[str], typer.Option(help="train, val, test or all; default: test, or the last there is.")
     ] = None,
+    set: Annotated[
+        Optional[list[str]],
+        typer.Option("--set", metavar="data.NAME=VALUE", help="How other data is read, as in dlcli train; repeatable."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, gpu, gpu:0 or gpu:0,1.")] = "auto",
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out files or lines that cannot be read, up to 1 % of them.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
+    from dlcli import config as configuration
     from dlcli import console, described, plan, reference
     from dlcli.errors import DlcliError
 
@@ -30,14 +35,17 @@ def evaluate(
         raise DlcliError(f"two sets are named: {other!r} and --data {data!r}.", "evaluate one after the other.")
     data = other if data is None else data
     opened = reference.parse(run)
-    config, _ = described.described(opened)
-    config = plan.skipping(config) if skip_bad else config
+    config, spec = described.described(opened)
     own = data is None or plan.own(config, data)
     if data is not None:
         config = plan.elsewhere(config, data)
+    config = configuration.read_as(config, set or [], data=data, own=own)
+    config = plan.skipping(config) if skip_bad else config
     if not config.data:
         raise DlcliError(f"{run} says nothing of what it was trained on.", "name data: --data PATH.")
     entry = plan.locate(config)
+    if not own:
+        config = plan.with_data(config, described.text_columns(spec, entry) | config.options("data"))
     found = plan.open_data(entry, config)
     described.check_kind(opened, found)
     described.check_labels(opened, found)

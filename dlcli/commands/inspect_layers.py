@@ -36,6 +36,10 @@ def inspect_layers(
         Optional[str], typer.Option(help="Data to measure on; default: what the run was trained on.")
     ] = None,
     target: Annotated[Optional[str], typer.Option(help="Column of DATA with the labels.")] = None,
+    set: Annotated[
+        Optional[list[str]],
+        typer.Option("--set", metavar="data.NAME=VALUE", help="How DATA is read, as in dlcli train; repeatable."),
+    ] = None,
     split: Annotated[Optional[str], typer.Option(help="train, val, test or all; default: val.")] = None,
     budget: Annotated[
         Budget,
@@ -113,7 +117,7 @@ def inspect_layers(
         raise DlcliError("--example is for attributions, which take --budget deep.", "add --budget deep.")
     from dlcli import materials
 
-    asked = {"data": data, "target": target, "split": split, "none": budget is Budget.static}
+    asked = {"data": data, "target": target, "assignments": set or [], "split": split, "none": budget is Budget.static}
     found = materials.gather(opened, **asked)
     found_other = materials.alike(materials.gather(other, **asked), found) if other else None
     engine = backend or found.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"

@@ -116,7 +116,9 @@ def train(
         split, how = splits.split(opened, seed=settings.seed, **plan.split_options(settings, chosen.task))
         if chosen.task.literal("LABELS") == "classes":
             splits.check_labels(split)
-        split.warnings.extend(checking.told(split, seed=settings.seed))
+        uses = {chosen.task.literal("LABELS"), *chosen.arch.literal("OFFERS", ())}
+        labels = bool(uses & {"classes", "numbers", "labels"})
+        split.warnings.extend(checking.told(split, seed=settings.seed, labels=labels))
         for warning in split.warnings:
             console.warn(warning)
         if run:
