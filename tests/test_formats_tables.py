@@ -138,6 +138,32 @@ def test_commas_between_thousands_are_no_decimal_commas(tmp_path, mark, cells, e
     assert any(style in warning for warning in data.warnings)
 
 
+@pytest.mark.parametrize(
+    ("cells", "expected", "unit"),
+    [
+        (["$950", "-$1,234.50", "$ 12,500"], [950, -1234.5, 12500], "$"),
+        (["12.5%", "7 %", "-0.25%"], [12.5, 7, -0.25], "%"),
+        (["1.234,5 €", "7,5 €"], [1234.5, 7.5], "€"),
+    ],
+)
+def test_numbers_with_a_unit_are_numbers(tmp_path, cells, expected, unit):
+    """As what is learned from and as what is predicted; their column's name is no number with one."""
+    lines = "".join(f'"{cells[i % len(cells)]}";{i % 7}.5;{"ab"[i % 2]}\n' for i in range(24))
+    data = table.open(write(tmp_path / "a.csv", "x;y;label\n" + lines))
+    assert columns(data) == {"x": "numeric", "y": "numeric"}
+    assert [float(cell) for cell in data.splits["all"].x["x"][: len(cells)]] == expected
+    assert any(f"'x' has numbers with {unit}" in warning for warning in data.warnings)
+    data = table.open(tmp_path / "a.csv", target="x")
+    assert np.asarray(data.splits["all"].y[: len(cells)], float).tolist() == expected
+
+
+@pytest.mark.parametrize("cells", [["$5", "€5", "$7"], ["A5", "A7", "A9"], ["5%", "half", "7%"], ["$a", "$b"]])
+def test_marks_of_several_sorts_and_names_are_no_numbers(tmp_path, cells):
+    lines = "".join(f"{cells[i % len(cells)]},{i % 7}.5,{'ab'[i % 2]}\n" for i in range(24))
+    data = table.open(write(tmp_path / "a.csv", "x,y,label\n" + lines))
+    assert columns(data) == {"x": "category", "y": "numeric"}
+
+
 def test_empty_columns_and_rows_at_the_end_are_left_out(tmp_path):
     text = "Date;Time;CO;T;;\n" + "".join(
         f"{10 + i // 24}/03/2004;{i % 24:02d}.00.00;{i % 5},5;{i * 7 % 13};;\n" for i in range(96)

@@ -3,7 +3,7 @@
 import polars as pl
 
 from dlcli.cells import MISSING, numbers, times
-from dlcli.formats import _commas
+from dlcli.formats import _commas, _units
 
 # Names that a data row would hardly hold in every column.
 USUAL = {
@@ -38,6 +38,8 @@ def is_header(first: list[str], frame) -> bool:
         filled = head[name].filter(~head[name].is_in(list(MISSING)))
         if filled.len() == 0:
             continue
+        if _units.unit_of(filled) is not None:
+            filled, cell = _units.bare(filled), _units.bare(pl.Series([cell]))[0]
         style = _commas.style_of(filled)
         if style is not None:
             filled, cell = _commas.plain(filled, style), _commas.plain(pl.Series([cell]), style)[0]

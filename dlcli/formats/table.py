@@ -126,22 +126,31 @@ def _without(frame, drop: str, path: Path):
 
 
 def _kinds(sheets: dict, mark: str, warnings: list[str], *, unlabelled: bool) -> dict[str, str]:
-    """Kinds of the first sheet's columns; numbers with commas get none but a point in all sheets.
+    """Kinds of the first sheet's columns; numbers lose their units, and commas but for a point, in all sheets.
 
     unlabelled: of rows to be predicted, which may be few: one value says as much there as many, and half may be none.
     """
-    from dlcli.formats import _commas
+    from dlcli.formats import _commas, _units
     from dlcli.formats._kinds import STRAY, kind_of
 
     main = next(iter(sheets))
     kinds = {}
+
+    def rewrite(column, rewritten):
+        for name, frame in sheets.items():
+            if column in frame.columns:
+                sheets[name] = frame.with_columns(rewritten(frame[column]).alias(column))
+
+    strays = 0.5 if unlabelled else STRAY
     for column in sheets[main].columns:
-        style = _commas.style_of(sheets[main][column], mark, strays=0.5 if unlabelled else STRAY)
+        unit = _units.unit_of(sheets[main][column], strays=strays)
+        if unit is not None:
+            warnings.append(f"column {column!r} has numbers with {unit}: read without")
+            rewrite(column, _units.bare)
+        style = _commas.style_of(sheets[main][column], mark, strays=strays)
         if style is not None:
             warnings.append(f"column {column!r} has {style}: read as numbers")
-            for name, frame in sheets.items():
-                if column in frame.columns:
-                    sheets[name] = frame.with_columns(_commas.plain(frame[column], style).alias(column))
+            rewrite(column, lambda cells, style=style: _commas.plain(cells, style))
         kinds[column], note = kind_of(column, sheets[main][column], few=unlabelled)
         if note:
             warnings.append(note)
