@@ -210,7 +210,7 @@ class _Training:
         finally:
             watch.close()
             saver.join()
-        return self._ended(model, saver, examples, val)
+        return self._ended(model, saver, watch.steps, examples, val)
 
     def _restore(self, model: keras.Model, point: Savepoint) -> None:
         """Weights, optimizer and random generators as they were."""
@@ -229,9 +229,8 @@ class _Training:
             f"going on from {point.name}: epoch {epoch + 1} of {self.epochs}, batch {done} of {len(self.batches)}"
         )
 
-    def _ended(self, model: keras.Model, saver: Saver, examples: int, val: InOrder | None) -> Fitted:
+    def _ended(self, model: keras.Model, saver: Saver, steps: int, examples: int, val: InOrder | None) -> Fitted:
         keeper, seconds = self.keeper, saver.spent
-        steps = keeper.epochs * len(self.batches)
         told = {
             "epochs": keeper.epochs * self.course.per_epoch,
             "best_epoch": keeper.best_epoch * self.course.per_epoch,

@@ -16,21 +16,22 @@ _PLAIN = 10.0  # seconds between lines where no bar can be drawn
 class Watch(keras.callbacks.Callback):
     """Loss, metric, examples per second and time left; and the end of a training whose loss explodes.
 
-    done: batches that were trained before.  first: the first loss that was seen then, or None.
+    done: batches that were trained before.  first: the first loss that was seen then, or None.  steps: batches that were
+    trained up to now.
     """
 
     def __init__(self, *, batch_size: int, done: int = 0, first: float | None = None):
         super().__init__()
         self.batch_size = batch_size
         self.first = first
-        self.done = done
+        self.done = self.steps = done
         self.examples_per_second = 0.0
         self._bar = None
 
     def on_train_begin(self, logs=None):
         self._total = self.params["epochs"] * self.params["steps"]
         self._begun = self._looked = self._printed = time.monotonic()
-        self._done = self._seen = self.done
+        self._seen = self.done
         self._epoch = 0
         if console.notes.is_terminal:
             self._bar = Progress(
@@ -47,29 +48,29 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch = epoch
-        self._looked, self._seen = time.monotonic(), self._done  # what lies between epochs is no training
+        self._looked, self._seen = time.monotonic(), self.steps  # what lies between epochs is no training
 
     def on_train_batch_end(self, batch, logs=None):
         now = time.monotonic()
-        if self._done == self.done:
+        if self.steps == self.done:
             self._begun = self._looked = now  # the first step is compiled: it tells nothing of the others
             self._seen = self.done + 1
-        self._done += 1
+        self.steps += 1
         if now - self._looked < _EVERY:
             return
         self.check(logs)
-        self.examples_per_second = (self._done - self._seen) * self.batch_size / (now - self._looked)
-        self._looked, self._seen = now, self._done
+        self.examples_per_second = (self.steps - self._seen) * self.batch_size / (now - self._looked)
+        self._looked, self._seen = now, self.steps
         numbers = f"{_numbers(logs)} {self.examples_per_second:,.0f} examples/s"
         if self._bar:
             name = f"epoch {self._epoch + 1}/{self.params['epochs']}"
-            self._bar.update(self._line, completed=self._done, description=name, numbers=numbers)
+            self._bar.update(self._line, completed=self.steps, description=name, numbers=numbers)
         elif now - self._printed > _PLAIN:
             self._printed = now
-            left = (now - self._begun) / (self._done - self.done - 1) * (self._total - self._done)
+            left = (now - self._begun) / (self.steps - self.done - 1) * (self._total - self.steps)
             console.note(
                 f"epoch {self._epoch + 1}/{self.params['epochs']} "
-                f"step {self._done}/{self._total} {numbers} {left:.0f} s left"
+                f"step {self.steps}/{self._total} {numbers} {left:.0f} s left"
             )
 
     def on_epoch_end(self, epoch, logs=None):

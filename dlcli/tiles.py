@@ -1,6 +1,5 @@
 """Pictures of any size, in their own pixels, as tiles of one size: random ones to learn from, and all of a picture to score."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ class Whole:
         self.channels = channels
         self.most = most
         sizes = np.array(images.sizes()).reshape(-1, 2)
+        self.cut = most is not None and bool((sizes > most).any())
         self.shapes = [(*size, channels) for size in (np.minimum(sizes, most) if most else sizes).tolist()]
         self._room = budget()
         self._kept: dict[int, np.ndarray] = {}
@@ -32,7 +32,7 @@ class Whole:
     @property
     def said(self) -> str:
         """What is left out, to be said of a score."""
-        return "" if self.most is None else f"; of pictures larger than {self.most} x {self.most} the middle"
+        return "" if not self.cut else f"; of pictures larger than {self.most} x {self.most} the middle"
 
     def __call__(self, number: int) -> np.ndarray:
         if number in self._kept:
@@ -137,10 +137,13 @@ class Tiles:
         return pictures
 
 
-def side_of_equal(pictures: int, most: int, side: int) -> int:
-    """Side of so many square pictures which together have at most so many `Tiles` of that side."""
+def longest_side(shapes: list[tuple[int, ...]], side: int, most: int) -> int:
+    """How long a side of pictures (H, W, ...) may be for them to have at most so many `Tiles` of that side together."""
     inner = side - 2 * (side // 5)
-    return int(math.sqrt(most / pictures)) * inner
+    sizes = np.array([shape[:2] for shape in shapes])
+    longest = np.arange(inner, sizes.max() + inner, inner)
+    tiles = [np.ceil(np.minimum(sizes, one) / inner).prod(axis=1).sum() for one in longest]
+    return int(longest[max(0, np.searchsorted(tiles, most, side="right") - 1)])
 
 
 def _at_least(picture: np.ndarray, side: int) -> np.ndarray:

@@ -337,6 +337,22 @@ def test_time_is_a_budget(tmp_path):
     assert 1 <= report["epochs"] < 1_000_000
 
 
+def test_the_steps_of_a_training_that_time_cut_short_are_those_it_took(tmp_path, monkeypatch):
+    import keras
+
+    from dlcli import fit
+
+    class Third(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 2
+
+    monkeypatch.setattr(fit, "Pace", lambda deadline: Third())
+    options = ("--arch", "mlp", "--batch-size", 16, "--time", "60s", "--out", tmp_path / "run", "--json")
+    report = json.loads(dlcli("train", "digits:300", *options))
+    assert report["steps"] == 3
+    assert report["examples_per_second"] == pytest.approx(48 / report["seconds"]["training"], rel=0.05)
+
+
 def test_a_run_that_diverges_stops_with_its_own_code(tmp_path):
     from dlcli.errors import DIVERGED, DlcliError
 

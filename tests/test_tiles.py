@@ -13,7 +13,7 @@ from dlcli.errors import DataError
 from dlcli.images import ArrayImages, FileImages
 from dlcli.outputs import outputs
 from dlcli.tasks import denoising
-from dlcli.tiles import Crops, Tiles, Whole, side_of_equal
+from dlcli.tiles import Crops, Tiles, Whole, longest_side
 
 SHAPES = [(50, 37), (16, 90), (9, 11)]
 
@@ -95,6 +95,7 @@ def test_the_score_of_noise_left_alone_is_that_of_whole_pictures(files, rng):
         by_hand.append(-10 * np.log10(np.mean(np.square(np.clip(clean + noise, 0, 1) - clean))))
     assert report.scores["psnr"].value == pytest.approx(np.mean(by_hand), abs=1e-3)
     assert report.scores["psnr"].n == 3
+    assert "middle" not in report.formulas["psnr"]
     name, values = task.per_example(task.measure(x, y, x / 255))
     assert (name, values) == ("psnr", pytest.approx(by_hand, abs=1e-3))
 
@@ -148,7 +149,7 @@ def test_pictures_that_do_not_fit_into_memory_are_read_again(files, monkeypatch)
 
 
 def test_of_many_large_pictures_the_middle_is_scored_and_all_is_denoised(files, rng, monkeypatch):
-    monkeypatch.setattr(denoising, "_SCORED", 3 * 3 * 3)
+    monkeypatch.setattr(denoising, "_SCORED", 17)
     monkeypatch.setattr(denoising.pixels, "LONGEST", 16)
     task = learned(files, noise=0.1, tile=16)  # of which 10 x 10 are a tile's own
     source = task.source(files, training=False)
@@ -162,8 +163,13 @@ def test_of_many_large_pictures_the_middle_is_scored_and_all_is_denoised(files, 
     assert task.asked(files).tiles.shapes == SHAPES
 
 
-def test_twelve_published_pictures_are_scored_whole():
-    assert side_of_equal(12, denoising._SCORED, 40) >= 512
+def test_published_pictures_are_scored_whole():
+    """Set12 and BSD68, of tiles of 40 with 24 x 24 of their own."""
+    set12 = [(256, 256)] * 7 + [(512, 512)] * 5
+    assert longest_side(set12, 40, denoising._SCORED) >= 512
+    assert longest_side([(321, 481), (481, 321)] * 34, 40, denoising._SCORED) >= 481
+    assert longest_side([(48, 480)], 40, 9) == 96  # two rows of four; of 120 pixels there would be ten
+    assert longest_side([(48, 480)], 40, 1) == 24
 
 
 def test_what_is_watched_has_a_loss(files, rng):

@@ -14,11 +14,11 @@ _TOGETHER = 16
 
 
 def fit(
-    task, train: Examples, *, patch: int = 5, reach: int = 7, strength: float = 0.6, most: int = 60_000_000
+    task, train: Examples, *, patch: int = 5, reach: int = 7, strength: float = 0.6, most: int = 40_000_000
 ) -> Predictor:
     """patch: side of the surroundings compared, odd.  reach: pixels to each side that are looked at.
     strength: of the filter, in standard deviations of the noise, which is known.  most: pixels that it
-    is run on; more would take longer than two minutes.
+    is run on; more would take minutes.
 
     Weights are exp(-max(d - 2 s^2, 0) / (strength s)^2), d the mean squared difference of two
     surroundings and s the noise.
