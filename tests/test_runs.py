@@ -282,6 +282,35 @@ def test_other_files_may_be_read_otherwise(flowers):
     assert "no option data.delimitr" in refused("evaluate", run, other, "--set", "data.delimitr=!")
 
 
+def test_texts_of_other_files_are_read_from_the_columns_that_they_were_learned_from(tmp_path):
+    """Another column of sentences there is none of them, as `predict` knows too."""
+    rng = np.random.default_rng(0)
+    words = {"good": ["fine", "warm", "kind"], "bad": ["cold", "grim", "dull"]}
+
+    def sentence(label):
+        return " ".join(rng.choice([*words[label], "a", "day", "walk"], 8))
+
+    def write(name, columns, count):
+        rows = [
+            {"label": label, "title": sentence(label), "body": sentence(label)} for label in words for _ in range(count)
+        ]
+        for row in rows:
+            row["notes"] = sentence("good")
+        lines = [",".join(row[column] for column in columns) for row in rows]
+        (tmp_path / name).write_text("\n".join([",".join(columns), *lines]) + "\n")
+        return tmp_path / name
+
+    own = write("own.csv", ("title", "body", "label"), 40)
+    other = write("other.csv", ("notes", "body", "title", "label"), 20)
+    options = ("--arch", "textcnn", "--set", "arch.width=8", "--epochs", 1, "--out", tmp_path / "run", "--json")
+    dlcli("train", own, *options)
+    named = ("--set", "data.text=title,body", "--json")
+    scores = json.loads(dlcli("evaluate", tmp_path / "run", other, "--json"))["metrics"]
+    assert scores == json.loads(dlcli("evaluate", tmp_path / "run", other, *named))["metrics"]
+    both = json.loads(dlcli("predict", tmp_path / "run", other, "--json"))["predictions"]
+    assert both == json.loads(dlcli("predict", tmp_path / "run", other, *named))["predictions"]
+
+
 @pytest.mark.parametrize("assignment", ["arch.width=8", "data.parts=0.5,0.2,0.3", "data.fold=1/3"])
 def test_what_was_settled_in_training_cannot_be_set_later(flowers, assignment):
     for command in (("evaluate",), ("predict",), ("inspect-layers", "--data")):
