@@ -45,6 +45,11 @@ def allowing(share: float) -> str:
     return "--skip-bad" if share <= SKIPPED else f"--set data.unreadable={math.ceil(1000 * share) / 1000:g}"
 
 
+def counted(n: int, noun: str) -> str:
+    """ "1 epoch", "2 epochs"."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def some(names, limit: int = 3) -> str:
     """Name the first few of many: 'a.jpg, b.jpg, c.jpg and 4 more'."""
     names = [str(name) for name in names]

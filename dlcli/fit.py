@@ -15,7 +15,7 @@ from dlcli.backend import gpus
 from dlcli.batches import Batches, InOrder, Turn
 from dlcli.config import FitConfig
 from dlcli.course import Course
-from dlcli.errors import DlcliError
+from dlcli.errors import DlcliError, counted
 from dlcli.keeper import Keeper
 from dlcli.loading import Guarded
 from dlcli.mixing import Change, changes
@@ -264,7 +264,7 @@ def _planned(build, task, fit, batches, val) -> Course:
             return model.train_on_batch
 
         passes = affordable(trial, batches, val, seconds=fit.time)
-        console.note(f"{passes} epochs fit into {fit.time:.0f} s")
+        console.note(f"{counted(passes, 'epoch')} in {fit.time:.0f} s")
     epochs = math.ceil(passes / math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
     # as even as can be: of 20 passes two epochs of ten, and not of sixteen
     return Course(passes=passes, per_epoch=math.ceil(passes / epochs), batch_size=batches.batch_size)

@@ -14,7 +14,7 @@ import keras
 from dlcli import __version__, backend, console, fit, plan, resuming, rundir, scoring
 from dlcli.config import FitConfig, RunConfig
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError
+from dlcli.errors import DataError, counted
 from dlcli.fit import Fitted
 from dlcli.materials import LEARNED
 from dlcli.plan import Plan
@@ -172,7 +172,7 @@ def finish(
 def _title(report: dict[str, Any], arch: str, part: str) -> str:
     return (
         f"{report['task']} with {arch}: {part} split, 95 % intervals "
-        f"({report['parameters']:,} parameters, {report['epochs']} epochs, {report['seconds']['training']:.0f} s)"
+        f"({report['parameters']:,} parameters, {counted(report['epochs'], 'epoch')}, {report['seconds']['training']:.0f} s)"
     )
 
 

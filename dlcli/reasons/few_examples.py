@@ -3,6 +3,7 @@
 import numpy as np
 
 from dlcli import registry
+from dlcli.errors import counted
 
 ORDER = 4
 LAST = True
@@ -16,9 +17,10 @@ def explain(case) -> str:
     median = int(np.median(counts[counts > 0]))
     if median >= least:
         return ""
+    shown = counted(median, "training example")
     if case.adapted:
-        return f"There are {median} training examples per class, few for a network that was trained before, too."
+        return f"Training has {shown} per class, few for a network that was trained before, too."
     return (
-        f"There are {median} training examples per class, too few for a network from random weights: "
+        f"Training has {shown} per class, too few for a network from random weights: "
         "start from a trained one (dlcli transfer)."
     )
