@@ -9,8 +9,8 @@ from dlcli.task import Predictor
 
 TASKS = {"denoising"}
 
-# Pictures, or tiles, whose numbers stay near the processor: many at once took several times as long.
-_TOGETHER = 16
+# Pictures, or tiles, of which so many stay near the processor: more at once took several times as long.
+_TOGETHER = 64
 
 
 def fit(
@@ -48,14 +48,20 @@ def _means(x, noise, patch, reach, strength):
     x = np.ascontiguousarray(np.moveaxis(x, -1, 0), np.float32)
     wide = np.pad(x, [(0, 0), (0, 0), (reach, reach), (reach, reach)], mode="symmetric")
     total, weights = np.zeros_like(x), np.zeros_like(x[0])
+    # the same memory again and again: asking the system for it may take longer than the work
+    difference, weight, other_way = np.empty_like(x), np.empty_like(x[0]), np.empty_like(x[0])
     for down in range(2 * reach + 1):
         for right in range(2 * reach + 1):
             other = wide[:, :, down : down + height, right : right + width]
-            difference = x - other
-            distance = np.einsum("cbhw,cbhw->bhw", difference, difference) / np.float32(len(x))
-            for axis in (1, 2):
-                distance = ndimage.uniform_filter1d(distance, patch, axis=axis, mode="reflect")
-            weight = np.exp(np.maximum(distance - 2 * noise**2, 0) / np.float32(-((strength * noise) ** 2)))
-            total += weight * other
+            np.subtract(x, other, out=difference)
+            np.square(difference, out=difference)
+            np.mean(difference, axis=0, out=weight)
+            ndimage.uniform_filter1d(weight, patch, axis=1, mode="reflect", output=other_way)
+            ndimage.uniform_filter1d(other_way, patch, axis=2, mode="reflect", output=weight)
+            weight -= 2 * noise**2
+            np.maximum(weight, 0, out=weight)
+            weight /= -((strength * noise) ** 2)
+            np.exp(weight, out=weight)
+            total += np.multiply(other, weight, out=difference)
             weights += weight
     return np.moveaxis(total / weights, 0, -1)
