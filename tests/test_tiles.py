@@ -121,7 +121,9 @@ def test_larger_pictures_keep_their_pixels_and_small_ones_need_no_tiles(rng):
         return Examples(x=ArrayImages(rng.integers(0, 256, (2, side, side - 8), np.uint8)))
 
     assert (learned(pictures(129)).tile, learned(pictures(129)).shape) == (40, [40, 40, 1])
+    assert "2 images in tiles of 40x40x1, noise 0.3" in learned(pictures(129)).describe()
     assert learned(pictures(128)).tile == 0
+    assert "2 images of 128x120x1, noise 0.3" in learned(pictures(128)).describe()
     for options in ({"tile": 0}, {"size": 64}):
         task = learned(pictures(256), **options)
         assert (task.tile, max(task.shape)) == (0, options.get("size", 128))

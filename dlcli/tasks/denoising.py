@@ -132,4 +132,5 @@ class Task(reconstruction.Task):
             yield {"name": name}
 
     def describe(self) -> str:
-        return f"{super().describe().split(', ')[0]}, noise {self.noise:g}"
+        told = super().describe().split(", ")[0]
+        return f"{told.replace(' of ', ' in tiles of ') if self.tile else told}, noise {self.noise:g}"
