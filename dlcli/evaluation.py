@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dlcli import console, finished, scoring
+from dlcli import console, fingerprint, finished, rundir, scoring
 from dlcli.data import Data, Examples
 from dlcli.materials import LEARNED
 from dlcli.reference import Reference
@@ -27,12 +27,13 @@ def evaluate(
     opened = finished.opened(reference)
     begun = time.monotonic()
     train = data.splits.get("train")
-    learned = own and name in LEARNED
+    part = name if own else _own_part(opened.run, data.kind, examples)
+    learned = part in LEARNED
     seen = train if own and not learned else None
     report = scoring.score(opened.task, opened.model, examples, seen)
     scored = time.monotonic()
     found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if own and train is not None else []
-    looks = _count(opened.run) if name == "test" and own else None
+    looks = _count(opened.run) if part == "test" else None
     adapted = opened.run is not None and opened.run.adapted
     document = {
         "run": reference.text,
@@ -73,6 +74,15 @@ def _file(run: Run, name: str, path: str) -> str:
 def _called(path: str) -> str:
     """What data is called, as a part of a file's name."""
     return re.sub(r"\W+", "-", Path(path).resolve().name)[:_LONGEST].strip("-") or "data"
+
+
+def _own_part(run: Run | None, kind: str, examples: Examples) -> str:
+    """The split of the run whose very examples these are, however they were named; "" where they are of none."""
+    if run is None or not (run.path / rundir.ORIGIN).is_file():
+        return ""
+    known = run.read(rundir.ORIGIN)["data"]
+    contents = fingerprint.of(Data(kind=kind, splits={"these": examples}))["these"]["contents"]
+    return next((part for part in ("test", "val", "train") if known.get(part, {}).get("contents") == contents), "")
 
 
 def _count(run: Run) -> int:

@@ -33,7 +33,8 @@ def read(spec: dict[str, Any], config: RunConfig, inputs: list[str], *, named: l
             console.warn(warning)
         if found.kind != spec["kind"] and {found.kind, spec["kind"]} != {"texts", "corpus"}:
             raise DataError(f"{text} holds {found.kind}; the run was trained on {spec['kind']}.")
-        parts += _meant(Path(text), found)
+        part = part_named(Path(text), found)
+        parts += [found.splits[part]] if part else found.splits.values()
         if spec["kind"] == "table":
             _warn_of_words(parts[-1].x, spec.get("learned", {}).get("columns") or [])
     return _joined(parts)
@@ -66,12 +67,12 @@ def _exists(text: str) -> bool:
         return False
 
 
-def _meant(path: Path, found: Data) -> list[Examples]:
-    """All that was found; of a file that brought its siblings along (X_TEST.ts and X_TRAIN.ts) its own part."""
+def part_named(path: Path, found: Data) -> str:
+    """The split that a file is which brought its siblings along (X_TEST.ts and X_TRAIN.ts); "" where it is no part."""
     from dlcli.formats._files import part_of
 
     part = part_of(path.name)[0]
-    return [found.splits[part]] if path.is_file() and part in found.splits else [*found.splits.values()]
+    return part if path.is_file() and part in found.splits else ""
 
 
 def _open(path: Path, spec: dict[str, Any], config: RunConfig, named: list[str]) -> Data:

@@ -131,6 +131,34 @@ def test_other_data_may_stand_behind_the_run_as_it_does_for_predict(trained):
     assert "two sets are named: 'digits:150' and --data 'digits:60'." in str(both.exception)
 
 
+def test_the_runs_own_examples_are_known_however_they_are_named(tmp_path):
+    """Its test file by its path is one more look, and scores of its training file tell nothing of others."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 60), ("test", 30)):
+        rows = [f"{i % 2 + rng.normal():.3f},{rng.normal():.3f},{'ab'[i % 2]}" for i in range(count)]
+        (tmp_path / "set").mkdir(exist_ok=True)
+        (tmp_path / "set" / f"{part}.csv").write_text("\n".join(["length,width,kind", *rows]) + "\n")
+    options = (
+        "--target",
+        "kind",
+        "--arch",
+        "mlp",
+        "--epochs",
+        1,
+        "--set",
+        "data.parts=1,0,0",
+        "--out",
+        tmp_path / "run",
+    )
+    report = json.loads(dlcli("train", tmp_path / "set", *options, "--json"))
+    again = json.loads(dlcli("evaluate", tmp_path / "run", tmp_path / "set" / "test.csv", "--json"))
+    (scores,) = again["metrics"].values()
+    assert (scores, again["looks_at_test"]) == (report["metrics"]["test"], 2)
+    learned = json.loads(dlcli("evaluate", tmp_path / "run", tmp_path / "set" / "train.csv", "--json"))
+    assert (learned["metrics"]["train"]["accuracy"]["n"], learned["looks_at_test"]) == (60, None)
+    assert json.loads(dlcli("evaluate", tmp_path / "run", "--json"))["looks_at_test"] == 3
+
+
 def test_what_other_data_gave_is_kept_beside_the_runs_own_report(trained):
     """Each set in a file of its own, which says what was scored."""
     run, report = trained

@@ -1,5 +1,6 @@
 """Score a finished RUN on its data or on other data, beside its simple baselines."""
 
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -26,7 +27,7 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     from dlcli import config as configuration
-    from dlcli import console, described, plan, reference
+    from dlcli import console, described, inputs, plan, reference
     from dlcli.errors import DlcliError
 
     if json:
@@ -55,8 +56,9 @@ def evaluate(
     for warning in parts.warnings:
         console.warn(warning)
     last = next(part for part in ("test", "val", "train") if part in parts.splits)
-    name = split or ("all" if not own and "all" in found.splits else last)
-    examples = (found.splits | parts.splits).get(name)
+    named = "" if own else inputs.part_named(Path(data), found)
+    name = split or named or ("all" if not own and "all" in found.splits else last)
+    examples = found.splits[named] if name == named else (found.splits | parts.splits).get(name)
     if examples is None:
         raise DlcliError(f"there is no split {name!r}.", f"there are: {', '.join(found.splits | parts.splits)}.")
 
