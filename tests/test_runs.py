@@ -339,6 +339,14 @@ def test_texts_of_other_files_are_read_from_the_columns_that_they_were_learned_f
     assert both == json.loads(dlcli("predict", tmp_path / "run", other, *named))["predictions"]
 
 
+def test_one_row_can_be_scored(flowers, capfd):
+    """It has one value in each column, which are read all the same."""
+    (flowers / "one.csv").write_text("length,width,kind\n0.5,0.1,a\n")
+    report = json.loads(dlcli("evaluate", flowers / "run", flowers / "one.csv", "--json"))
+    assert report["metrics"]["all"]["accuracy"]["n"] == 1
+    assert "not used" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("assignment", ["arch.width=8", "data.parts=0.5,0.2,0.3", "data.fold=1/3"])
 def test_what_was_settled_in_training_cannot_be_set_later(flowers, assignment):
     for command in (("evaluate",), ("predict",), ("inspect-layers", "--data")):

@@ -42,6 +42,7 @@ def open(
     text: str = "",
     missing_target: str = "error",
     unlabelled: bool = False,
+    few: bool = False,
     unreadable: float = 0.0,
 ) -> Data:
     """Table, series, texts or images, as the columns say.
@@ -50,7 +51,7 @@ def open(
     corpus, instead of what is found.  drop: columns to leave out, with commas between.
     series: the columns that say which of many series a row belongs to.  text: the columns that are read, one
     after another, where it is texts.  missing_target: error, or drop those rows.  unlabelled: the target may be
-    missing, as it is where it is to be predicted.
+    missing, as it is where it is to be predicted.  few: the rows are for a model that is there, which knows the columns.
     """
     from dlcli.formats import _series
 
@@ -63,7 +64,7 @@ def open(
     sheets = {name: _without(sheet, drop, path) for name, sheet in sheets.items()}
     sheets = _named_pictures.completed(path, sheets, files)
     main = next(iter(sheets))
-    kinds = _kinds(sheets, mark, warnings, unlabelled=unlabelled)
+    kinds = _kinds(sheets, mark, warnings, few=few or unlabelled)
     kinds |= dict.fromkeys(packed.keys() & kinds.keys(), "image")
     if own_names:
         kinds |= _rests(sheets[main])
@@ -96,6 +97,7 @@ def open(
         text=text,
         missing=missing_target,
         unlabelled=unlabelled,
+        few=few or unlabelled,
         unreadable=unreadable,
         packed=packed,
     )
@@ -125,10 +127,10 @@ def _without(frame, drop: str, path: Path):
     return frame[[name for name in frame.columns if name not in names]]
 
 
-def _kinds(sheets: dict, mark: str, warnings: list[str], *, unlabelled: bool) -> dict[str, str]:
+def _kinds(sheets: dict, mark: str, warnings: list[str], *, few: bool) -> dict[str, str]:
     """Kinds of the first sheet's columns; numbers lose their units, and commas but for a point, in all sheets.
 
-    unlabelled: of rows to be predicted, which may be few: one value says as much there as many, and half may be none.
+    few: of rows for a model that is there: one value says as much there as many, and half may be none.
     """
     from dlcli.formats import _commas, _units
     from dlcli.formats._kinds import STRAY, kind_of
@@ -141,7 +143,7 @@ def _kinds(sheets: dict, mark: str, warnings: list[str], *, unlabelled: bool) ->
             if column in frame.columns:
                 sheets[name] = frame.with_columns(rewritten(frame[column]).alias(column))
 
-    strays = 0.5 if unlabelled else STRAY
+    strays = 0.5 if few else STRAY
     for column in sheets[main].columns:
         unit = _units.unit_of(sheets[main][column], strays=strays)
         if unit is not None:
@@ -151,7 +153,7 @@ def _kinds(sheets: dict, mark: str, warnings: list[str], *, unlabelled: bool) ->
         if style is not None:
             warnings.append(f"column {column!r} has {style}: read as numbers")
             rewrite(column, lambda cells, style=style: _commas.plain(cells, style))
-        kinds[column], note = kind_of(column, sheets[main][column], few=unlabelled)
+        kinds[column], note = kind_of(column, sheets[main][column], few=few)
         if note:
             warnings.append(note)
     return kinds
@@ -183,7 +185,7 @@ def _one_of_numbers(frame, kinds: dict[str, str]) -> bool:
 
 
 def _labelled(
-    path, files, sheets, kinds, warnings, *, header, target, kind, text, missing, unlabelled, unreadable, packed
+    path, files, sheets, kinds, warnings, *, header, target, kind, text, missing, unlabelled, few, unreadable, packed
 ) -> Data:
     from dlcli.formats import _labels
 
@@ -219,10 +221,10 @@ def _labelled(
     kind = kind or _kind_by_columns(features, target, target_kind)
     about = {"target": target, "target_kind": target_kind, "columns": features, "unused": unused}
     if kind == "table":
-        if not features and not unlabelled:
+        if not features and not few:
             others = some([f"{name} ({why})" for name, why in unused.items()], 8) or "none"
             raise DataError(f"{path} has no column to learn from besides {target!r}; its others: {others}.")
-        if unused and not unlabelled:
+        if unused and not few:
             warnings.append("columns not used: " + "; ".join(f"{name} ({why})" for name, why in unused.items()))
         if target_kind == "classes":
             _labels.leaks(marked[main][0], target, features, warnings)
