@@ -60,11 +60,12 @@ def _counted(table: str) -> str:
     reached, missed, reached_so_far, missed_so_far = (
         sum(bound.endswith(f": {end}") for bound in bounds) for end in ends
     )
-    return (
-        f"Of {len(bounds)} rows {reached} reach what was set for them and {missed} fall short; of those with seeds or folds "
-        f"that were not run, {reached_so_far} reach it so far and {missed_so_far} do not; for the "
-        "others nothing was set, or too little was run."
-    )
+    told = [f"Of {len(bounds)} rows {reached} reach what was set for them and {missed} fall short"]
+    if reached_so_far or missed_so_far:
+        told.append(
+            f"of those with seeds or folds that were not run, {reached_so_far} reach it so far and {missed_so_far} do not"
+        )
+    return "; ".join([*told, "for the others nothing was set, or too little was run."])
 
 
 def _cells(row: dict, done: list[dict], wanted: int, found: list[dict]) -> list[str]:
