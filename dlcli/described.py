@@ -40,11 +40,14 @@ def described(reference: Reference) -> tuple[RunConfig, dict[str, Any]]:
     }
 
 
-def text_columns(spec: dict[str, Any], entry: Entry) -> dict[str, str]:
-    """The `data.` option by which a format finds, in other data, the columns that a run read its texts from."""
+def columns_known(spec: dict[str, Any], entry: Entry) -> dict[str, Any]:
+    """The `data.` options by which a format reads other data as a run read its own: what columns hold is known, and which
+    of them its texts are."""
+    options: dict[str, Any] = {"few": True}
     names = spec.get("texts", [])
-    known = "text" in entry.options and names and not any("," in name for name in names)
-    return {"text": ",".join(names)} if known else {}
+    if names and not any("," in name for name in names):
+        options["text"] = ",".join(names)
+    return {name: value for name, value in options.items() if name in entry.options}
 
 
 def check_input(reference: Reference, data: Data) -> None:

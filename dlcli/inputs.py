@@ -86,7 +86,7 @@ def _open(path: Path, spec: dict[str, Any], config: RunConfig, named: list[str])
         options["unlabelled"] = True
     if "kind" in entry.options:
         options.setdefault("kind", spec["kind"])
-    options = described.text_columns(spec, entry) | options
+    options = described.columns_known(spec, entry) | options
     return entry.load().open(locating.place(entry, path), **options)
 
 

@@ -44,7 +44,7 @@ def gather(
     """
     run = config = None
     if reference.kind in described.KNOWN:
-        config, _ = described.described(reference)
+        config, spec = described.described(reference)
         run = Run(reference.path) if reference.kind == "run" else None
     if data is None and run is None:
         config = None  # nothing says what it was trained on
@@ -55,6 +55,8 @@ def gather(
     if settings is None or none:  # what needs no data must not fail for want of it
         return Materials(run=run, config=config, backend=config.backend if config else None)
     entry = plan.locate(settings)
+    if config is not None and data is not None and not own:
+        settings = plan.with_data(settings, described.columns_known(spec, entry) | settings.options("data"))
     found = plan.open_data(entry, settings)
     if reference.kind in described.KNOWN:
         described.check_kind(reference, found)

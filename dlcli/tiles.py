@@ -1,5 +1,6 @@
 """Pictures of any size, in their own pixels, as tiles of one size: random ones to learn from, and all of a picture to score."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,13 +13,14 @@ from dlcli.store import budget
 class Whole:
     """Pictures in their own size, uint8 (H, W, C), by number; those that were read are kept while there is room."""
 
-    def __init__(self, images: Images, channels: int, *, most: int | None = None):
+    def __init__(self, images: Images, channels: int):
         self.images = images
         self.channels = channels
-        self.most = most
-        sizes = np.array(images.sizes()).reshape(-1, 2)
-        self.cut = most is not None and bool((sizes > most).any())
-        self.shapes = [(*size, channels) for size in (np.minimum(sizes, most) if most else sizes).tolist()]
+        self.shapes = [(*size, channels) for size in images.sizes()]
+        self.said = ""  # of what is left out, for a score
+        self._empty()
+
+    def _empty(self) -> None:
         self._room = budget()
         self._kept: dict[int, np.ndarray] = {}
 
@@ -27,12 +29,12 @@ class Whole:
 
     def middle(self, most: int) -> "Whole":
         """The same, cut to their middle where a side is longer than that."""
-        return Whole(self.images, self.channels, most=most)
-
-    @property
-    def said(self) -> str:
-        """What is left out, to be said of a score."""
-        return "" if not self.cut else f"; of pictures larger than {self.most} x {self.most} the middle"
+        cut = copy.copy(self)
+        cut.shapes = [(min(height, most), min(width, most), channels) for height, width, channels in self.shapes]
+        if cut.shapes != self.shapes:
+            cut.said = f"; of pictures larger than {most} x {most} the middle"
+        cut._empty()
+        return cut
 
     def __call__(self, number: int) -> np.ndarray:
         if number in self._kept:

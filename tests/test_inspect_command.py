@@ -45,8 +45,9 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def inspected(run):
-    """By budget: the finished command and its document."""
+    """By budget: the finished command and its document. What the run kept of it is set aside: other tests inspect it, too."""
     results = {budget: dlcli("inspect-layers", run, "--budget", budget, "--json") for budget in BUDGETS}
+    shutil.copytree(run / "inspect", run.parent / "kept")
     return {budget: (result, json.loads(result.stdout)) for budget, result in results.items()}
 
 
@@ -68,7 +69,7 @@ def test_the_document_has_every_layer(budget, inspected, run):
     outermost = [layer for layer in document["layers"] if layer["depth"] == 0]
     assert sum(layer["parameters"] for layer in outermost) == document["model"]["parameters"]
     assert len({layer["path"] for layer in document["layers"]}) == len(document["layers"])
-    assert json.loads((run / "inspect" / f"{budget}.json").read_text()) == document
+    assert json.loads((run.parent / "kept" / f"{budget}.json").read_text()) == document
 
 
 def test_each_budget_measures_more_than_the_one_before(inspected):

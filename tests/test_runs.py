@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dlcli import config, console, evaluation
+from dlcli import config, console, evaluation, materials
 from dlcli.cli import app
+from dlcli.reference import parse
 from dlcli.rundir import Run
 from tests.test_cli import dlcli as without_keras
 
@@ -335,6 +336,12 @@ def test_texts_of_other_files_are_read_from_the_columns_that_they_were_learned_f
     named = ("--set", "data.text=title,body", "--json")
     scores = json.loads(dlcli("evaluate", tmp_path / "run", other, "--json"))["metrics"]
     assert scores == json.loads(dlcli("evaluate", tmp_path / "run", other, *named))["metrics"]
+    looked = {"data": str(other), "target": None, "split": "all"}
+    found, same = (
+        materials.gather(parse(str(tmp_path / "run")), **looked, assignments=assignments).data.splits["all"].x
+        for assignments in ([], ["data.text=title,body"])
+    )
+    assert list(found) == list(same)
     both = json.loads(dlcli("predict", tmp_path / "run", other, "--json"))["predictions"]
     assert both == json.loads(dlcli("predict", tmp_path / "run", other, *named))["predictions"]
 

@@ -46,8 +46,7 @@ def evaluate(
         raise DlcliError(f"{run} says nothing of what it was trained on.", "name data: --data PATH.")
     entry = plan.locate(config)
     if not own:
-        few = {"few": True} if "few" in entry.options else {}
-        config = plan.with_data(config, few | described.text_columns(spec, entry) | config.options("data"))
+        config = plan.with_data(config, described.columns_known(spec, entry) | config.options("data"))
     found = plan.open_data(entry, config)
     described.check_kind(opened, found)
     described.check_labels(opened, found)
