@@ -22,6 +22,7 @@ from dlcli.safety import preflight
 LARGEST = 1_000_000  # bytes of a configuration file
 
 COMPONENTS = ("arch", "data", "fit", "task")
+SPLIT_OPTIONS = ("parts", "fold", "duplicates")  # options of data that come with every format: splits.split
 LENGTHS = {"epochs", "steps", "time"}  # options of fit that say how long it trains
 
 
@@ -188,7 +189,8 @@ def typed(known: dict[str, Option], options: dict[str, Any], owner: str, compone
     values = {}
     for name, value in options.items():
         if name not in known:
-            hint = registry.nearest(name, known) if known else "it has no options."
+            offered = [*known, *(SPLIT_OPTIONS if component == "data" else ())]
+            hint = registry.nearest(name, offered) if offered else "it has no options."
             raise DlcliError(f"{owner} has no option {component}.{name}.", hint)
         annotation = known[name].annotation
         try:
@@ -229,7 +231,7 @@ def read_as(config: RunConfig, assignments: list[str], *, data: str | None, own:
     options = dict(config.options("data"))
     for text in assignments:
         component, option, value = _assignment(text)
-        if component != "data" or option in ("parts", "fold"):
+        if component != "data" or option in SPLIT_OPTIONS:
             raise DlcliError(
                 f"--set {text!r}: that was settled in training.",
                 "here it says how a file is read: --set data.NAME=VALUE.",

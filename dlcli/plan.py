@@ -103,7 +103,7 @@ def _only_kind(config: RunConfig) -> str | None:
 
 def data_options(config: RunConfig) -> dict[str, Any]:
     """The `data.` options that are the format's own."""
-    return {name: value for name, value in config.options("data").items() if name not in SPLIT_OPTIONS}
+    return {name: value for name, value in config.options("data").items() if name not in configuration.SPLIT_OPTIONS}
 
 
 def split_options(config: RunConfig, task: Entry | None = None) -> dict[str, Any]:
@@ -111,16 +111,12 @@ def split_options(config: RunConfig, task: Entry | None = None) -> dict[str, Any
 
     task: what was chosen where the configuration does not name one.
     """
-    options = {name: value for name, value in config.options("data").items() if name in SPLIT_OPTIONS}
+    options = {name: value for name, value in config.options("data").items() if name in configuration.SPLIT_OPTIONS}
     if task is None and config.task:
         task = registry.find("tasks", config.task)
     if task is not None and (usual := task.literal("HORIZON", 0)):
         options["least"] = config.options("task").get("horizon") or usual
     return options
-
-
-# Options of splits.split, which come with every format.
-SPLIT_OPTIONS = ("parts", "fold")
 
 
 def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
@@ -163,7 +159,7 @@ def spare_none(config: RunConfig, chosen: Plan, data: Data) -> RunConfig:
     brought = data.splits.get("train", ())
     if not 0 < len(brought) < few or "val" in data.splits or "test" not in data.splits:
         return config
-    if set(SPLIT_OPTIONS) & config.options("data").keys():
+    if set(configuration.SPLIT_OPTIONS) & config.options("data").keys():
         return config
     console.note(
         f"{len(brought)} training examples are too few to set some aside: all are trained on, to the end "

@@ -19,30 +19,40 @@ FEW_DOCUMENTS = 10  # fewer than this are each cut by position
 
 
 def split(
-    data: Data, *, seed: int = 0, parts: str | None = None, fold: str | None = None, least: int = 0
+    data: Data,
+    *,
+    seed: int = 0,
+    parts: str | None = None,
+    fold: str | None = None,
+    duplicates: str = "together",
+    least: int = 0,
 ) -> tuple[Data, dict[str, Any]]:
     """Data with "train", "val" and "test", and a record of how they were made.
 
     parts: sizes of train, val and test as counts ("8640,2880,2880") or fractions ("0.7,0.1,0.2");
     for series, counts are rows. Where the data brings a test split, only the first two are used.
     fold: "3/10" tests on the third tenth of the examples, drawn by seed, and validates on the fourth;
-    each example is tested in one of the ten.  least: rows that val and test must have of a series, where it is
+    each example is tested in one of the ten.  duplicates: "together" keeps equal examples in one split, "anywhere"
+    draws each by itself, as published folds do; scores are then of examples that were learned, too.  least: rows that val and test must have of a series, where it is
     long enough and `parts` does not say otherwise.
     """
     given = dict(data.splits)
     sizes = _parts(parts)
     warnings = list(data.warnings)
     how: dict[str, Any] = {"seed": seed, "parts": parts, "given": [name for name in given if name != "all"]}
+    if duplicates not in ("together", "anywhere"):
+        raise DataError(f"data.duplicates={duplicates!r} is neither 'together' nor 'anywhere'.")
+    if duplicates == "anywhere" and data.kind == "series":
+        raise DataError("data.duplicates='anywhere', but a series is split by time.", "leave it away.")
+    if apart := duplicates == "anywhere":
+        how["duplicates"] = duplicates
     if fold is not None:
         how["fold"] = fold
         if parts or how["given"] or data.kind in ("series", "corpus"):
-            reason = (
-                "data.parts is given too"
-                if parts
-                else "the data is a series or one text"
-                if not how["given"]
-                else f"the data brings its own {some(how['given'])}"
+            own = (
+                f"the data brings its own {some(how['given'])}" if how["given"] else "the data is a series or one text"
             )
+            reason = "data.parts is given too" if parts else own
             raise DataError(f"data.fold={fold!r}, but {reason}.", "folds are for examples in one heap.")
     if "all" not in given and "train" not in given:
         raise DataError(f"the data has the splits {some(given)} and nothing to train on.")
@@ -58,14 +68,14 @@ def split(
         wanted = ("train", *(name for name in ("val", "test") if name not in given))
         rng = np.random.default_rng([seed, 20_260])  # not the stream that shuffles batches
         if fold is not None:
-            made, how["method"] = _folded(data, whole, fold, rng, warnings), "a fold, by seed"
+            made, how["method"] = _folded(data, whole, fold, rng, apart, warnings), "a fold, by seed"
         else:
-            made, how["method"] = _make(data, whole, wanted, sizes, rng, given, least, warnings)
+            made, how["method"] = _make(data, whole, wanted, sizes, rng, given, least, apart, warnings)
         done = {**made, **{name: examples for name, examples in given.items() if name in ("val", "test")}}
     done = {name: done[name] for name in ("train", "val", "test") if name in done and len(done[name])}
     if "train" not in done:
         raise DataError("nothing is left to train on once validation and test have their parts.", "give more data.")
-    if data.kind != "series" and how["given"]:
+    if data.kind != "series" and (how["given"] or apart):
         warnings += _shared(done, data)
     how["sizes"] = {name: len(examples) for name, examples in done.items()}
     if data.kind == "series":
@@ -115,13 +125,13 @@ def _parts(parts: str | None) -> tuple[float, ...] | None:
     return sizes
 
 
-def _make(data, whole, wanted, sizes, rng, given, least, warnings) -> tuple[dict[str, Examples], str]:
+def _make(data, whole, wanted, sizes, rng, given, least, apart, warnings) -> tuple[dict[str, Examples], str]:
     if data.kind == "series":
         return by_time(whole, wanted, sizes, given, warnings, least=least), "by time"
     if data.kind == "corpus" and len(whole) < FEW_DOCUMENTS:
         return by_position(whole, wanted, sizes), "by position"
     counts = _counts(len(whole), wanted, sizes)
-    groups = _groups(_contents(data, whole), len(whole), counts, warnings)
+    groups = _groups(data, whole, counts, apart, warnings)
     labels = _labels(whole)
     if labels is not None:
         warnings += _contradictions(groups, labels, whole.names)
@@ -130,7 +140,7 @@ def _make(data, whole, wanted, sizes, rng, given, least, warnings) -> tuple[dict
     return {name: whole.take(np.flatnonzero(sides == name)) for name in wanted}, method
 
 
-def _folded(data, whole, fold: str, rng, warnings) -> dict[str, Examples]:
+def _folded(data, whole, fold: str, rng, apart: bool, warnings) -> dict[str, Examples]:
     """Number i of k equal shares of every class is the test split, the next one validates."""
     found = re.fullmatch(r"(\d+)/(\d+)", fold.strip())
     number, of = map(int, found.groups()) if found else (0, 0)
@@ -138,7 +148,7 @@ def _folded(data, whole, fold: str, rng, warnings) -> dict[str, Examples]:
         raise DataError(
             f"data.fold={fold!r} is not one of 1/k ... k/k with 3 <= k <= {len(whole)}.", "for example 1/10."
         )
-    groups = _groups(_contents(data, whole), len(whole), {"test": len(whole) // of}, warnings)
+    groups = _groups(data, whole, {"test": len(whole) // of}, apart, warnings)
     labels = _labels(whole)
     order = rng.permutation(groups.max() + 1)
     if labels is not None:
@@ -194,11 +204,13 @@ def _contents(data: Data, examples: Examples) -> list:
     return contents(data.kind, examples, list(data.about.get("columns") or []) if data.kind == "table" else None)
 
 
-def _groups(found, n: int, counts, warnings) -> np.ndarray:
+def _groups(data: Data, whole: Examples, counts, apart: bool, warnings) -> np.ndarray:
     """A group number per example in order of first appearance: duplicates share theirs, unless they are so many that
-    they would fill a split."""
-    first: dict = {}
-    groups = np.array([first.setdefault(item, len(first)) for item in found])
+    they would fill a split, or are to be apart."""
+    if apart:
+        return np.arange(len(whole))
+    n, first = len(whole), {}
+    groups = np.array([first.setdefault(item, len(first)) for item in _contents(data, whole)])
     sizes = np.bincount(groups)
     many = sizes > max(2, min([count for count in counts.values() if count] or [n]))
     if many.any():
