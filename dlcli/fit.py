@@ -168,6 +168,7 @@ class _Training:
         spent = point.meta["seconds"] if point else 0.0
         watch = Watch(
             batch_size=examples,
+            passes=self.course.per_epoch,
             done=epoch * len(self.batches) + done,
             first=point.meta["first_loss"] if point else None,
         )
@@ -225,9 +226,10 @@ class _Training:
         if point.meta["learning_rate"] != self.settings.learning_rate:
             state.lower(model, self.settings.learning_rate / point.meta["learning_rate"])
         epoch, done = self.course.place(point, len(self.batches))
-        console.note(
-            f"going on from {point.name}: epoch {epoch + 1} of {self.epochs}, batch {done} of {len(self.batches)}"
-        )
+        per, length = self.course.per_epoch, len(self.batches)
+        passed, batch = divmod(done, math.ceil(length / per))
+        where = f"epoch {epoch * per + passed + 1} of {self.epochs * per}, batch {batch} of {math.ceil(length / per)}"
+        console.note(f"going on from {point.name}: {where}")
 
     def _ended(self, model: keras.Model, saver: Saver, steps: int, examples: int, val: InOrder | None) -> Fitted:
         keeper, seconds = self.keeper, saver.spent

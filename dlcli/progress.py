@@ -17,12 +17,13 @@ class Watch(keras.callbacks.Callback):
     """Loss, metric, examples per second and time left; and the end of a training whose loss explodes.
 
     done: batches that were trained before.  first: the first loss that was seen then, or None.  steps: batches that were
-    trained up to now.
+    trained up to now.  passes: over the data, in one epoch of Keras; what people call epochs are passes.
     """
 
-    def __init__(self, *, batch_size: int, done: int = 0, first: float | None = None):
+    def __init__(self, *, batch_size: int, passes: int = 1, done: int = 0, first: float | None = None):
         super().__init__()
         self.batch_size = batch_size
+        self.passes = passes
         self.first = first
         self.done = self.steps = done
         self.examples_per_second = 0.0
@@ -32,7 +33,6 @@ class Watch(keras.callbacks.Callback):
         self._total = self.params["epochs"] * self.params["steps"]
         self._begun = self._looked = self._printed = time.monotonic()
         self._seen = self.done
-        self._epoch = 0
         if console.notes.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -47,7 +47,6 @@ class Watch(keras.callbacks.Callback):
             self._bar.start()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch = epoch
         self._looked, self._seen = time.monotonic(), self.steps  # what lies between epochs is no training
 
     def on_train_batch_end(self, batch, logs=None):
@@ -63,15 +62,17 @@ class Watch(keras.callbacks.Callback):
         self._looked, self._seen = now, self.steps
         numbers = f"{_numbers(logs)} {self.examples_per_second:,.0f} examples/s"
         if self._bar:
-            name = f"epoch {self._epoch + 1}/{self.params['epochs']}"
-            self._bar.update(self._line, completed=self.steps, description=name, numbers=numbers)
+            self._bar.update(self._line, completed=self.steps, description=f"epoch {self._place}", numbers=numbers)
         elif now - self._printed > _PLAIN:
             self._printed = now
             left = (now - self._begun) / (self.steps - self.done - 1) * (self._total - self.steps)
-            console.note(
-                f"epoch {self._epoch + 1}/{self.params['epochs']} "
-                f"step {self.steps}/{self._total} {numbers} {left:.0f} s left"
-            )
+            console.note(f"epoch {self._place} step {self.steps}/{self._total} {numbers} {left:.0f} s left")
+
+    @property
+    def _place(self) -> str:
+        """The pass that the last step belongs to, of all."""
+        passes = self.params["epochs"] * self.passes
+        return f"{max(self.steps - 1, 0) * passes // self._total + 1}/{passes}"
 
     def on_epoch_end(self, epoch, logs=None):
         self.check(logs or {})
@@ -82,11 +83,11 @@ class Watch(keras.callbacks.Callback):
             return
         loss = float(logs["loss"])
         if not math.isfinite(loss):
-            raise Diverged(f"the loss became {'NaN' if loss != loss else 'infinite'} in epoch {self._epoch + 1}")
+            raise Diverged(f"the loss became {'NaN' if loss != loss else 'infinite'} in epoch {self._place}")
         if self.first is None:
             self.first = loss
         if abs(loss) > EXPLODED * (1 + abs(self.first)):
-            raise Diverged(f"the loss rose from {self.first:.3g} to {loss:.3g} in epoch {self._epoch + 1}")
+            raise Diverged(f"the loss rose from {self.first:.3g} to {loss:.3g} in epoch {self._place}")
 
     def on_train_end(self, logs=None):
         self.close()

@@ -195,7 +195,7 @@ class Saver(keras.callbacks.Callback):
     def _commit(self, point: Savepoint) -> None:
         for group, what in (("model", "weights"), ("optimizer", "the optimizer's state")):
             if not state.finite(point.arrays.get(group, [])):
-                raise Diverged(f"{what} became NaN in epoch {point.meta['epoch'] + 1}")
+                raise Diverged(f"{what} became NaN in epoch {point.meta['epoch'] * self.course.per_epoch + 1}")
         try:
             savepoints.write(self.run.checkpoints, point)
         except OSError as error:

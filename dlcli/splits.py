@@ -101,7 +101,8 @@ def check_labels(data: Data) -> None:
     known = {str(label) for label in train.y}
     if len(known) < 2:
         message = f"all {len(train)} training examples have the same label: {some(known)}."
-        raise DataError(message, "at least two classes are needed.")
+        hint = "a classifier needs two; of pictures, rows and series --task anomaly-detection learns the one."
+        raise DataError(message, hint)
     for name, examples in data.splits.items():
         strange = [str(label) for label in examples.y if str(label) not in known] if examples.y is not None else []
         if strange:

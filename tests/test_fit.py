@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dlcli import fit, optimize, task
+from dlcli import fit, optimize, progress, task
 from dlcli.classification import Classification
 from dlcli.config import FitConfig
 from dlcli.keeper import Keeper
@@ -154,3 +154,18 @@ def test_the_schedule_lasts_to_the_end_where_gradients_are_added_up():
     for done, rate in ((0, 1.0), (40, 0.5), (80, 0.0)):
         model.optimizer._iterations.assign(done)
         assert float(model.optimizer.learning_rate) == pytest.approx(rate, abs=1e-4)
+
+
+def test_a_line_of_progress_counts_passes_over_the_data(monkeypatch, capsys):
+    """Several passes may be one epoch of Keras."""
+    monkeypatch.setattr(progress, "_EVERY", 1e-9)
+    monkeypatch.setattr(progress, "_PLAIN", 1e-9)
+    watch = progress.Watch(batch_size=8, passes=3)
+    watch.set_params({"epochs": 2, "steps": 6})
+    watch.on_train_begin()
+    for epoch in range(2):
+        watch.on_epoch_begin(epoch)
+        for batch in range(6):
+            watch.on_train_batch_end(batch, {"loss": 1.0})
+    lines = [line.split() for line in capsys.readouterr().err.splitlines()]
+    assert [(line[1], line[3]) for line in lines] == [(f"{(step + 1) // 2}/6", f"{step}/12") for step in range(2, 13)]

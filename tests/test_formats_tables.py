@@ -371,6 +371,17 @@ def test_a_label_and_a_text_per_line_are_texts(tmp_path):
     assert set(data.splits["all"].y) == {"ham", "spam"}
 
 
+def test_a_review_with_its_date_is_a_text(tmp_path):
+    text = "day,review,mood\n" + rows(
+        60, lambda i: f"2024-{1 + i % 12:02d}-{1 + i % 28:02d},what number {i} has to say of it,{'ab'[i % 2]}"
+    )
+    data = table.open(write(tmp_path / "a.csv", text), target="mood")
+    assert (data.kind, data.splits["all"].x[3]) == ("texts", "what number 3 has to say of it")
+    assert "only texts are read, not day" in data.warnings[0]
+    whole = table.open(tmp_path / "a.csv", target="mood", kind="table")
+    assert (whole.kind, whole.about["columns"]) == ("table", {"day": "time", "review": "text"})
+
+
 def test_one_column_of_texts_is_a_corpus(tmp_path):
     path = write(tmp_path / "a.jsonl", rows(30, lambda i: json.dumps({"text": f"story number {i} begins\nhere"})))
     data = table.open(path)

@@ -209,13 +209,11 @@ def _labelled(
             called = _labels.among_alike(sheets[main], useful) == target
         target_kind = _labels.target_kind(sheets[main][target], path, target, warnings, called=called, beside=beside)
 
-    marked = {}
-    for name, frame in sheets.items():
-        y = None
-        if target is not None:
+    marked = {name: (frame, None) for name, frame in sheets.items()}
+    if target is not None:
+        for name, frame in sheets.items():
             where = f"{path} ({name})" if len(sheets) > 1 else str(path)
-            frame, y = _labels.targets(frame, target, target_kind, where, missing, warnings)
-        marked[name] = (frame, y)
+            marked[name] = _labels.targets(frame, target, target_kind, where, missing, warnings)
     if target_kind == "classes":
         marked = _labels.reconcile(marked, warnings)
     kind = kind or _kind_by_columns(features, target, target_kind)
@@ -244,6 +242,8 @@ def _labelled(
             for name, (frame, y) in marked.items()
         }
         about |= {"column": texts[0], "texts": texts}
+        if not few and (left := [name for name in features if name not in texts]):
+            warnings.append(f"only texts are read, not {some(left)}: --set data.kind=table reads all columns")
     else:
         column = _only(path, features, "image", sheets[main])
         splits = {}
@@ -261,7 +261,7 @@ def _kind_by_columns(features: dict[str, str], target, target_kind: str) -> str:
         return "images"
     if kinds == ["text"] and target is None:
         return "corpus"
-    if set(kinds) == {"text"} and target_kind == "classes":
+    if set(kinds) - {"time"} == {"text"} and target_kind == "classes":  # a review's date says little of it
         return "texts"
     return "table"
 
