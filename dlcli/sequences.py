@@ -63,6 +63,23 @@ def stacked(many: list[np.ndarray], length: int, *, ragged: bool) -> np.ndarray:
     return out
 
 
+def cut(batch: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Of every series of `stacked` (B, T, C) a random stretch without up to `share` of its steps, drawn out to its own
+    length again (Le Guennec et al., 2016: window slicing)."""
+    steps = batch.shape[1]
+    padded = batch[..., 0] == np.float32(PADDING)
+    last = steps - 1 - padded.sum(axis=1, keepdims=True)  # (B, 1)
+    span = last * (1 - share * rng.random(last.shape))
+    start = (last - span) * rng.random(last.shape)
+    at = np.minimum(start + np.arange(steps) * span / np.maximum(last, 1), last)  # (B, T)
+    before = np.floor(at).astype(int)
+    after = np.minimum(before + 1, last)
+    between = (at - before)[..., None].astype(np.float32)
+    rows = np.arange(len(batch))[:, None]
+    drawn = (1 - between) * batch[rows, before] + between * batch[rows, after]
+    return np.where(padded[..., None], batch, drawn)
+
+
 def statistics(many: list[np.ndarray]) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each channel over all steps, gaps left out; 1 for a constant."""
     rows = np.concatenate(many).astype(np.float64)

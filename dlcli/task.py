@@ -21,6 +21,7 @@ from keras import layers
 from dlcli import directions
 from dlcli.data import Data, Examples
 from dlcli.errors import DlcliError
+from dlcli.layers import LargestOverTime
 
 
 class Source(Protocol):
@@ -243,6 +244,13 @@ def pooled(features):
     if rank == 3:
         return layers.GlobalAveragePooling1D(name="head_pool")(features)
     return features
+
+
+def mean_and_largest(features):
+    """(B, T, C) -> (B, 2 C): the mean over steps and, of every feature, the largest (Howard & Ruder, 2018, ULMFiT), for
+    one step may decide."""
+    mean, largest = pooled(features), LargestOverTime(name="head_largest")(features)
+    return layers.Concatenate(name="head_both")([mean, largest])
 
 
 Predictor = Callable[[Examples], dict[str, np.ndarray]]  # what a baseline's fit() returns: measures

@@ -14,7 +14,7 @@ from dlcli.architectures.transformer import itransformer, patchtst
 from dlcli.baselines import last_value, seasonal_naive
 from dlcli.config import RunConfig
 from dlcli.data import Data, Examples, Span
-from dlcli.errors import DataError
+from dlcli.errors import DataError, DlcliError
 from dlcli.formats import m4
 from dlcli.inspection.flops import flops
 from dlcli.layers import (
@@ -169,7 +169,7 @@ BODIES = [
 def test_padding_does_not_change_the_answer(rng, arch, options):
     """The same weights, with the series padded to 12 and to 17 steps."""
     train = labelled(rng, [12, 7, 9, 5])
-    short = classify(train, patch=2)
+    short = classify(train, patch=2, pool="mean-largest")
     assert short.ragged
     assert short.length == 12
     long = sequence_classification.Task(**{**dataclasses.asdict(short), "length": 17})
@@ -178,6 +178,53 @@ def test_padding_does_not_change_the_answer(rng, arch, options):
     x, z = short.source(train, training=False).x, long.source(train, training=False).x
     assert (z[:, 12:] == sequences.PADDING).all()
     assert np.allclose(a.predict(x, verbose=0), b.predict(z, verbose=0), atol=1e-5)
+
+
+def test_a_recurrent_network_answers_from_the_mean_and_the_largest_of_its_steps(rng):
+    train = labelled(rng, [12, 7])
+    task = classify(train, patch=1, pool="mean-largest")
+    model = lstm.build(task, units=3, depth=1)
+    inner = keras.Model(model.input, [model.get_layer(name).output for name in ("features", "head_logits")])
+    features, logits = (np.asarray(part) for part in inner.predict(task.source(train, training=False).x, verbose=0))
+    kernel, bias = (keras.ops.convert_to_numpy(weight) for weight in model.get_layer("head_logits").weights)
+    for row, length, answer in zip(features, [12, 7], logits, strict=True):
+        known = row[:length]
+        assert answer == pytest.approx(
+            np.concatenate([known.mean(axis=0), known.max(axis=0)]) @ kernel + bias, abs=1e-5
+        )
+
+
+def test_a_cut_of_a_series_is_a_stretch_of_it_drawn_out_to_its_length(rng):
+    """Of a straight line it is a straight line, within the first and at least so long as was asked for."""
+    lengths = np.array([20, 20, 12, 1])
+    x = sequences.stacked([np.arange(n, dtype=np.float32)[:, None] for n in lengths], 20, ragged=True)
+    spans = []
+    for _ in range(200):
+        drawn = sequences.cut(x, 0.25, rng)
+        assert (drawn.shape, drawn.dtype) == (x.shape, x.dtype)
+        assert ((drawn == sequences.PADDING) == (x == sequences.PADDING)).all()
+        for row, length in zip(drawn[:3, :, 0], lengths, strict=False):
+            known = row[:length]
+            assert np.diff(known, 2) == pytest.approx(0, abs=1e-4)
+            assert known[0] >= 0
+            assert known[-1] <= length - 1
+            spans.append((known[-1] - known[0]) / (length - 1))
+        assert drawn[3, 0, 0] == 0
+    assert min(spans) == pytest.approx(0.75, abs=0.02)
+    assert max(spans) == pytest.approx(1, abs=0.02)
+    assert np.allclose(sequences.cut(x, 0, rng), x)
+
+
+def test_training_series_alone_are_cut(rng):
+    train = labelled(rng, [16] * 6)
+    task = classify(train, cut=0.3)
+    x, y = task.source(train, training=True).batch(np.arange(6), rng)
+    still = task.source(train, training=False).batch(np.arange(6), rng)
+    assert not np.allclose(x, still[0])
+    assert np.array_equal(still[0], np.stack(train.x))
+    assert np.array_equal(y, still[1])
+    with pytest.raises(DlcliError, match=r"task\.cut = 1\.0 is not between 0 and 1"):
+        classify(train, cut=1.0)
 
 
 @pytest.mark.parametrize(("arch", "options"), BODIES)

@@ -11,7 +11,9 @@ def generate(
     n: Annotated[Optional[int], typer.Option("--n", min=1, help="How many.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     prompt: Annotated[Optional[str], typer.Option(help="Text to go on from.")] = None,
-    label: Annotated[Optional[str], typer.Option(help="Class to draw, where the generator knows classes.")] = None,
+    label: Annotated[
+        Optional[str], typer.Option("--label", "--class", help="Class to draw, where the generator knows classes.")
+    ] = None,
     set: Annotated[
         Optional[list[str]],
         typer.Option(metavar="OPTION=VALUE", help="Option of the task's generator, such as temperature=0.8."),

@@ -1,6 +1,7 @@
 """Which class a whole series belongs to."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from dlcli import sequences, task
 from dlcli.classification import Classification, in_order
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError, some
+from dlcli.errors import DataError, DlcliError, some
 
 
 @dataclass(kw_only=True)
@@ -46,11 +47,27 @@ class Task(Classification):
     spread: list[float]
     patch: int
     count: int
+    # what runs had before these could be chosen
+    pool: str = "mean"
+    cut: float = 0.0
 
     @classmethod
-    def learn(cls, train: Examples, data: Data, *, length: int | None = None, patch: int | None = None) -> "Task":
+    def learn(
+        cls,
+        train: Examples,
+        data: Data,
+        *,
+        length: int | None = None,
+        patch: int | None = None,
+        pool: Literal["mean", "mean-largest"] = "mean",
+        cut: float = 0.0,
+    ) -> "Task":
         """length: steps the model sees (default: the longest training series).  patch: steps
-        between the patches that recurrent networks and transformers read (default: at most 64 patches)."""
+        between the patches that recurrent networks and transformers read (default: at most 64 patches).
+        pool: what of the steps' features the answer comes from, their mean or also the largest of each.
+        cut: most of a training series, as a fraction, that is left out at its ends; the rest is drawn out to its length."""
+        if not 0 <= cut < 1:
+            raise DlcliError(f"task.cut = {cut} is not between 0 and 1.", "0.2 leaves at least 0.8 of a series.")
         if len(train) == 0:
             raise DataError("there are no training series.", "check the path and the split.")
         classes = in_order(train.y)
@@ -74,6 +91,8 @@ class Task(Classification):
             mean=mean,
             spread=spread,
             patch=patch or sequences.default_patch(length),
+            pool=pool,
+            cut=cut,
             count=len(train),
         )
 
@@ -83,13 +102,17 @@ class Task(Classification):
         y = None
         if examples.y is not None:
             y = np.eye(len(self.classes), dtype=np.float32)[self.targets(examples)]
-        return task.Arrays(x, y)
+        return Cut(x, y, self.cut) if training and self.cut else task.Arrays(x, y)
 
     def inputs(self):
         return keras.Input((self.length, self.channels), name="series")
 
     def stem(self, inputs, width: int | None):
         return sequences.stem(inputs, width, mean=self.mean, spread=self.spread, ragged=self.ragged, patch=self.patch)
+
+    def pooled(self, features):
+        both = self.pool == "mean-largest" and len(features.shape) == 3
+        return task.mean_and_largest(features) if both else super().pooled(features)
 
     def describe(self) -> str:
         steps = f"up to {self.length}" if self.ragged else f"{self.length}"
@@ -114,6 +137,17 @@ class Task(Classification):
                 "use series with the channels that the model was trained on.",
             )
         return many
+
+
+@dataclass(frozen=True)
+class Cut(task.Arrays):
+    """Series (n, T, C) with classes (n, K); in every batch each series is a stretch of itself."""
+
+    share: float
+
+    def batch(self, indices: np.ndarray, rng: np.random.Generator) -> tuple:
+        x, y = super().batch(indices, rng)
+        return sequences.cut(x, self.share, rng), y
 
 
 def _count_gaps(data: Data) -> None:

@@ -11,7 +11,6 @@ from dlcli import task, text
 from dlcli.classification import Classification, in_order
 from dlcli.data import Data, Examples
 from dlcli.errors import DataError, some
-from dlcli.layers import LargestOverTime
 
 
 @dataclass(kw_only=True)
@@ -92,11 +91,8 @@ class Task(Classification):
         return layers.Embedding(self.tokens.size, width or 128, mask_zero=True, name="stem_embedding")(inputs)
 
     def pooled(self, features):
-        """The mean over the words and, of every feature, the largest (Howard & Ruder, 2018, ULMFiT): one word may decide."""
-        if len(features.shape) != 3:
-            return super().pooled(features)
-        mean, largest = task.pooled(features), LargestOverTime(name="head_largest")(features)
-        return layers.Concatenate(name="head_both")([mean, largest])
+        """The mean over the words and, of every feature, the largest: one word may decide."""
+        return task.mean_and_largest(features) if len(features.shape) == 3 else super().pooled(features)
 
     def describe(self) -> str:
         known = f"{len(self.vocabulary):,}".replace(",", " ")
