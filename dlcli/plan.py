@@ -144,7 +144,7 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
         arch=arch,
         fit=suited.fit(config, arch, task, wide),
         task_options=suited.prepared(arch, task) | suited.fewer(task, wide) | task_options,
-        arch_options=suited.options(arch, data) | configuration.coerce(arch, config.options("arch"), "arch"),
+        arch_options=suited.options(arch, task, data) | configuration.coerce(arch, config.options("arch"), "arch"),
         precision=suited.precision(config, arch, data),
     )
 

@@ -2,6 +2,7 @@
 that is fast here, batches of fewer windows, options of the task.
 
 An architecture names the first two in a literal: MANY = {"examples": 20_000, "options": {"width": 32}, "precision": "bfloat16"}.
+Defaults of its own for one task are another: WITH = {"sequence-classification": {"units": 128}}.
 """
 
 from pathlib import Path
@@ -16,9 +17,9 @@ from dlcli.registry import Entry
 _FAST = "amx_bf16"
 
 
-def options(arch: Entry, data: Data) -> dict[str, Any]:
-    """Options of the architecture that are other than usual where there is so much to train on."""
-    return dict(_many(arch, data).get("options", {}))
+def options(arch: Entry, task: Entry, data: Data) -> dict[str, Any]:
+    """Options of the architecture that are other than usual for the task, or where there is so much to train on."""
+    return arch.literal("WITH", {}).get(task.name, {}) | _many(arch, data).get("options", {})
 
 
 def wide(arch: Entry, task: Entry, data: Data, task_options: dict[str, Any]) -> int:

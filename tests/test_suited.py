@@ -64,6 +64,29 @@ def test_an_architecture_has_its_own_defaults_for_the_task():
         assert set(entry.literal("TASK", {})) <= options, entry.name
 
 
+def test_an_architecture_has_other_options_for_one_task():
+    """A lstm is wider for series with a class than for texts with one."""
+    series = Examples(x=[np.zeros((6, 1), np.float32)] * 4, y=np.array(["a", "b"] * 2))
+    texts = Examples(x=["a b", "c d"] * 2, y=np.array(["a", "b"] * 2))
+    options = {}
+    for kind, train in {"sequences": series, "texts": texts}.items():
+        data = Data(kind=kind, splits={"train": train}, about={"target_kind": "classes"})
+        for said in ({}, {"units": 8}):
+            config = RunConfig(data="x", arch="lstm", set={"arch": said})
+            options[kind, *said] = plan.choose(config, registry.find("formats", "ucr"), data).arch_options
+    assert options == {
+        ("sequences",): {"units": 128},
+        ("texts",): {},
+        ("sequences", "units"): {"units": 8},
+        ("texts", "units"): {"units": 8},
+    }
+    tasks = registry.entries("tasks")
+    for entry in registry.entries("architectures").values():
+        for task, own in entry.literal("WITH", {}).items():
+            assert task in tasks, entry.name
+            assert set(own) <= set(entry.options), entry.name
+
+
 def test_every_architecture_that_names_something_for_much_data_has_those_options():
     named = {name: entry.literal("MANY") for name, entry in registry.entries("architectures").items()}
     for name, many in named.items():

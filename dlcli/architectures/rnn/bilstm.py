@@ -10,8 +10,6 @@ SCALE = {"depth": "depth", "width": "units", "multiple": 2}
 # jit: on a CPU XLA was slow to start on the loop over steps and no faster after it; on a GPU it forgoes cuDNN.
 FIT = {"steps": 1500, "batch_size": 32, "learning_rate": 3e-3, "patience": 5, "patience_steps": 400, "jit": False}
 
-TASK = {"pool": "mean-largest", "cut": 0.2}
-
 
 def build(task, *, units: int = 64, depth: int = 2, dropout: float = 0.1):
     """units: size of the state.  depth: recurrent layers.  dropout: fraction of each layer's output dropped."""

@@ -12,7 +12,8 @@ SCALE = {"depth": "depth", "width": "units"}
 # 0.90 and 0.82 with 1e-3.
 FIT = {"steps": 1500, "batch_size": 32, "learning_rate": 3e-3, "patience": 5, "patience_steps": 400, "jit": False}
 
-TASK = {"pool": "mean-largest", "cut": 0.2}
+TASK = {"pool": "mean-largest"}
+WITH = {"sequence-classification": {"units": 128}}
 
 
 def build(task, *, units: int = 64, depth: int = 2, dropout: float = 0.1):
