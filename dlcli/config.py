@@ -34,16 +34,18 @@ class FitConfig(BaseModel):
     epochs: int = Field(20, ge=1, description="passes over the training split")
     steps: int | None = Field(None, ge=1, description="at least so many optimiser steps in all")
     time: float | None = Field(None, gt=0, description="seconds that training may take; epochs are fitted to it")
-    batch_size: int = Field(128, ge=1)
+    batch_size: int = Field(128, ge=1, description="examples per step")
     learning_rate: float = Field(1e-3, gt=0, description="at the peak of the schedule, per step")
-    optimizer: Literal["adamw", "adam", "sgd", "lion", "muon", "rmsprop", "adadelta"] = "adamw"
+    optimizer: Literal["adamw", "adam", "sgd", "lion", "muon", "rmsprop", "adadelta"] = Field(
+        "adamw", description="what makes steps of gradients"
+    )
     weight_decay: float = Field(1e-4, ge=0, description="decoupled; biases and norms are left out")
-    beta_1: float = Field(0.9, ge=0, lt=1)
-    beta_2: float = Field(0.999, ge=0, lt=1)
+    beta_1: float = Field(0.9, ge=0, lt=1, description="share of the last mean gradient in the next")
+    beta_2: float = Field(0.999, ge=0, lt=1, description="the same of its square")
     layer_decay: float = Field(
         1.0, ge=1, description="how much slower each fourth of the body learns than what follows"
     )
-    schedule: Literal["cosine", "constant", "plateau"] = "cosine"
+    schedule: Literal["cosine", "constant", "plateau"] = Field("cosine", description="of the learning rate")
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of all steps; plateau has none")
     warmup_steps: int = Field(0, ge=0, description="of warm-up at least, where that is no more than 0.3 of all")
     final: float = Field(0.0, ge=0, le=1, description="learning rate at the end, as a fraction of the peak")
@@ -58,8 +60,8 @@ class FitConfig(BaseModel):
         60.0, ge=0, description="seconds between checkpoints, all that a kill costs; 0: every batch"
     )
     loader_patience: float = Field(600.0, gt=0, description="seconds that reading one batch may take")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    class_weights: Literal["equal", "balanced"] = "equal"
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="of a label that goes to all classes")
+    class_weights: Literal["equal", "balanced"] = Field("equal", description="balanced: rare classes count more")
     mixup: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
     cutmix: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
     jit: Literal["auto"] | bool = Field("auto", description="compile with XLA")

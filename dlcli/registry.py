@@ -10,6 +10,7 @@ import difflib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -39,6 +40,7 @@ class Option:
     name: str
     annotation: str
     default: object
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,13 @@ class Entry:
         for node in ast.walk(self._tree):
             if isinstance(node, ast.FunctionDef) and node.name == function:
                 pairs = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+                told = meanings(ast.get_docstring(node) or "", [arg.arg for arg in node.args.kwonlyargs])
                 return {
                     arg.arg: Option(
                         name=arg.arg,
                         annotation=ast.unparse(arg.annotation) if arg.annotation else "str",
                         default=ast.literal_eval(default) if default else None,
+                        meaning=told.get(arg.arg, ""),
                     )
                     for arg, default in pairs
                 }
@@ -105,6 +109,17 @@ class Entry:
     def load(self):
         """Import the entry's module."""
         return importlib.import_module(self.module)
+
+
+def meanings(docstring: str, names: list[str]) -> dict[str, str]:
+    """What a docstring says of arguments: after "width: " or "depth, width: ", up to the next one or an empty line."""
+    one = "|".join(sorted(names, key=len, reverse=True))
+    parts = re.split(rf"(?:^|(?<=\s))((?:{one})(?:, (?:{one}))*):\s", docstring) if names else []
+    found: dict[str, str] = {}
+    for said, text in zip(parts[1::2], parts[2::2], strict=True):
+        meaning = " ".join(re.split(r"\n\s*\n|\s(?:Raises|Returns):", text)[0].split())
+        found |= {name: meaning for name in said.split(", ") if name not in found}
+    return found
 
 
 @cache
@@ -139,12 +154,12 @@ def find(registry: str, name: str) -> Entry:
     raise DlcliError(f"there is no {noun} named {name!r}.", nearest(name, known))
 
 
-def nearest(name: str, known) -> str:
-    """A hint: the nearest of the known names, then the list."""
+def nearest(name: str, known, listed=None) -> str:
+    """A hint: the nearest of the known names, then the list of them.  listed: what to list instead."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    return f"{guess}Known: {some(known, 40)}."
+    return f"{guess}Known: {some(known if listed is None else listed, 40)}."
 
 
 # Modules of the user's own that were named in this process.

@@ -1,10 +1,14 @@
 """Mistakes are answered with one sentence and a hint, before Keras is imported."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+
+from dlcli import registry
+from dlcli.config import FitConfig
 
 BLOCK = """
 import sys
@@ -97,6 +101,38 @@ def test_list_is_one_json_document():
     answer = dlcli("list", "architectures", "--json")
     names = {entry["name"] for entry in json.loads(answer.stdout)["architectures"]}
     assert {"resnet", "lstm", "gpt", "dcgan", "vae", "mlp"} <= names
+
+
+def test_list_says_what_each_option_of_one_entry_means(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    told = dlcli("list", "lenet").stdout
+    assert "lenet (architecture, cnn): LeNet-5" in told
+    assert re.search(r"width +│ +6 +│ filters of the first convolution", told)
+    assert re.search(r"activation +│ +tanh +│ after each layer but the last \(tanh, relu\)", told)
+    lstm = dlcli("list", "lstm").stdout
+    assert "fit: steps=1500 batch_size=32" in lstm
+    assert "for sequence-classification: units=128" in lstm
+    assert re.search(r"duplicates +│ +together +│", dlcli("list", "npz").stdout)
+    only = json.loads(dlcli("list", "conv_vae", "--json").stdout)
+    assert only["architectures"][0]["options"]["beta"] == {"type": "float", "default": 1.0, "meaning": "as in vae."}
+    assert re.search(
+        r"optimizer +│ +adamw +│ what makes steps of gradients \(adamw, adam, ", dlcli("list", "fit").stdout
+    )
+    answer = dlcli("list", "lsmt")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "did you mean 'lstm'? Known: architectures," in answer.stderr
+
+
+@pytest.mark.parametrize("kind", ["architectures", "tasks", "formats", "strategies"])
+def test_every_option_that_can_be_set_has_a_meaning(kind):
+    options = {
+        f"{entry.name}.{o.name}": o.meaning for entry in registry.entries(kind).values() for o in entry.options.values()
+    }
+    assert [name for name, meaning in options.items() if not meaning] == []
+
+
+def test_every_option_of_fit_has_a_meaning():
+    assert [name for name, field in FitConfig.model_fields.items() if not field.description] == []
 
 
 # Frozen: a new knob goes into the signature of the component it belongs to, not onto the command line.

@@ -11,7 +11,9 @@ COMPARED = {"image-classification", "sequence-classification"}
 
 
 def fit(task, train: Examples, *, rows: int = 10_000, components: int = 50, iterations: int = 60) -> Predictor:
-    """rows: training examples used at most, drawn by seed.  iterations: trees per class."""
+    """rows: training examples used at most, drawn by seed.  components: principal components, of which trees are
+    grown.  iterations: trees per class.
+    """
     from sklearn.decomposition import PCA
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits

@@ -20,8 +20,9 @@ def fit(
     learning_rate: float = 0.1,
     early_stopping: bool = True,
 ) -> Predictor:
-    """rows: training examples used at most, drawn by seed.  iterations: trees per class at most.
-    early_stopping: on a tenth of the training examples, where there are enough."""
+    """rows: training examples used at most, drawn by seed.  iterations: trees per class at most.  learning_rate: of
+    each tree.  early_stopping: on a tenth of the training examples, where there are enough.
+    """
     from sklearn import ensemble
     from threadpoolctl import threadpool_limits
 

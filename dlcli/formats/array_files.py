@@ -22,7 +22,7 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, kind: str = "auto") -> Data:
-    """Arrays by the names of their files; kind (auto, images, sequences, table) says what x holds."""
+    """Arrays by the names of their files.  kind: auto, images, sequences or table, which is what x holds."""
     _arrays.check_kind(kind)
     found, sets, ignored = {}, set(), []
     for file in _files(path) if path.is_dir() else _with_others(path):

@@ -15,7 +15,7 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, encoding: str | None = None) -> Data:
-    """Lines with the side that their file stands for."""
+    """Lines with the side that their file stands for.  encoding: of the characters (default: what they look like)."""
     texts, labels, names, warnings = [], [], [], []
     for side, file in _files.required(_files_of(path), path, "pair of files with an opinion each").items():
         text, notes = _encoding.decode(file, encoding)

@@ -22,7 +22,7 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, unreadable: float = 0.0) -> Data:
-    """Images, with labels where all names of what is trained on begin with a class; `unreadable` is the fraction that may
+    """Images, with labels where all names of what is trained on begin with a class; unreadable: fraction that may
     be broken."""
     if path.is_file():
         found = [Found("all", None, str(path), image_files.readable(path.name))]

@@ -27,7 +27,7 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, unreadable: float = 0.0) -> Data:
-    """Images with their folder's name as class; `unreadable` is the fraction that may be broken."""
+    """Images with their folder's name as class; unreadable: fraction that may be broken."""
     found, empty, full, foreign, links = [], [], [], [], []
     layout = _layout(path)
     seen = {image_files.identity(p) for _, _, folder in layout for p in (folder, folder.parent)}

@@ -29,7 +29,7 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, encoding: str | None = None) -> Data:
-    """Texts with their labels, as the file has them."""
+    """Texts with their labels, as the file has them.  encoding: of the characters (default: what they look like)."""
     files = _files.required(_files.split_files(path, _is_labelled), path, "file of labelled lines")
     splits, warnings, way = {}, [], _way(next(iter(files.values())))
     if way is WAYS[-1][0]:

@@ -16,7 +16,7 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, kind: str = "auto") -> Data:
-    """Arrays by their names; kind (auto, images, sequences, table) says what x holds."""
+    """Arrays by their names.  kind: auto, images, sequences or table, which is what x holds."""
     _arrays.check_kind(kind)
     found, ignored = {}, []
     for name, array in _npy.members(path, _says):

@@ -47,11 +47,11 @@ def open(
 ) -> Data:
     """Table, series, texts or images, as the columns say.
 
-    target: the column to predict.  header: auto, yes or no.  kind: table, series, texts, images or
-    corpus, instead of what is found.  drop: columns to leave out, with commas between.
-    series: the columns that say which of many series a row belongs to.  text: the columns that are read, one
-    after another, where it is texts.  missing_target: error, or drop those rows.  unlabelled: the target may be
-    missing, as it is where it is to be predicted.  few: the rows are for a model that is there, which knows the columns.
+    target: the column to predict.  header: auto, yes or no.  delimiter: between cells.  encoding: of characters.
+    kind: table, series, texts, images or corpus, instead of what is found.  drop: columns to leave out, with commas
+    between.  series: the columns that say which of many series a row belongs to.
+    text: columns that are read, one after another, as texts.  missing_target: error, or drop (those rows).  unlabelled:
+    the target may be missing.  few: the rows are for a model that is there.  unreadable: fraction that may be broken.
     """
     from dlcli.formats import _series
 

@@ -18,7 +18,7 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, encoding: str | None = None) -> Data:
-    """One document per file."""
+    """One document per file.  encoding: of the characters (default: what they look like)."""
     splits, warnings = {}, []
     for split, files in _files.required(_splits(path), path, "plain text").items():
         texts = []

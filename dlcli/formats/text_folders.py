@@ -25,7 +25,9 @@ def matches(path: Path) -> bool:
 
 
 def open(path: Path, *, encoding: str | None = None, unreadable: float = 0.0) -> Data:
-    """Texts with the names of their folders as labels; `unreadable` is the fraction that may be broken."""
+    """Texts with the names of their folders as labels; unreadable: fraction that may be broken.  encoding: of the
+    characters (default: what they look like).
+    """
     splits, warnings = {}, []
     for split, classes in _files.required(_splits(path), path, "class folders of texts").items():
         for name in [name for name in classes if name.lower() in UNLABELLED and len(classes) > 2]:

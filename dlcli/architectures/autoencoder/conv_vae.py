@@ -12,7 +12,7 @@ FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_s
 
 
 def build(task, *, width: int = 24, stages: int = 2, beta: float = 1.0):
-    """Options as in conv-autoencoder and vae."""
+    """width, stages: as in conv-autoencoder.  beta: as in vae."""
     x = layers.Flatten(name="encoder_flat")(encode(task.embed(), width, stages))
     latent = draw(x, task.code, weight=beta / task.nats)
     return task.model(decode(latent, width, task.shape, stages))

@@ -12,7 +12,7 @@ FIT = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "batch_s
 
 
 def build(task, *, width: int = 512, depth: int = 2, sparsity: float = 0.0):
-    """width: of the first layer; each of the `depth` next is half as wide. depth 0: linear, which at
+    """width: of the first layer; each next is half as wide.  depth: hidden layers on each side; 0 is linear, which at
     best is PCA.  sparsity: weight of the mean absolute value of a code (Ng, 2011)."""
     widths = [max(width // 2**i, task.code) for i in range(depth)]
     x = encode(task.embed(), widths)

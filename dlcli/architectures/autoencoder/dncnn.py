@@ -9,7 +9,7 @@ FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_s
 
 
 def build(task, *, width: int = 32, depth: int = 8):
-    """depth: convolutions in all; each sees one pixel further."""
+    """width: channels of each convolution but the last.  depth: convolutions in all; each sees one pixel further."""
     pictures = task.embed()
     x = layers.Conv2D(width, 3, padding="same", activation="relu", name="body_block0_conv")(pictures)
     for i in range(1, depth - 1):

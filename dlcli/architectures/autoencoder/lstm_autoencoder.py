@@ -10,7 +10,7 @@ FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_s
 
 
 def build(task, *, units: int = 64, depth: int = 1):
-    """units: of each of the `depth` LSTM layers on either side."""
+    """units: of each LSTM layer.  depth: of these layers on either side."""
     steps, channels = task.shape
     x = task.embed()
     for i in range(depth):

@@ -10,7 +10,7 @@ FIT = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0, "batch_s
 
 
 def build(task, *, width: int = 400, depth: int = 1, beta: float = 1.0):
-    """width: of the `depth` layers on each side.  beta: weight of the divergence; below 1 sharper,
+    """width: of each hidden layer.  depth: hidden layers on each side.  beta: weight of the divergence; below 1 sharper,
     above 1 with more independent codes (Higgins et al., 2017)."""
     widths = [width] * depth
     latent = draw(encode(task.embed(), widths), task.code, weight=beta / task.nats)

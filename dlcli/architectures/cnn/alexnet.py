@@ -10,10 +10,13 @@ FIT = {"epochs": 20, "steps": 2000, "batch_size": 128, "learning_rate": 5e-4, "w
 
 
 def build(task, *, width: int = 24, dense: int = 256, dropout: float = 0.5, local_response: bool = False):
-    """width: filters of the first convolution; the paper's 96 with dense=4096 make 62 million weights.
-    dense: units of both dense layers.  local_response: normalise over neighbouring channels, as the
-    paper did.  Pictures below 128 pixels begin with 5 x 5 filters without a stride; the two groups
-    into which the paper split its layers, for two GPUs, are joined."""
+    """width: filters of the first convolution; the paper's 96 with dense=4096 make 62 million weights.  dense: units of
+    both dense layers.  dropout: fraction of theirs dropped.  local_response: normalise over neighbouring channels, as
+    the paper did.
+
+    Pictures below 128 pixels begin with 5 x 5 filters without a stride; the two groups into which the paper split its
+    layers, for two GPUs, are joined.
+    """
     x = task.embed()  # (B, H, W, C)
     large = min(x.shape[1:3]) >= 128
     size, stride, padding = (11, 4, "valid") if large else (5, 1, "same")

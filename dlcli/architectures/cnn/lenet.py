@@ -12,7 +12,9 @@ FIT = {"epochs": 20, "steps": 2000, "batch_size": 128, "learning_rate": 2e-3, "w
 
 def build(task, *, width: int = 6, activation: Literal["tanh", "relu"] = "tanh"):
     """width: filters of the first convolution; the other layers grow with it. 6 is the paper's:
-    61,706 weights for ten classes. (Its C3 left out some connections, to save time in 1998.)"""
+    61,706 weights for ten classes.  activation: after each layer but the last.
+
+    The paper's C3 left out some connections, to save time in 1998."""
     x = task.embed()  # (B, H, W, C)
     # The paper puts 28 x 28 digits into 32 x 32, which is what "same" does here.
     x = _convolution(x, "conv0", width, activation, padding="valid" if min(x.shape[1:3]) >= 32 else "same")

@@ -24,7 +24,9 @@ def build(
     embedding_dropout: float = 0.2,
     dropout: float = 0.5,
 ):
-    """width: of the word vectors.  filters: per width of convolution, which is `widths` words."""
+    """width: of the word vectors.  filters: per width of convolution.  widths: of convolutions, in words.
+    embedding_dropout: fraction of the features of all word vectors dropped at once.  dropout: fraction of the filters'
+    largest answers dropped."""
     x = task.embed(width)  # (B, T, width)
     x = layers.SpatialDropout1D(embedding_dropout, name="stem_dropout")(x)
     found = []

@@ -24,8 +24,9 @@ def build(
 ):
     """width: filters of the first stage (64 in the paper), twice as many in each of the next three.
     depth: layers with weights, as in VGG-16.  dense: units of the two dense layers (4096 in the
-    paper), 0 for none.  norm: batch normalisation, which came a year later.  A stage that would be
-    left with less than one pixel is left out."""
+    paper), 0 for none.  dropout: fraction of theirs dropped.  norm: batch normalisation, which came a year later.
+
+    A stage that would be left with less than one pixel is left out."""
     x = task.embed()  # (B, H, W, C)
     for stage, count in enumerate(_STAGES[depth]):
         if stage and min(x.shape[1:3]) < 2:

@@ -22,7 +22,9 @@ FIT = {
 
 
 def build(task, *, width: int = 48, loss: str = "non-saturating", spectral: bool = False, r1: float = 0.0):
-    """Options as in dcgan. Labels go into the generator beside the noise (Mirza & Osindero, 2014);
+    """width, loss, spectral, r1: as in dcgan.
+
+    Labels go into the generator beside the noise (Mirza & Osindero, 2014);
     for pictures without classes it is a dcgan."""
     generator = task.wrap(generate(task.embed(task.latent), task.image, width))
     judge = discriminator(task.image, width, classes=len(task.classes), spectral=spectral, exact=spectral or r1 > 0)

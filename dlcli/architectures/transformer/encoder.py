@@ -28,7 +28,8 @@ def build(
     dropout: float = 0.3,
     neighbours: int = 3,
 ):
-    """width: features per position.  depth: blocks.  dropout: fraction of what each block adds.
+    """width: features per position.  depth: blocks.  heads: of attention, which share the width.
+    mlp_ratio: features between a block's dense layers, in widths.  dropout: fraction of what each block adds.
     neighbours: positions that the convolution before the blocks looks at; 1 is none."""
     x = task.embed(width)  # (B, T, width)
     if neighbours > 1:

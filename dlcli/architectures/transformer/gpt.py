@@ -45,9 +45,11 @@ def build(
     dropout: float = 0.0,
     neighbours: int = 4,
 ):
-    """The sizes are nanoGPT's for a CPU, but for the neighbours.  width: features per position.  depth: blocks.
-    dropout: fraction of what each block adds; 0.2 where the text is small for the model.
-    neighbours: positions, itself the last, that the convolution before the blocks looks at; 1 is none."""
+    """The sizes are nanoGPT's for a CPU, but for the neighbours.  width: features per position.  depth: blocks.  heads:
+    of attention, which share the width.  mlp_ratio: features between a block's dense layers, in widths.  dropout:
+    fraction of what each block adds; 0.2 where the text is small for the model.  neighbours: positions, itself the last,
+    that the convolution before the blocks looks at; 1 is none.
+    """
     x = task.embed(width)  # (B, T, width)
     if neighbours > 1:
         y = MaskedConv1D(width, neighbours, padding="causal", activation="relu", name="local_conv")(x)

@@ -13,7 +13,10 @@ FIT = {"epochs": 10, "steps": 400, "batch_size": 32, "learning_rate": 3e-4, "pat
 
 
 def build(task, *, width: int = 256, depth: int = 2, heads: int = 8, mlp_ratio: float = 1.0, dropout: float = 0.1):
-    """The defaults are the paper's for ETTh1. Attention is between columns; their order does not count."""
+    """width: features per column.  depth: blocks.  heads: of attention, which share the width.  mlp_ratio: features
+    between a block's dense layers, in widths.  dropout: fraction of what each block adds.
+
+    The defaults are the paper's for ETTh1. Attention is between columns; their order does not count."""
     x = task.embed()  # (B, L, C)
     x = layers.Permute((2, 1), name="columns")(x)  # (B, C, L)
     x = layers.Dense(width, name="embedding")(x)

@@ -30,10 +30,11 @@ def build(
     hidden: int | None = None,
     dropout: float = 0.0,
 ):
-    """width: features per position.  depth: blocks.  key_value_heads: fewer than heads share keys and values
-    (Ainslie et al., 2023; default: one for each head).  hidden: features between the dense layers (default:
-    8/3 of the width, for three matrices have then as many weights as two with 4).
-    dropout: fraction of what each block adds."""
+    """width: features per position.  depth: blocks.  heads: of attention, which share the width.  key_value_heads:
+    fewer than heads share keys and values (Ainslie et al., 2023; default: one for each head).  hidden: features between
+    the dense layers (default: 8/3 of the width, for three matrices have then as many weights as two with 4).  dropout:
+    fraction of what each block adds.
+    """
     shared = key_value_heads or heads
     if width % heads or (width // heads) % 2 or heads % shared:
         raise DlcliError(

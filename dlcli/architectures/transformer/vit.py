@@ -44,10 +44,13 @@ def build(
     activation: Literal["gelu", "squared_relu"] = "gelu",
     dropout: float = 0.1,
 ):
-    """width: features per patch.  depth: blocks.  patch: side of a patch in pixels (default: about
-    eight patches along the shorter side, 16 pixels at most).  stem: conv makes the patches by a row of
-    3 x 3 convolutions, which Xiao et al. (2021) found to learn faster; linear is the paper's.  dropout: fraction of
-    what each block adds.  activation: between a block's two dense layers.  Patches are averaged at the end; there is no class token."""
+    """width: features per patch.  depth: blocks.  heads: of attention, which share the width.  patch: side of a patch
+    in pixels (default: about eight patches along the shorter side, 16 pixels at most).  stem: conv makes the patches by
+    a row of 3 x 3 convolutions, which Xiao et al. (2021) found to learn faster; linear is the paper's.  dropout:
+    fraction of what each block adds.  activation: between a block's two dense layers.
+
+    Patches are averaged at the end; there is no class token.
+    """
     x = task.embed()  # (B, H, W, C)
     size = patch or max(1, min(16, round(min(x.shape[1:3]) / 8)))
     if stem == "conv":
@@ -58,7 +61,8 @@ def build(
 
 
 def _convolutions(x, width: int, size: int):
-    """Halved as often as the side of a patch can be, and how much of that side is left.  (B, H, W, C) -> (B, H / 2**n, W / 2**n, width)
+    """Halved as often as the side of a patch can be, and how much of that side is left.  (B, H, W, C) -> (B, H / 2**n,
+    W / 2**n, width)
 
     No norms: what a picture gives must not depend on the others of its batch.
     """
