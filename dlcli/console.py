@@ -54,6 +54,11 @@ def note(text: str) -> None:
     notes.print(escape(text), soft_wrap=True)
 
 
+def busy(text: str) -> contextlib.AbstractContextManager:
+    """While a terminal's user waits: what for. A pipe gets nothing."""
+    return notes.status(escape(text)) if notes.is_terminal else contextlib.nullcontext()
+
+
 def warn(text: str) -> None:
     """Something that the user should know, on stderr; work goes on."""
     notes.print(f"[yellow]Warning:[/] {escape(text)}", soft_wrap=True)

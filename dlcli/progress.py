@@ -10,6 +10,7 @@ from dlcli import console
 
 _EVERY = 0.2  # seconds between looks at the numbers: reading them waits for the device
 EXPLODED = 1000  # times the first loss: that of untrained weights is near the worst that is of use
+_BESIDE = 35  # columns of a terminal that the bar and the time left take beside the numbers
 _PLAIN = 10.0  # seconds between lines where no bar can be drawn
 
 
@@ -28,6 +29,7 @@ class Watch(keras.callbacks.Callback):
         self.done = self.steps = done
         self.examples_per_second = 0.0
         self._bar = None
+        self._validated: dict[str, float] = {}  # what the newest epoch had of the validation split
 
     def on_train_begin(self, logs=None):
         self._total = self.params["epochs"] * self.params["steps"]
@@ -60,8 +62,12 @@ class Watch(keras.callbacks.Callback):
         self.check(logs)
         self.examples_per_second = (self.steps - self._seen) * self.batch_size / (now - self._looked)
         self._looked, self._seen = now, self.steps
-        numbers = f"{_numbers(logs)} {self.examples_per_second:,.0f} examples/s"
+        parts = [*_numbers(logs, self._validated), f"{self.examples_per_second:,.0f} examples/s"]
+        numbers = " ".join(parts)
         if self._bar:
+            while len(parts) > 1 and len(numbers) > console.notes.width - _BESIDE:
+                parts.pop()
+                numbers = " ".join(parts)
             self._bar.update(self._line, completed=self.steps, description=f"epoch {self._place}", numbers=numbers)
         elif now - self._printed > _PLAIN:
             self._printed = now
@@ -76,6 +82,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.check(logs or {})
+        self._validated = {name: value for name, value in (logs or {}).items() if name.startswith("val_")}
 
     def check(self, logs) -> None:
         """Raises: Diverged when the mean loss of the epoch so far is no number, or beyond all that it began with."""
@@ -103,6 +110,7 @@ class Diverged(Exception):
     """The loss is not a number any more, or far from every useful one."""
 
 
-def _numbers(logs) -> str:
-    shown = list(logs.items())[:3]
-    return " ".join(f"{name} {float(value):.4g}" for name, value in shown)
+def _numbers(logs, validated) -> list[str]:
+    """Each of the first three as 'NAME VALUE', and in brackets that of the validation split."""
+    known = {name: f" (val {float(validated[f'val_{name}']):.4g})" for name in logs if f"val_{name}" in validated}
+    return [f"{name} {float(value):.4g}{known.get(name, '')}" for name, value in list(logs.items())[:3]]

@@ -9,7 +9,7 @@ import keras
 
 from dlcli import console, registry
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError
+from dlcli.errors import DataError, counted
 from dlcli.outputs import outputs
 from dlcli.task import Report, Score, Task
 from dlcli.verdict import Case, reasons
@@ -37,7 +37,8 @@ def score(task: Task, model: keras.Model, examples: Examples, train: Examples | 
     if why := task.why_not(examples):
         raise DataError(f"there is nothing to score in this part of the data: {why}.")
     source = task.source(examples, training=False)
-    return task.report(outputs(model, task, source) | task.measured(model, source, train))
+    with console.busy(f"scoring {counted(len(examples), 'example')}"):
+        return task.report(outputs(model, task, source) | task.measured(model, source, train))
 
 
 def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[Rival]:
@@ -52,7 +53,8 @@ def rivals(name: str, task: Task, train: Examples, examples: Examples) -> list[R
             continue
         begun = time.monotonic()
         try:
-            report = task.report(entry.load().fit(task, train)(examples))
+            with console.busy(f"fitting and scoring the simple model {entry.name}"):
+                report = task.report(entry.load().fit(task, train)(examples))
         except (ValueError, MemoryError) as error:
             console.warn(f"the baseline {entry.name} was left out: {error}")
             continue

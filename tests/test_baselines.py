@@ -8,6 +8,7 @@ import pytest
 from dlcli import metrics, registry
 from dlcli.baselines import (
     _kneser_ney,
+    _measure,
     boosted_components,
     gradient_boosting,
     isolation_forest,
@@ -117,6 +118,23 @@ def test_every_baseline_names_tasks_that_exist():
         told = set(entry.literal("TASKS", ())) | set(entry.literal("COMPARED", ()))
         assert told, entry.name
         assert told <= set(tasks), entry.name
+
+
+def test_features_of_a_part_at_a_time_give_what_all_at_once_give(rng):
+    train, test = _classes(rng, 60), _classes(rng, 25)
+    seen = []
+
+    def predict(x):
+        seen.append(x.shape)
+        return np.eye(3, dtype=np.float32)[np.arange(len(x)) % 3]
+
+    width = Classes().flat(train).shape[1]
+    measures = _measure.measured_features(Classes(), test, predict, values=10 * width + 1)
+    assert seen == [(10, width), (10, width), (5, width)]
+    np.testing.assert_array_equal(
+        measures["p"].argmax(1), np.r_[np.arange(10) % 3, np.arange(10) % 3, np.arange(5) % 3]
+    )
+    np.testing.assert_array_equal(measures["y"], Classes().targets(test))
 
 
 # ---- classes ---------------------------------------------------------------------------------

@@ -16,6 +16,20 @@ def measured(task: Task, examples: Examples, predict: Callable, *, batch_size: i
     return gathered(parts, len(source))
 
 
+def measured_features(
+    task: Task, examples: Examples, predict: Callable, *, values: int = 30_000_000
+) -> dict[str, np.ndarray]:
+    """Measures of all examples, in order, whose features need not fit into memory together.
+
+    predict(features (n, d)) -> y_pred (n, ...).  values: of features computed at once at most.
+    """
+    width = task.flat(examples.take([0])).shape[1]
+    step = max(1, values // width)
+    parts = (np.arange(start, min(start + step, len(examples))) for start in range(0, len(examples), step))
+    y_pred = np.concatenate([predict(task.flat(examples.take(part))) for part in parts])
+    return measured(task, examples, lambda x, i: y_pred[i])
+
+
 def batches(source: Source, batch_size: int = 1024, indices=None):
     """Yields (indices, x, y), in order."""
     indices = np.arange(len(source)) if indices is None else np.asarray(indices)

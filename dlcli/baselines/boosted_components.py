@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlcli.baselines._measure import measured, some_rows
+from dlcli.baselines._measure import measured_features, some_rows
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -27,10 +27,10 @@ def fit(task, train: Examples, *, rows: int = 10_000, components: int = 50, iter
     with threadpool_limits(limits=1):
         model.fit(space.fit_transform(x), y)
 
-    def predict(examples: Examples):
-        p = np.zeros((len(examples), len(task.classes)), np.float32)
+    def predict(x: np.ndarray) -> np.ndarray:
+        p = np.zeros((len(x), len(task.classes)), np.float32)
         with threadpool_limits(limits=1):
-            p[:, model.classes_] = model.predict_proba(space.transform(task.flat(examples)))
-        return measured(task, examples, lambda x, i: p[i])
+            p[:, model.classes_] = model.predict_proba(space.transform(x))
+        return p
 
-    return predict
+    return lambda examples: measured_features(task, examples, predict)

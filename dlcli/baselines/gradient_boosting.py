@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlcli.baselines._measure import measured, some_rows, targets
+from dlcli.baselines._measure import measured_features, some_rows, targets
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -16,17 +16,20 @@ def fit(
     train: Examples,
     *,
     rows: int = 100_000,
+    values: int = 60_000_000,
     iterations: int = 300,
     learning_rate: float = 0.1,
     early_stopping: bool = True,
 ) -> Predictor:
-    """rows: training examples used at most, drawn by seed.  iterations: trees per class at most.  learning_rate: of
-    each tree.  early_stopping: on a tenth of the training examples, where there are enough.
+    """rows: training examples used at most, drawn by seed.  values: rows times features at most.  iterations: trees
+    per class at most.  learning_rate: of each tree.  early_stopping: on a tenth of the training examples, where there
+    are enough.
     """
     from sklearn import ensemble
     from threadpoolctl import threadpool_limits
 
-    part = train.take(some_rows(len(train), rows))
+    width = task.flat(train.take([0])).shape[1]
+    part = train.take(some_rows(len(train), max(2, min(rows, values // width))))
     options = {
         "max_iter": iterations if len(part) >= SMALL else iterations // 6,
         "learning_rate": learning_rate,
@@ -44,14 +47,12 @@ def fit(
     with threadpool_limits(limits=1):
         model.fit(task.flat(part), y.reshape(len(y)))
 
-    def predict(examples: Examples):
-        x = task.flat(examples)
+    def predict(x: np.ndarray) -> np.ndarray:
         with threadpool_limits(limits=1):
-            if hasattr(task, "classes"):
-                y_pred = np.zeros((len(x), len(task.classes)), np.float32)
-                y_pred[:, model.classes_] = model.predict_proba(x)
-            else:
-                y_pred = model.predict(x).astype(np.float32).reshape(-1, *shape)
-        return measured(task, examples, lambda x, i: y_pred[i])
+            if not hasattr(task, "classes"):
+                return model.predict(x).astype(np.float32).reshape(-1, *shape)
+            p = np.zeros((len(x), len(task.classes)), np.float32)
+            p[:, model.classes_] = model.predict_proba(x)
+            return p
 
-    return predict
+    return lambda examples: measured_features(task, examples, predict)

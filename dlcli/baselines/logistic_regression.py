@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from dlcli.baselines._measure import measured, some_rows
+from dlcli.baselines._measure import measured_features, some_rows
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -33,11 +33,10 @@ def fit(task, train: Examples, *, rows: int = 60_000, values: int = 30_000_000, 
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y)
 
-    def predict(examples: Examples):
+    def predict(x: np.ndarray) -> np.ndarray:
+        p = np.zeros((len(x), len(task.classes)), np.float32)
         with threadpool_limits(limits=1):
-            known = model.predict_proba(task.flat(examples))
-        p = np.zeros((len(examples), len(task.classes)), np.float32)
-        p[:, present] = known
-        return measured(task, examples, lambda x, i: p[i])
+            p[:, present] = model.predict_proba(x)
+        return p
 
-    return predict
+    return lambda examples: measured_features(task, examples, predict)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlcli.baselines._measure import measured, some_rows
+from dlcli.baselines._measure import measured_features, some_rows
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -22,10 +22,10 @@ def fit(task, train: Examples, *, rows: int = 5_000) -> Predictor:
     others = index.kneighbors(return_distance=False)[:, 0]
     sure = ((y[others] == y).sum() + 1) / (len(y) + K)
 
-    def predict(examples: Examples):
-        nearest = y[index.kneighbors(task.flat(examples), 1, return_distance=False)[:, 0]]
-        p = np.full((len(examples), K), (1 - sure) / max(1, K - 1), np.float32)
+    def predict(x: np.ndarray) -> np.ndarray:
+        nearest = y[index.kneighbors(x, 1, return_distance=False)[:, 0]]
+        p = np.full((len(x), K), (1 - sure) / max(1, K - 1), np.float32)
         p[np.arange(len(p)), nearest] = sure
-        return measured(task, examples, lambda x, i: p[i])
+        return p
 
-    return predict
+    return lambda examples: measured_features(task, examples, predict)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlcli.baselines._measure import measured, some_rows
+from dlcli.baselines._measure import measured_features, some_rows
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -36,13 +36,11 @@ def fit(task, train: Examples, *, rows: int = 30_000, components: int = 64) -> P
     choices = [k for k in (1, 5, 15) if k <= most]
     k = max(choices, key=lambda k: (_votes(y[found[:, :k]], K).argmax(axis=1) == y[asked]).mean())
 
-    def predict(examples: Examples):
+    def predict(x: np.ndarray) -> np.ndarray:
         with threadpool_limits(limits=1):
-            found = index.kneighbors(space.transform(task.flat(examples)), k, return_distance=False)
-        p = _votes(y[found], K)
-        return measured(task, examples, lambda x, i: p[i])
+            return _votes(y[index.kneighbors(space.transform(x), k, return_distance=False)], K)
 
-    return predict
+    return lambda examples: measured_features(task, examples, predict)
 
 
 def _votes(labels: np.ndarray, K: int) -> np.ndarray:

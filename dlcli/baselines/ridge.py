@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlcli.baselines._measure import measured, some_rows, targets
+from dlcli.baselines._measure import measured_features, some_rows, targets
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -24,8 +24,7 @@ def fit(task, train: Examples, *, rows: int = 50_000, values: int = 5_000_000) -
     with threadpool_limits(limits=1):
         model.fit(task.flat(part).astype(np.float64), y.reshape(len(y)))
 
-    def predict(examples: Examples):
-        y_pred = model.predict(task.flat(examples)).astype(np.float32).reshape(-1, *y.shape[1:])
-        return measured(task, examples, lambda x, i: y_pred[i])
+    def predict(x: np.ndarray) -> np.ndarray:
+        return model.predict(x).astype(np.float32).reshape(-1, *y.shape[1:])
 
-    return predict
+    return lambda examples: measured_features(task, examples, predict)
