@@ -265,8 +265,10 @@ def _planned(build, task, fit, batches, val) -> Course:
             compiled(model, task, fit, steps=1000)
             return model.train_on_batch
 
-        passes = affordable(trial, batches, val, seconds=fit.time)
-        console.note(f"{counted(passes, 'epoch')} in {fit.time:.0f} s")
+        fitting = affordable(trial, batches, val, seconds=fit.time)
+        passes = max(1, int(fitting))
+        planned = counted(passes, "epoch") if fitting >= 1 else f"about {max(fitting, 0.01):.0%} of an epoch"
+        console.note(f"{planned} in {fit.time:.0f} s")
     epochs = math.ceil(passes / math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
     # as even as can be: of 20 passes two epochs of ten, and not of sixteen
     return Course(passes=passes, per_epoch=math.ceil(passes / epochs), batch_size=batches.batch_size)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from dlcli import console, finished, rundir
+from dlcli.errors import counted
 from dlcli.grid import grid
 from dlcli.reference import Reference
 
@@ -27,13 +28,13 @@ def generate(reference: Reference, options: dict[str, Any], *, out: Path | None)
         target = out or opened.folder / "generate" / f"{stem}.png"
         picture = Image.fromarray(grid(drawn))
         rundir.commit(target, lambda temporary: picture.save(temporary, format="PNG"))
-        console.say(f"{len(drawn)} pictures in {seconds:.1f} s: {target}")
+        console.say(f"{counted(len(drawn), 'picture')} in {seconds:.1f} s: {target}")
     else:
         target = out or opened.folder / "generate" / f"{stem}.txt"
         text = "\n\n".join(drawn)
         rundir.commit(target, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
         for one in drawn:
             console.say(one)
-        console.note(f"{len(drawn)} texts in {seconds:.1f} s: {target}")
+        console.note(f"{counted(len(drawn), 'text')} in {seconds:.1f} s: {target}")
         report["texts"] = list(drawn)
     return report | {"file": str(target)}

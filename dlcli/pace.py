@@ -51,8 +51,8 @@ class Pace(keras.callbacks.Callback):
         planned = self._total - self._first + 1 if self._late else 0
         if 2 * self._taken < planned:
             console.warn(
-                f"time was up after {self._taken:,} of {planned:,} planned steps, as the machine was slower than when they"
-                " were planned: a longer --time trains more"
+                f"time was up after {self._taken:,} of {planned:,} planned steps, and the learning rate went down faster"
+                " than planned: a longer --time trains more"
             )
 
     def _catch_up(self, now: float) -> None:
@@ -83,8 +83,9 @@ def remaining(seconds: float, planned: float) -> float:
     return max(seconds - planned, seconds / 2)
 
 
-def affordable(begin: Callable[[], Callable], batches, val, *, seconds: float) -> int:
-    """Passes over the data that fit into `seconds`, by timing a few steps of a model that is thrown away.
+def affordable(begin: Callable[[], Callable], batches, val, *, seconds: float) -> float:
+    """Passes over the data that fit into `seconds`, by timing a few steps of a model that is thrown away. Below one where
+    a whole pass does not fit.
 
     begin: builds it, and gives what trains it on a batch.  batches: of training, with `per_pass` of them in a pass.
     val: what is looked at after each, or None.
@@ -103,4 +104,4 @@ def affordable(begin: Callable[[], Callable], batches, val, *, seconds: float) -
     # A forward pass is about a third of a step; the score at the end costs as much again.
     validation = step / 3 * (len(val) / batches.batch_size if val is not None else 0)
     left = remaining(seconds, monotonic() - begun) - compiling - validation
-    return max(1, int(0.95 * left / (step * batches.per_pass + validation)))
+    return max(0.0, 0.95 * left / (step * batches.per_pass + validation))

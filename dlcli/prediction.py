@@ -10,6 +10,7 @@ from PIL import Image
 
 from dlcli import console, finished, rundir
 from dlcli.data import Examples
+from dlcli.errors import counted
 from dlcli.outputs import outputs
 from dlcli.reference import Reference
 
@@ -37,7 +38,7 @@ def predict(reference: Reference, examples: Examples, *, out: Path | None) -> di
     )
     if len(rows) > _SHOWN:
         console.say(f"… and {len(rows) - _SHOWN} more")
-    console.say(f"{len(rows)} predictions: {target}")
+    console.say(f"{counted(len(rows), 'prediction')}: {target}")
     return {"run": reference.text, "task": opened.spec["task"], "file": str(target), "predictions": rows}
 
 

@@ -171,7 +171,7 @@ def test_empty_columns_and_rows_at_the_end_are_left_out(tmp_path):
     data = table.open(write(tmp_path / "a.csv", text + ";;;;;\n" * 7))
     assert (data.kind, data.about["columns"], data.about["frequency"]) == ("series", ["CO", "T"], "1 hour")
     assert len(data.splits["all"].x[0].values) == 96
-    assert any("2 columns of a.csv have no name and no value" in warning for warning in data.warnings)
+    assert any("2 columns of a.csv without a name and a value" in warning for warning in data.warnings)
     assert any("7 rows of a.csv have no value" in warning for warning in data.warnings)
 
 

@@ -31,7 +31,7 @@ def test_labels_and_texts_of_lines(tmp_path):
     data = labelled_lines.open(write(tmp_path / "a.all", LINES + "1 \n"))
     assert (data.kind, len(data.splits["all"])) == ("texts", 30)
     assert (data.splits["all"].x[4], data.splits["all"].y[4]) == ("text number 4", "1")
-    assert any("1 lines of a.all have no label or no text" in warning for warning in data.warnings)
+    assert any("1 line of a.all without a label or a text" in warning for warning in data.warnings)
     fast = "".join(f"__label__{'spam' if i % 2 else 'ham'} buy now {i}\n" for i in range(20))
     data = labelled_lines.open(write(tmp_path / "fast.txt", fast))
     assert (data.splits["all"].x[1], data.splits["all"].y[1]) == ("buy now 1", "spam")

@@ -657,8 +657,10 @@ def test_a_llama2c_model_brings_its_vocabulary_along(tmp_path, rng):
         "sentencepiece", 16, ["th", "the", " the"],
     )  # fmt: skip
     for model in (source, out):
-        written = dlcli("generate", model, "--prompt", "the", "--set", "length=5", "--out", tmp_path / "out.txt")
+        prompt = ["the"] if model == source else ["--prompt", "the"]
+        written = dlcli("generate", model, *prompt, "--set", "length=5", "--out", tmp_path / "out.txt")
         assert written["texts"][0].startswith("the")
+    assert "two prompts" in refused("generate", out, "the", "--prompt", "a").message
 
 
 @pytest.mark.parametrize("arch", ["conv-autoencoder", "dcgan", "conv-vae"])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dlcli.checking import Finding, Subject
-from dlcli.errors import some
+from dlcli.errors import counted, some
 
 KINDS = ("table", "series", "sequences")
 CHEAP = True
@@ -17,13 +17,14 @@ def find(subject: Subject):
         mend = f"--set data.drop={','.join(constant)}"
     yield Finding(
         value=len(constant),
-        shown=f"{len(constant)} columns hold one value only" + (f": {some(constant)}" if constant else ""),
+        shown=f"{counted(len(constant), 'column')} with one value only" + (f": {some(constant)}" if constant else ""),
         fault=bool(constant),
         mend=mend,
     )
     yield Finding(
         value=len(unique),
-        shown=f"{len(unique)} columns have another value in every row" + (f": {some(unique)}" if unique else ""),
+        shown=f"{counted(len(unique), 'column')} with another value in every row"
+        + (f": {some(unique)}" if unique else ""),
         fault=bool(unique),
         mend=f"--set data.drop={','.join(unique)}: a name or number of the row, which a network would learn by heart",
     )

@@ -8,6 +8,9 @@ import typer
 
 def generate(
     run: Annotated[str, typer.Argument(help="Run directory of a generator or a language model, or weights of one.")],
+    text: Annotated[
+        Optional[str], typer.Argument(metavar="PROMPT", help="Text to go on from, as with --prompt.")
+    ] = None,
     n: Annotated[Optional[int], typer.Option("--n", min=1, help="How many.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     prompt: Annotated[Optional[str], typer.Option(help="Text to go on from.")] = None,
@@ -37,7 +40,9 @@ def generate(
         raise DlcliError(
             f"{run} was trained for {task.name}, which generates nothing.", f"these do: {', '.join(able)}."
         )
-    given = {"n": n, "seed": seed, "prompt": prompt, "label": label}
+    if None not in (text, prompt):
+        raise DlcliError(f"two prompts were given, {text!r} and {prompt!r}.", "leave one of them out.")
+    given = {"n": n, "seed": seed, "prompt": prompt if text is None else text, "label": label}
     for text in set or []:
         name, equals, value = text.partition("=")
         if not equals:

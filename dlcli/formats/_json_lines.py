@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from dlcli.errors import NAMED, DataError, some
+from dlcli.errors import NAMED, DataError, counted, some
 from dlcli.formats import _encoding, _room
 from dlcli.formats._delimited import MOST
 
@@ -48,7 +48,7 @@ def read(path: Path, encoding: str, *, unreadable: float):
     if rows:
         done.append(_frame(rows, names))
     frame = pl.concat(done, how="diagonal").with_columns(pl.all().fill_null(""))
-    found = f"{len(lost)} lines of {path.name} are no flat objects and are left out: {some(lost, NAMED)}"
+    found = f"{counted(len(lost), 'line')} of {path.name} with no flat object, left out: {some(lost, NAMED)}"
     return frame, [found] if lost else []
 
 

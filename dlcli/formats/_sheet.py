@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlcli.errors import DataError, some
+from dlcli.errors import DataError, counted, some
 from dlcli.file_bytes import Packed
 from dlcli.formats import _delimited, _encoding, _files, _json_lines, _parquet, _pieces, _plain_numbers
 
@@ -112,7 +112,7 @@ def _filled(path: Path, frame, first: list[str]) -> tuple[object, list[str], lis
         kept = [name for name in frame.columns if name not in empty]
         first = [cell for name, cell in zip(frame.columns, first, strict=True) if name not in empty]
         frame = frame[kept]
-        warnings.append(f"{len(empty)} columns of {path.name} have no name and no value: left out")
+        warnings.append(f"{counted(len(empty), 'column')} of {path.name} without a name and a value: left out")
     rows = frame.height
     if frame.width > 1:
         bare = frame[:, 0] == ""

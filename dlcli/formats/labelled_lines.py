@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError, some
+from dlcli.errors import DataError, counted, some
 from dlcli.formats import _encoding, _files, class_files, ucr
 
 SUFFIXES = {"", ".txt", ".all", ".train", ".test", ".dev", ".val", ".valid", ".ft", ".lines", ".label"}
@@ -96,5 +96,7 @@ def _examples(file: Path, text: str, way: re.Pattern, warnings: list[str]) -> Ex
         texts.append(words.strip())
         names.append(f"{file.name}:{number}")
     if empty:
-        warnings.append(f"{len(empty)} lines of {file.name} have no label or no text and are left out: {some(empty)}")
+        warnings.append(
+            f"{counted(len(empty), 'line')} of {file.name} without a label or a text, left out: {some(empty)}"
+        )
     return Examples(x=texts, y=np.array(labels, dtype=str), names=names)
