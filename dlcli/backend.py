@@ -226,6 +226,15 @@ def _copies(variable) -> tuple | None:
     return found if isinstance(found, tuple) else None
 
 
+def untuned(dataset):
+    """A tf.data.Dataset that no thread tunes."""
+    import tensorflow
+
+    options = tensorflow.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
 def memory_errors() -> tuple[type[BaseException], ...]:
     """What the backend may raise when there is not enough memory; see `is_memory`."""
     import keras

@@ -12,7 +12,7 @@ import numpy as np
 from dlcli import backend, console, durable, loading, rundir, savepoints, signals, state
 from dlcli import course as courses
 from dlcli.backend import gpus
-from dlcli.batches import Batches, InOrder, Turn
+from dlcli.batches import Batches, InOrder, Turn, feed
 from dlcli.config import FitConfig
 from dlcli.course import Course
 from dlcli.errors import DlcliError, counted
@@ -196,10 +196,10 @@ class _Training:
                 # the way a shortened first epoch ends
                 warnings.filterwarnings("ignore", message="Your input ran out of data")
                 model.fit(
-                    self.batches,
+                    feed(self.batches),
                     initial_epoch=epoch,
                     epochs=self.epochs,
-                    validation_data=val,
+                    validation_data=None if val is None else feed(val),
                     verbose=0,
                     shuffle=False,
                     callbacks=callbacks,

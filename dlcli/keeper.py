@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from dlcli import backend, console, directions, rundir, state
+from dlcli.batches import feed
 from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
 from dlcli.task import Task
@@ -141,7 +142,7 @@ class Keeper(keras.callbacks.Callback):
         the task decides by `val` what training leaves open."""
         rundir.keep(self.run.last, self.model)
         self.model.set_weights(self.weights)
-        loss = None if val is None else lambda: self.model.evaluate(val, verbose=0, return_dict=True)["loss"]
+        loss = None if val is None else lambda: self.model.evaluate(feed(val), verbose=0, return_dict=True)["loss"]
         self.task.settle(self.model, loss)
         self.weights = self.model.get_weights()
         rundir.keep(self.run.model, self.model)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from dlcli import backend
+from dlcli.batches import feed
 from dlcli.errors import MISMATCH, DlcliError
 from dlcli.savepoints import Savepoint, sha
 
@@ -39,7 +40,7 @@ def finite(arrays: list[np.ndarray]) -> bool:
 def prepare(model: keras.Model, batches) -> None:
     """Make the variables of optimizer and metrics, which Keras makes in the first step otherwise."""
     model.optimizer.build(model.trainable_variables)
-    model.evaluate(batches, steps=1, verbose=0)
+    model.evaluate(feed(batches), steps=1, verbose=0)
 
 
 def restore(model: keras.Model, point: Savepoint, groups=("model", "optimizer"), *, accumulated: int = 1) -> None:

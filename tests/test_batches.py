@@ -1,8 +1,9 @@
 """The order of examples is a function of (seed, pass), and every pass shows every example."""
 
 import numpy as np
+import pytest
 
-from dlcli.batches import Batches, InOrder, Turn
+from dlcli.batches import Batches, InOrder, Turn, feed
 from dlcli.task import Arrays
 
 N = 40
@@ -72,3 +73,17 @@ def test_validation_batches_are_equal_and_leave_out_less_than_one_per_batch():
     some = InOrder(Arrays(x, x), batch_size=25)
     assert {len(some[i][0]) for i in range(len(some))} == {20}
     assert len(some) == 5
+
+
+def test_keras_is_fed_the_same_batches_without_a_thread_that_tunes():
+    """The end of every epoch would wait for that thread's sleep: up to as long as the epoch, or a minute."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf.data is TensorFlow's")
+    batches = InOrder(Arrays(np.arange(12.0)[:, None], np.arange(12.0)[:, None]), batch_size=4)
+    dataset = feed(batches).get_tf_dataset()
+    assert dataset.options().autotune.enabled is False
+    for (x, y), (x_fed, y_fed) in zip((batches[i] for i in range(3)), dataset, strict=True):
+        np.testing.assert_array_equal(x, x_fed)
+        np.testing.assert_array_equal(y, y_fed)
