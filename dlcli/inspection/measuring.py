@@ -152,7 +152,7 @@ def _shape(outputs) -> list:
 
 def _row(row: tree.Row) -> dict[str, Any]:
     return {
-        "name": row.name,
+        "name": row.name if row.call == 0 else f"{row.name}#{row.call}",
         "path": row.key,
         "depth": row.depth,
         "type": row.type,

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlcli import console, registry, scoring
 from dlcli.data import Examples
-from dlcli.errors import DIVERGED, DlcliError
+from dlcli.errors import DIVERGED, DlcliError, counted
 from dlcli.inspection import twin
 from dlcli.task import Score
 from dlcli.transfer import features, heads
@@ -93,7 +93,7 @@ def _known(work: Work) -> tuple[int, dict[str, Trial]]:
         return kept["epochs"], {row["strategy"]: Trial.of(row) for row in kept["trials"]}
     seconds = work.settings.time * SHARE if work.settings.time else SECONDS
     epochs = max(1, round(seconds / _per_pass(work)))
-    console.note(f"{epochs} epochs for each trial, some {seconds:.0f} s")
+    console.note(f"{counted(epochs, 'epoch')} for each trial, some {seconds:.0f} s")
     work.run.write(TRIALS, {"epochs": epochs, "trials": []})
     return epochs, {}
 
