@@ -41,12 +41,14 @@ def described(reference: Reference) -> tuple[RunConfig, dict[str, Any]]:
 
 
 def columns_known(spec: dict[str, Any], entry: Entry) -> dict[str, Any]:
-    """The `data.` options by which a format reads other data as a run read its own: what columns hold is known, and which
-    of them its texts are."""
+    """The `data.` options by which a format reads other data as a run read its own: what columns hold is known, which of
+    them its texts are, and which is predicted."""
     options: dict[str, Any] = {"few": True}
     names = spec.get("texts", [])
     if names and not any("," in name for name in names):
         options["text"] = ",".join(names)
+    if spec["kind"] == "table" and isinstance(target := spec["learned"].get("target"), str):
+        options["target"] = target
     return {name: value for name, value in options.items() if name in entry.options}
 
 

@@ -1,14 +1,18 @@
-"""What tells a data set from another: counts, and hashes of contents and labels, for every split."""
+"""What tells a data set from another, and an example from others: hashes of contents and labels."""
 
 import hashlib
 from typing import Any
 
 import numpy as np
 
+from dlcli import rundir, splits
 from dlcli.data import Data, Examples
+from dlcli.rundir import Run
 
 # Of a larger set of picture files, the contents of so many are hashed, and names and sizes of all.
 SAMPLE = 2000
+# The examples of a run's training, one number each; of more than so many as many, evenly spread.
+LEARNED, MOST = "learned.bin", 500_000
 
 
 def of(data: Data) -> dict[str, Any]:
@@ -21,6 +25,43 @@ def of(data: Data) -> dict[str, Any]:
         }
         for part, examples in data.splits.items()
     }
+
+
+def marks(data: Data, examples: Examples) -> np.ndarray:
+    """A number (n,) uint64 for every example, equal for equal contents; of series, which are cut into windows, none."""
+    if data.kind == "series":
+        return np.zeros(0, np.uint64)
+    if data.kind == "table":
+        columns = examples.x[list(data.about.get("columns") or examples.x.columns)]
+        found = ("\x1f".join(map(str, row)) for row in columns.iter_rows())
+    else:
+        found = splits.contents(data.kind, examples)
+    return np.fromiter((_number(item) for item in found), np.uint64, len(examples))
+
+
+def _number(item) -> int:
+    if isinstance(item, tuple):  # shape and bytes of a sequence
+        item = f"{item[0]} ".encode() + item[1]
+    data = item if isinstance(item, bytes) else item.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+
+
+def keep(run: Run, data: Data) -> None:
+    """Write down which examples a run is trained on."""
+    train = data.splits["train"]
+    if len(train) > MOST:
+        train = train.take(np.linspace(0, len(train) - 1, MOST).astype(int))
+    found = marks(data, train)
+    rundir.commit(run.path / LEARNED, lambda temporary: temporary.write_bytes(found.astype("<u8").tobytes()))
+
+
+def learned(run: Run, data: Data, examples: Examples) -> int:
+    """How many of the examples are equal to one that the run was trained on, as far as it has written that down."""
+    path = run.path / LEARNED
+    if not path.is_file():
+        return 0
+    raw = path.read_bytes()
+    return int(np.isin(marks(data, examples), np.frombuffer(raw[: len(raw) // 8 * 8], "<u8")).sum())
 
 
 def _contents(kind: str, examples: Examples):

@@ -37,6 +37,7 @@ def opened(path: Path) -> tuple[Run, RunConfig]:
 
 def write(run: Run, config: RunConfig, data: Data, environment: dict[str, Any]) -> None:
     """Keep what the run was begun with, apart from the files that people edit."""
+    fingerprint.keep(run, data)
     path = Path(config.data)
     run.write(
         ORIGIN,

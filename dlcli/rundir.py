@@ -20,7 +20,7 @@ ORIGIN, TRANSFER, SOURCE = "origin.json", "transfer.json", "source.json"
 
 @dataclass(frozen=True)
 class Run:
-    """config.json, spec.json, origin.json, course.json, model.keras, last.keras, history.jsonl, environment.json,
+    """config.json, spec.json, origin.json, learned.bin, course.json, model.keras, last.keras, history.jsonl, environment.json,
     report.json, checkpoints/ and a folder per verb (evaluate/, predict/, generate/); of a transfer also
     transfer.json, source.json, trials.json and, until it is complete, trials/ and finals/."""
 

@@ -78,10 +78,12 @@ def verdict(
     with trained weights.
     """
     case = Case(task, report, {rival.name: rival.report for rival in found if rival.counts}, data, adapted)
-    if not case.theirs or task.headline not in report.scores:
+    if task.headline not in report.scores:
         return ""
     if learned:
         return "These scores are of training examples: they do not tell how good the model is on others."
+    if not case.theirs:
+        return ""
     ours, theirs = case.ours, case.theirs[case.best]
     numbers = f"{_short(ours.value)} against {_short(theirs.value)} {task.headline.replace('_', ' ')}"
     if ours.better(theirs, task.sign):
