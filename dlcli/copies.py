@@ -6,7 +6,7 @@ import numpy as np
 from dlcli import pixels
 from dlcli.task import Source
 
-COMPARED = 1_000  # drawn, and real ones that it did not see
+COMPARED = 5_000  # drawn, and real ones that it did not see
 NEAR = 0.05  # share of the real ones that count as near copies, by definition
 FORMULA = (
     "share of generated pictures nearer to a training picture, in pixels, than 95 % of the pictures of this split are:"
@@ -15,7 +15,7 @@ FORMULA = (
 
 
 def found(model: keras.Model, source: Source, known: Source) -> np.ndarray:
-    """Which of a thousand pictures that the model draws are near copies, 1 or 0 for each.
+    """Which of so many pictures that the model draws are near copies, 1 or 0 for each.
 
     source: (noise, unseen pictures); known: (noise, training pictures).
     """
