@@ -15,6 +15,8 @@ from dlcli.plan import Plan
 from dlcli.rundir import Run
 from dlcli.trials.pool import Job
 
+FORMAT = 2  # of what trials write down: a study of another one is not gone on with
+
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
@@ -97,7 +99,7 @@ def begin(
             "fit.time is how long one training may take, and those of a study are compared by their passes.",
             "set fit.epochs (--epochs).",
         )
-    settings = {"verb": verb, "config": config.model_dump(mode="json")}
+    settings = {"verb": verb, "config": config.model_dump(mode="json"), "format": FORMAT}
     going_on = out is not None and (out / "study.json").is_file()
     if going_on:
         known = Run(out).read("study.json")

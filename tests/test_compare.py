@@ -78,6 +78,11 @@ def test_compare_goes_on_where_it_was_stopped_and_repeats_nothing(tmp_path):
     other = run(*COMPARE, "--epochs", "2", "--out", "study", cwd=tmp_path)
     assert other.returncode == 9
     assert "other settings" in other.stderr
+    known = json.loads((tmp_path / "study" / "study.json").read_text())
+    (tmp_path / "study" / "study.json").write_text(json.dumps({"verb": known["verb"], "config": known["config"]}))
+    older = run(*COMPARE, "--out", "study", cwd=tmp_path)  # of a version that wrote down other things
+    assert older.returncode == 9
+    assert "other settings" in older.stderr
 
 
 @pytest.mark.slow
