@@ -87,6 +87,12 @@ class RunConfig(BaseModel):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     set: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
+    @property
+    def written_out(self) -> bool:
+        """Whether it is a run's, with every choice: an option that it lacks came later, and has its plain default."""
+        named = None not in (self.format, self.task, self.arch)
+        return named and {"optimizer", "schedule", "ema"} <= self.options("fit").keys()
+
     def options(self, component: str) -> dict[str, Any]:
         """What was set for "arch", "data", "fit" or "task"."""
         return dict(self.set.get(component, {}))
@@ -257,9 +263,9 @@ def _sections(merged: dict[str, Any], file: Path | None) -> dict[str, dict]:
     return chosen
 
 
-def fit_config(arch: Entry, options: dict[str, Any], task: Entry | None = None) -> FitConfig:
+def fit_config(arch: Entry | None, options: dict[str, Any], task: Entry | None = None) -> FitConfig:
     """Defaults < the architecture's FIT < the task's < what was asked for."""
-    own = dict(arch.literal("FIT", {}))
+    own = dict(arch.literal("FIT", {})) if arch else {}
     if of_task := task.literal("FIT") if task else None:
         own = {**own, "steps": None, **of_task}
     if "epochs" in options:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from dlcli import rundir, splits
+from dlcli import alike, rundir
 from dlcli.data import Data, Examples
 from dlcli.rundir import Run
 
@@ -35,7 +35,7 @@ def marks(data: Data, examples: Examples) -> np.ndarray:
         columns = examples.x[list(data.about.get("columns") or examples.x.columns)]
         found = ("\x1f".join(map(str, row)) for row in columns.iter_rows())
     else:
-        found = splits.contents(data.kind, examples)
+        found = alike.contents(data.kind, examples)
     return np.fromiter((_number(item) for item in found), np.uint64, len(examples))
 
 

@@ -270,8 +270,8 @@ def _planned(build, task, fit, batches, val) -> Course:
         planned = counted(passes, "epoch") if fitting >= 1 else f"about {max(fitting, 0.01):.0%} of an epoch"
         console.note(f"{planned} in {fit.time:.0f} s")
     epochs = math.ceil(passes / math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
-    # as even as can be: of 20 passes two epochs of ten, and not of sixteen
-    return Course(passes=passes, per_epoch=math.ceil(passes / epochs), batch_size=batches.batch_size)
+    per_epoch = math.ceil(passes / epochs)  # as even as can be: of 20 passes two epochs of ten, and not of sixteen
+    return Course(passes=epochs * per_epoch, per_epoch=per_epoch, batch_size=batches.batch_size)
 
 
 def compiled(model: keras.Model, task: Task, fit: FitConfig, *, steps: int) -> None:

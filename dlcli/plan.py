@@ -143,8 +143,9 @@ def choose(config: RunConfig, entry: Entry, data: Data) -> Plan:
         task=task,
         arch=arch,
         fit=suited.fit(config, arch, task, wide),
-        task_options=suited.prepared(arch, task) | suited.fewer(task, wide) | task_options,
-        arch_options=suited.options(arch, task, data) | configuration.coerce(arch, config.options("arch"), "arch"),
+        task_options=suited.prepared(config, arch, task, wide) | task_options,
+        arch_options=suited.options(config, arch, task, data)
+        | configuration.coerce(arch, config.options("arch"), "arch"),
         precision=suited.precision(config, arch, data),
     )
 
@@ -159,7 +160,7 @@ def spare_none(config: RunConfig, chosen: Plan, data: Data) -> RunConfig:
     brought = data.splits.get("train", ())
     if not 0 < len(brought) < few or "val" in data.splits or "test" not in data.splits:
         return config
-    if set(configuration.SPLIT_OPTIONS) & config.options("data").keys():
+    if {"parts", "fold"} & config.options("data").keys():
         return config
     console.note(
         f"{len(brought)} training examples are too few to set some aside: all are trained on, to the end "

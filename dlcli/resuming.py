@@ -1,9 +1,10 @@
 """Going on with a run: what it was begun with, what is different now, and more epochs."""
 
+import math
 from pathlib import Path
 from typing import Any
 
-from dlcli import console, fingerprint, rundir
+from dlcli import console, fingerprint, registry, rundir
 from dlcli import course as courses
 from dlcli.config import FitConfig, RunConfig, checked
 from dlcli.course import Course
@@ -86,11 +87,14 @@ def extend(run: Run, wanted: tuple[int, bool], fit: FitConfig) -> None:
         raise DlcliError(f"{run.path} has no checkpoint yet.", "resume it without --epochs first.")
     done = point.meta["epoch"] * course.per_epoch
     number, added = wanted
-    total = number + (done if added and point.finished else course.passes if added else 0)
+    asked = number + (done if added and point.finished else course.passes if added else 0)
+    total = math.ceil(asked / course.per_epoch) * course.per_epoch
     if total == course.passes:
         return
     if total < done or (point.finished and total == done):
-        raise DlcliError(f"{done} epochs are trained already, and --epochs asks for {total}.", "--epochs +10 adds ten.")
+        raise DlcliError(f"{done} epochs are trained already, and --epochs asks for {asked}.", "--epochs +10 adds ten.")
+    if total != asked:
+        console.note(f"of so little data {course.per_epoch} epochs are trained in one go: {total} instead of {asked}")
     _tell(course, total, done, fit, round(point.step / done) if done else 1)
     course.extended(run, passes=total, done=point.meta["epoch"])
 
@@ -110,8 +114,6 @@ def _tell(course: Course, total: int, done: int, fit: FitConfig, steps: int) -> 
 
 def _cosine(step: int, steps: int, fit: FitConfig) -> float:
     """Of the peak, after that step of so many: as in optimize.schedule."""
-    import math
-
     warmup = fit.warmed(steps)
     if step < warmup:
         return (1 + (warmup - 1) * step / warmup) / warmup
@@ -127,7 +129,8 @@ def check(run: Run, config: RunConfig, data: Data, *, allowed: bool) -> None:
     origin = run.read(ORIGIN)
     now = {"config": config.model_dump(mode="json"), "data": fingerprint.of(data)}
     changed = _differences(origin["config"], now["config"])
-    changed = {name: pair for name, pair in changed.items() if name not in FREE}
+    later = _later(origin["config"], config)
+    changed = {name: pair for name, pair in changed.items() if name not in FREE and name not in later}
     changed |= {f"data {name}": pair for name, pair in _differences(origin["data"], now["data"]).items()}
     if not changed:
         return
@@ -160,6 +163,18 @@ def compare_environment(run: Run, environment: dict[str, Any]) -> None:
         course = courses.recorded(run)
         if course is not None:
             course.noted(run, {"what": "environment", "changed": {name: list(pair) for name, pair in changed.items()}})
+
+
+def _later(old: dict[str, Any], config: RunConfig) -> set[str]:
+    """Options that were not there when the run was begun, and have their plain defaults."""
+    owners = {"arch": ("architectures", config.arch), "task": ("tasks", config.task)}
+    known = {part: registry.find(*owner).options for part, owner in owners.items()} | {"fit": FitConfig.model_fields}
+    return {
+        f"set.{part}.{name}"
+        for part, options in known.items()
+        for name, option in options.items()
+        if name not in old["set"].get(part, {}) and config.options(part).get(name) == option.default
+    }
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> dict[str, tuple]:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from dlcli import alike
 from dlcli.cuts import by_position, by_time, shares_of
 from dlcli.data import Data, Examples
-from dlcli.errors import DataError, some
+from dlcli.errors import DataError, counted, some
 
 LARGE = 10_000  # from so many examples on, a tenth suffices to tell scores apart to a percent
 FEW_DOCUMENTS = 10  # fewer than this are each cut by position
@@ -33,17 +34,16 @@ def split(
     for series, counts are rows. Where the data brings a test split, only the first two are used.
     fold: "3/10" tests on the third tenth of the examples, drawn by seed, and validates on the fourth;
     each example is tested in one of the ten.  duplicates: "together" keeps equal examples in one split, "anywhere"
-    draws each by itself, as published folds do; scores are then of examples that were learned, too.  least: rows that val and test must have of a series, where it is
-    long enough and `parts` does not say otherwise.
+    draws each by itself, as published folds do; scores are then of examples that were learned, too.
+    least: rows that val and test must have of a series, where it is long enough and `parts` does not say otherwise.
     """
     given = dict(data.splits)
     sizes = _parts(parts)
     warnings = list(data.warnings)
     how: dict[str, Any] = {"seed": seed, "parts": parts, "given": [name for name in given if name != "all"]}
     if duplicates not in ("together", "anywhere"):
-        raise DataError(f"data.duplicates={duplicates!r} is neither 'together' nor 'anywhere'.")
-    if duplicates == "anywhere" and data.kind == "series":
-        raise DataError("data.duplicates='anywhere', but a series is split by time.", "leave it away.")
+        hint = "together keeps equal examples in one split, anywhere lets them fall into several."
+        raise DataError(f"data.duplicates={duplicates!r} is neither 'together' nor 'anywhere'.", hint)
     if apart := duplicates == "anywhere":
         how["duplicates"] = duplicates
     if fold is not None:
@@ -72,11 +72,13 @@ def split(
         else:
             made, how["method"] = _make(data, whole, wanted, sizes, rng, given, least, apart, warnings)
         done = {**made, **{name: examples for name, examples in given.items() if name in ("val", "test")}}
+    if apart and "seed" not in how["method"]:
+        raise DataError(f"data.duplicates={duplicates!r}, but the data is split {how['method']}.", "leave it away.")
     done = {name: done[name] for name in ("train", "val", "test") if name in done and len(done[name])}
     if "train" not in done:
         raise DataError("nothing is left to train on once validation and test have their parts.", "give more data.")
     if data.kind != "series" and (how["given"] or apart):
-        warnings += _shared(done, data)
+        warnings += alike.shared(done, data)
     how["sizes"] = {name: len(examples) for name, examples in done.items()}
     if data.kind == "series":
         how["rows"] = {name: sum(span.stop - span.start for span in examples.x) for name, examples in done.items()}
@@ -101,7 +103,9 @@ def check_labels(data: Data) -> None:
     known = {str(label) for label in train.y}
     if len(known) < 2:
         message = f"all {len(train)} training examples have the same label: {some(known)}."
-        hint = "a classifier needs two; of pictures, rows and series --task anomaly-detection learns the one."
+        hint = "a classifier needs two."
+        if data.kind != "texts":
+            hint = "a classifier needs two; --task anomaly-detection learns what is like the one."
         raise DataError(message, hint)
     for name, examples in data.splits.items():
         strange = [str(label) for label in examples.y if str(label) not in known] if examples.y is not None else []
@@ -132,10 +136,8 @@ def _make(data, whole, wanted, sizes, rng, given, least, apart, warnings) -> tup
     if data.kind == "corpus" and len(whole) < FEW_DOCUMENTS:
         return by_position(whole, wanted, sizes), "by position"
     counts = _counts(len(whole), wanted, sizes)
-    groups = _groups(data, whole, counts, apart, warnings)
     labels = _labels(whole)
-    if labels is not None:
-        warnings += _contradictions(groups, labels, whole.names)
+    groups = alike.groups(data, whole, labels, counts, warnings, apart=apart)
     sides = _assign(groups, labels, counts, rng, warnings)
     method = "by seed" if labels is None else "by seed, stratified by class"
     return {name: whole.take(np.flatnonzero(sides == name)) for name in wanted}, method
@@ -149,8 +151,8 @@ def _folded(data, whole, fold: str, rng, apart: bool, warnings) -> dict[str, Exa
         raise DataError(
             f"data.fold={fold!r} is not one of 1/k ... k/k with 3 <= k <= {len(whole)}.", "for example 1/10."
         )
-    groups = _groups(data, whole, {"test": len(whole) // of}, apart, warnings)
     labels = _labels(whole)
+    groups = alike.groups(data, whole, labels, {"test": len(whole) // of}, warnings, apart=apart)
     order = rng.permutation(groups.max() + 1)
     if labels is not None:
         first = np.unique(groups, return_index=True)[1]
@@ -188,55 +190,6 @@ def _counts(n: int, wanted, sizes) -> dict[str, int]:
 # ---- by seed ---------------------------------------------------------------------------------
 
 
-def contents(kind: str, examples: Examples, columns=None) -> list:
-    """One hashable per example, equal for exact duplicates.  columns: of a table, those that are learned from."""
-    if kind == "images":
-        from dlcli.images import fingerprints
-
-        return fingerprints(examples.x)
-    if kind == "table":
-        return examples.x[columns or examples.x.columns].hash_rows(seed=0).to_list()
-    if kind == "sequences":
-        return [(x.shape, np.ascontiguousarray(x).tobytes()) for x in examples.x]
-    return [" ".join(text.split()) for text in examples.x]
-
-
-def _contents(data: Data, examples: Examples) -> list:
-    return contents(data.kind, examples, list(data.about.get("columns") or []) if data.kind == "table" else None)
-
-
-def _groups(data: Data, whole: Examples, counts, apart: bool, warnings) -> np.ndarray:
-    """A group number per example in order of first appearance: duplicates share theirs, unless they are so many that
-    they would fill a split, or are to be apart."""
-    if apart:
-        return np.arange(len(whole))
-    n, first = len(whole), {}
-    groups = np.array([first.setdefault(item, len(first)) for item in _contents(data, whole)])
-    sizes = np.bincount(groups)
-    many = sizes > max(2, min([count for count in counts.values() if count] or [n]))
-    if many.any():
-        warnings.append(f"one example stands {sizes.max()} times: its duplicates were not kept on one side")
-        loose = many[groups]
-        groups[loose] = len(sizes) + np.arange(loose.sum())
-        groups = np.unique(groups, return_inverse=True)[1]
-    if (same := n - groups.max() - 1) > 0:
-        warnings.append(f"{same} of {n} examples are exact duplicates of others: kept on the same side")
-    return groups
-
-
-def _contradictions(groups, labels, names) -> list[str]:
-    """A warning of equal examples under different labels."""
-    order = np.lexsort((labels, groups))
-    pairs = order[:-1], order[1:]
-    odd = (groups[pairs[0]] == groups[pairs[1]]) & (labels[pairs[0]] != labels[pairs[1]])
-    if not odd.any():
-        return []
-    one, other = int(pairs[0][odd][0]), int(pairs[1][odd][0])
-    first = [f"{str(labels[i])!r}" + (f" ({names[i]})" if names is not None else "") for i in (one, other)]
-    count = len(np.unique(groups[pairs[0]][odd]))
-    return [f"{count} examples stand under more than one label, the first under {' and '.join(map(str, first))}"]
-
-
 def _assign(groups, labels, counts, rng, warnings) -> np.ndarray:
     """The split of every example. Whole groups are drawn at even steps through the classes, so that
     each class has its share, up to one group, in every split."""
@@ -248,7 +201,7 @@ def _assign(groups, labels, counts, rng, warnings) -> np.ndarray:
     single = np.bincount(kinds)[kinds] == 1 if labels is not None else np.zeros(len(starts), bool)
     if single.any():
         alone = sorted(set(labels[members[starts[single]]]))
-        warnings.append(f"{len(alone)} classes have only one example, kept for training: {some(alone)}")
+        warnings.append(f"{counted(len(alone), 'label')} with only one example, kept for training: {some(alone)}")
     order = rng.permutation(len(starts))
     order = order[np.argsort(kinds[order], kind="stable")]
     free = order[~single[order]]
@@ -283,18 +236,3 @@ def _keep_one(side: np.ndarray, groups: np.ndarray, kinds: np.ndarray) -> None:
     for kind in np.setdiff1d(kinds, kinds[side[groups] == "train"]):
         own = np.unique(groups[kinds == kind])
         side[min(own, key=lambda group: ("train", "", "val", "test").index(side[group]))] = "train"
-
-
-def _shared(done: dict[str, Examples], data: Data) -> list[str]:
-    """Warnings of examples that stand in two splits."""
-    found = {name: _contents(data, examples) for name, examples in done.items()}
-    warnings = []
-    for name, other in (("test", "train"), ("val", "train"), ("test", "val")):
-        if name in found and other in found:
-            known = set(found[other])
-            both = [i for i, item in enumerate(found[name]) if item in known]
-            if both:
-                names = done[name].names
-                which = f": {some([names[i] for i in both])}" if names is not None else ""
-                warnings.append(f"{len(both)} of {len(found[name])} {name} examples also stand in {other}{which}")
-    return warnings

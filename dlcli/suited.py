@@ -2,7 +2,8 @@
 that is fast here, batches of fewer windows, options of the task.
 
 An architecture names the first two in a literal: MANY = {"examples": 20_000, "options": {"width": 32}, "precision": "bfloat16"}.
-Defaults of its own for one task are another: WITH = {"sequence-classification": {"units": 128}}.
+Defaults of its own for one task are another: WITH = {"sequence-classification": {"units": 128}}. Nothing of this is asked
+where a run's own configuration says all: a run from before some option was there has the plain default of that.
 """
 
 from pathlib import Path
@@ -17,8 +18,10 @@ from dlcli.registry import Entry
 _FAST = "amx_bf16"
 
 
-def options(arch: Entry, task: Entry, data: Data) -> dict[str, Any]:
+def options(config: RunConfig, arch: Entry, task: Entry, data: Data) -> dict[str, Any]:
     """Options of the architecture that are other than usual for the task, or where there is so much to train on."""
+    if config.written_out:
+        return {}
     return arch.literal("WITH", {}).get(task.name, {}) | _many(arch, data).get("options", {})
 
 
@@ -37,20 +40,21 @@ def wide(arch: Entry, task: Entry, data: Data, task_options: dict[str, Any]) -> 
 
 def fit(config: RunConfig, arch: Entry, task: Entry, wide: int) -> FitConfig:
     """The settings of training; a default batch holds fewer windows of a wide series."""
+    if config.written_out:
+        return configuration.fit_config(None, config.options("fit"))
     chosen = configuration.fit_config(arch, config.options("fit"), task)
     if "batch_size" in config.options("fit"):
         return chosen
     return chosen.model_copy(update={"batch_size": max(1, chosen.batch_size // wide)})
 
 
-def prepared(arch: Entry, task: Entry) -> dict[str, Any]:
-    """Those options of the task that the architecture has other defaults for: its literal TASK = {"shift": 0.04}."""
-    return {name: value for name, value in arch.literal("TASK", {}).items() if name in task.options}
-
-
-def fewer(task: Entry, wide: int) -> dict[str, Any]:
-    """The task's option by which a pass takes fewer windows of a wide series."""
-    return {"per_pass": task.options["per_pass"].default // wide} if wide > 1 else {}
+def prepared(config: RunConfig, arch: Entry, task: Entry, wide: int) -> dict[str, Any]:
+    """Those options of the task that the architecture has other defaults for, its literal TASK = {"shift": 0.04}; and
+    fewer windows in a pass over a wide series."""
+    if config.written_out:
+        return {}
+    own = {name: value for name, value in arch.literal("TASK", {}).items() if name in task.options}
+    return own | ({"per_pass": task.options["per_pass"].default // wide} if wide > 1 else {})
 
 
 def precision(config: RunConfig, arch: Entry, data: Data) -> str:

@@ -215,7 +215,7 @@ def test_one_picture_in_two_classes_is_told(tmp_path):
     shutil.copy(tmp_path / "data" / "a" / "1.png", tmp_path / "data" / "b" / "same.png")
     answer = opened("train", "data", cwd=tmp_path)
     assert answer.code == 0
-    assert "1 examples stand under more than one label" in answer.said
+    assert "1 example with more than one label" in answer.said
     assert "'a' (a/1.png) and 'b' (b/same.png)" in answer.said
 
 

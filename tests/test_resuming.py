@@ -331,3 +331,35 @@ def test_twenty_random_kills_lose_nothing(backend):
     assert not found["differing"]
     assert found["most_steps_lost"] <= 2  # saved after every step: one between two saves, and one
     assert found["tracebacks"] == 0
+
+
+def test_a_run_from_before_an_option_was_there_goes_on_and_is_repeated_as_it_was(tmp_path):
+    """An lstm for series of a version without task.pool and task.cut; of those the first has another default with it now."""
+    run = tmp_path / "run"
+    plain = ("--set", "task.pool=mean", "--set", "arch.units=8", "--set", "fit.steps=2", "--epochs", 1)
+    dlcli("train", "motions:60", "--arch", "lstm", *plain, "--out", run)
+    for name in ("config.json", "origin.json", "spec.json"):
+        told = json.loads((run / name).read_text())
+        options = {"config.json": told, "origin.json": told.get("config")}.get(name)
+        for option in ("pool", "cut"):
+            del (told["learned"] if name == "spec.json" else options["set"]["task"])[option]
+        (run / name).write_text(json.dumps(told))
+    dlcli("train", "--resume", run, "--epochs", "+1")
+    assert len(lines(run)) == 2
+    assert (
+        "task.cut" in dlcli("train", "--resume", run, "--epochs", "+1", "--set", "task.cut=0.2", code=MISMATCH).message
+    )
+    dlcli("train", "--config", run / "config.json", "--out", tmp_path / "again")
+    repeated = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert (repeated["set"]["task"]["pool"], repeated["set"]["task"]["cut"]) == ("mean", 0.0)
+
+
+def test_epochs_of_little_data_are_counted_as_they_are_trained(tmp_path):
+    """24 rows in one batch: several passes make an epoch of Keras, and the numbers that are told are whole ones of those."""
+    dlcli("train", "linear:24", *SMALL[:4], "--epochs", "17", "--set", "data.parts=16,4,4", "--out", tmp_path / "run")
+    course = json.loads((tmp_path / "run" / "course.json").read_text())
+    assert lines(tmp_path / "run")[-1]["epoch"] == course["passes"] == 18
+    answer = dlcli("train", "--resume", tmp_path / "run", "--epochs", "+1")
+    assert "9 epochs are trained in one go: 27 instead of 19" in answer.stderr
+    assert "18 -> 27 epochs" in answer.stderr
+    assert lines(tmp_path / "run")[-1]["epoch"] == 27

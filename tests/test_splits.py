@@ -239,8 +239,16 @@ def test_duplicates_fall_anywhere_when_asked_and_that_is_told(how):
     assert f"{both} of {len(tested)} test examples also stand in train" in " ".join(done.warnings)
     assert record["duplicates"] == "anywhere"
     assert "duplicates" not in split(data, **how)[1]
+    assert "50 examples with more than one label" not in " ".join(done.warnings)
+    odd = Data(kind="texts", splits={"all": texts(["a", "b"] * 50, [f"text {i % 25}" for i in range(100)])})
+    for duplicates in ("anywhere", "together"):  # copies under other labels are told, wherever they fall
+        told = split(odd, duplicates=duplicates, **how)[0].warnings
+        assert any(warning.startswith("25 examples with more than one label") for warning in told)
     with pytest.raises(DataError, match="neither 'together' nor 'anywhere'"):
         split(data, duplicates="apart", **how)
+    given = {"train": data.splits["all"], "val": data.splits["all"], "test": data.splits["all"]}
+    with pytest.raises(DataError, match="the data is split as given"):
+        split(Data(kind="texts", splits=given), duplicates="anywhere")
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_an_architecture_has_its_own_defaults_for_the_task():
     said = RunConfig(data="x", arch="mlp", set={"task": {"shift": 0.1}})
     assert plan.choose(said, idx, few).task_options == {"shift": 0.1}
     mlp = registry.find("architectures", "mlp")
-    assert suited.prepared(mlp, registry.find("tasks", "tabular-classification")) == {}
+    assert suited.prepared(RunConfig(data="x"), mlp, registry.find("tasks", "tabular-classification"), 1) == {}
     options = {name for task in registry.entries("tasks").values() for name in task.options}
     for entry in registry.entries("architectures").values():
         assert set(entry.literal("TASK", {})) <= options, entry.name

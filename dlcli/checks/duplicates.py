@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from dlcli import splits
+from dlcli import alike
 from dlcli.checking import Finding, Subject, part_of
 
 KINDS = ("images", "table", "sequences", "texts", "corpus")
@@ -56,4 +56,4 @@ def _contents(subject: Subject, name: str) -> list:
     part = subject.parts[name]
     if subject.data.kind == "table" and not subject.columns:
         return list(np.arange(len(part)))
-    return splits.contents(subject.data.kind, part, list(subject.columns or []))
+    return alike.contents(subject.data.kind, part, list(subject.columns or []))

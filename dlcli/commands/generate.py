@@ -8,7 +8,7 @@ import typer
 
 def generate(
     run: Annotated[str, typer.Argument(help="Run directory of a generator or a language model, or weights of one.")],
-    text: Annotated[
+    start: Annotated[
         Optional[str], typer.Argument(metavar="PROMPT", help="Text to go on from, as with --prompt.")
     ] = None,
     n: Annotated[Optional[int], typer.Option("--n", min=1, help="How many.")] = None,
@@ -40,16 +40,23 @@ def generate(
         raise DlcliError(
             f"{run} was trained for {task.name}, which generates nothing.", f"these do: {', '.join(able)}."
         )
-    if None not in (text, prompt):
-        raise DlcliError(f"two prompts were given, {text!r} and {prompt!r}.", "leave one of them out.")
-    given = {"n": n, "seed": seed, "prompt": prompt if text is None else text, "label": label}
+    if None not in (start, prompt):
+        raise DlcliError(f"two prompts were given, {start!r} and {prompt!r}.", "leave one of them out.")
+    flags = {"n": n, "seed": seed, "prompt": prompt if start is None else start, "label": label}
+    flags = {name: value for name, value in flags.items() if value is not None}
+    for name, called in {"prompt": "prompt", "label": "class"}.items():
+        if name in flags and name not in known:
+            raise DlcliError(
+                f"{run} was trained for {task.name}, which is told no {called}.", f"it takes {', '.join(known)}."
+            )
+    given = {}
     for text in set or []:
         name, equals, value = text.partition("=")
         if not equals:
             raise DlcliError(f"--set {text!r} is not option=value.", f"options: {', '.join(known)}.")
         given[name] = value
-    given = {name: value for name, value in given.items() if value is not None}
-    options = configuration.typed(known, given, task.name, "generate")
+    # a class may be called "none", which --set takes for no value
+    options = flags | configuration.typed(known, given, task.name, "generate")
 
     from dlcli import backend
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from dlcli import alike, console, directions, plan, registry, splits
 from dlcli import config as configuration
-from dlcli import console, directions, plan, registry, splits
 from dlcli.comparing import words
 from dlcli.comparing.paired import difference
 from dlcli.config import RunConfig
@@ -64,7 +64,7 @@ def _test(run, config) -> tuple[str, Any, list]:
     if data.kind == "series":
         return data.kind, examples, [(span.name, span.start, span.stop, span.values.tobytes()) for span in examples.x]
     labels = [None] * len(examples) if examples.y is None else [str(label) for label in examples.y]
-    return data.kind, examples, list(zip(splits.contents(data.kind, examples), labels, strict=True))
+    return data.kind, examples, list(zip(alike.contents(data.kind, examples), labels, strict=True))
 
 
 def _scored(run, examples) -> tuple[str, np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from dlcli import __version__, splits
+from dlcli import __version__, alike
 from dlcli.data import Examples
 from dlcli.inspection import nesting, subject, taps
 from dlcli.inspection.tap import traced
@@ -124,7 +124,7 @@ def _unnamed(config):
 
 def _contents(kind: str, examples: Examples) -> list:
     """As they are read: of texts, unlike for duplicates, every space counts."""
-    return list(examples.x) if kind == "texts" else splits.contents(kind, examples)
+    return list(examples.x) if kind == "texts" else alike.contents(kind, examples)
 
 
 def _inner(visit) -> bool:
