@@ -40,8 +40,8 @@ class FitConfig(BaseModel):
         "adamw", description="what makes steps of gradients"
     )
     weight_decay: float = Field(1e-4, ge=0, description="decoupled; biases and norms are left out")
-    beta_1: float = Field(0.9, ge=0, lt=1, description="share of the last mean gradient in the next")
-    beta_2: float = Field(0.999, ge=0, lt=1, description="the same of its square")
+    beta_1: float = Field(0.9, ge=0, lt=1, description="how much of the mean gradient comes from the steps before")
+    beta_2: float = Field(0.999, ge=0, lt=1, description="the same of the mean squared gradient")
     layer_decay: float = Field(
         1.0, ge=1, description="how much slower each fourth of the body learns than what follows"
     )
@@ -50,7 +50,7 @@ class FitConfig(BaseModel):
     warmup_steps: int = Field(0, ge=0, description="of warm-up at least, where that is no more than 0.3 of all")
     final: float = Field(0.0, ge=0, le=1, description="learning rate at the end, as a fraction of the peak")
     plateau: int = Field(5, ge=1, description="epochs without a better score before schedule=plateau halves the rate")
-    clip_norm: float | None = Field(1.0, gt=0, description="of the gradients of all weights together")
+    clip_norm: float | None = Field(1.0, gt=0, description="largest norm of all gradients together")
     ema: float | None = Field(None, ge=0, lt=1, description="momentum of the weights' moving average")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     keep: int = Field(0, ge=0, description="checkpoints kept on the way, for inspect-layers --timeline")
@@ -60,7 +60,7 @@ class FitConfig(BaseModel):
         60.0, ge=0, description="seconds between checkpoints, all that a kill costs; 0: every batch"
     )
     loader_patience: float = Field(600.0, gt=0, description="seconds that reading one batch may take")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="of a label that goes to all classes")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of a label that goes to all classes")
     class_weights: Literal["equal", "balanced"] = Field("equal", description="balanced: rare classes count more")
     mixup: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
     cutmix: float = Field(0.0, ge=0, description="alpha of its Beta distribution; 0 is off")
@@ -206,9 +206,10 @@ def typed(known: dict[str, Option], options: dict[str, Any], owner: str, compone
                 _plain(value) if "None" in annotation else value
             )
         except pydantic.ValidationError as error:
-            reason = error.errors()[0]["msg"].lower()
+            words = known[name].choices
+            wanted = f"one of {', '.join(words)}" if words else f"{annotation}: {error.errors()[0]['msg'].lower()}"
             raise DlcliError(
-                f"{component}.{name} = {value!r} is not {annotation}: {reason}.",
+                f"{component}.{name} = {value!r} is not {wanted}.",
                 f"the default of {owner} is {known[name].default!r}.",
             ) from None
     return values

@@ -78,7 +78,8 @@ def table(title: str, columns: list[str], rows: list[list], *, numbers: int = 1)
     """A table on stdout, four digits of a number; columns from position `numbers` on are right-aligned."""
     drawn = Table(title=escape(title), title_justify="left", title_style="bold")
     for position, column in enumerate(columns):
-        drawn.add_column(escape(column), justify="left" if position < numbers else "right")
+        # what does not fit goes on below: a name that is cut off cannot be typed
+        drawn.add_column(escape(column), justify="left" if position < numbers else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*(escape(f"{cell:.4g}" if isinstance(cell, float) else str(cell)) for cell in row))
     results.print(drawn)

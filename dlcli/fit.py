@@ -267,7 +267,11 @@ def _planned(build, task, fit, batches, val) -> Course:
 
         fitting = affordable(trial, batches, val, seconds=fit.time)
         passes = max(1, int(fitting))
-        planned = counted(passes, "epoch") if fitting >= 1 else f"about {max(fitting, 0.01):.0%} of an epoch"
+        planned = (
+            counted(passes, "epoch")
+            if fitting >= 1
+            else (f"about {fitting:.0%}" if fitting >= 0.01 else "less than 1%") + " of an epoch"
+        )
         console.note(f"{planned} in {fit.time:.0f} s")
     epochs = math.ceil(passes / math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
     per_epoch = math.ceil(passes / epochs)  # as even as can be: of 20 passes two epochs of ten, and not of sixteen

@@ -246,6 +246,9 @@ def _task_of(data: Data, arch: Entry | None) -> Entry:
         if len(group) == 1:
             return group[0]
     if not possible and arch is not None:
+        if (word := WORDS[data.kind]) not in arch.literal("OFFERS", ()):
+            able = ", ".join(fitting(frozenset({word})))
+            raise DlcliError(f"{arch.name} does not read {data.kind}.", f"these do: {able}.")
         raise DlcliError(
             f"{arch.name} has no task for {data.kind} with {labels if labels != 'none' else 'no'} labels.",
             "leave --arch away, or see `dlcli list architectures`.",

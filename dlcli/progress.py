@@ -112,5 +112,5 @@ class Diverged(Exception):
 
 def _numbers(logs, validated) -> list[str]:
     """Each of the first three as 'NAME VALUE', and in brackets that of the validation split."""
-    known = {name: f" (val {float(validated[f'val_{name}']):.4g})" for name in logs if f"val_{name}" in validated}
-    return [f"{name} {float(value):.4g}{known.get(name, '')}" for name, value in list(logs.items())[:3]]
+    known = {name: f" (val {float(validated[f'val_{name}']):#.4g})" for name in logs if f"val_{name}" in validated}
+    return [f"{name} {float(value):#.4g}{known.get(name, '')}" for name, value in list(logs.items())[:3]]

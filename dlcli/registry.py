@@ -42,6 +42,17 @@ class Option:
     default: object
     meaning: str = ""
 
+    @property
+    def choices(self) -> list[str]:
+        """The words that it may be, where its annotation lists them."""
+        return choices(self.annotation)
+
+
+def choices(annotation: str) -> list[str]:
+    """The words of Literal['one', 'two'] in an annotation."""
+    found = re.search(r"Literal\[(.*?)\]", annotation)
+    return re.split(r",\s*", found[1].replace("'", "").replace('"', "")) if found else []
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -157,8 +168,9 @@ def find(registry: str, name: str) -> Entry:
 def nearest(name: str, known, listed=None) -> str:
     """A hint: the nearest of the known names, then the list of them.  listed: what to list instead."""
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    guess = f"did you mean {close[0]!r}? " if close else ""
+    names = {own.lower(): own for own in known}
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    guess = f"did you mean {names[close[0]]!r}? " if close else ""
     return f"{guess}Known: {some(known if listed is None else listed, 40)}."
 
 

@@ -69,7 +69,7 @@ def passes(text: str, *, resumed: bool) -> tuple[int, bool]:
     if not number.isascii() or not number.isdigit() or int(number) < 1 or (added and not resumed):
         raise DlcliError(
             f"--epochs {text!r} is not an integer greater than or equal to 1.",
-            "with --resume RUN, +10 adds ten to the run's.",
+            "with --resume RUN, +10 adds ten to the run's." if added or resumed else "for example --epochs 20.",
             code=USAGE,
         )
     return int(number), added

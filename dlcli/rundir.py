@@ -99,7 +99,8 @@ def probe(out: Path | None) -> None:
         begun = any((out / name).is_file() for name in (TRANSFER, ORIGIN))
         if begun and not (out / "report.json").is_file():
             raise DlcliError(f"{out} holds an unfinished run.", again(out))
-        raise DlcliError(f"{out} is not empty.", "choose another --out, or remove it first.")
+        if any(path.name != locking.NAME for path in out.iterdir()):  # which a start that was refused leaves
+            raise DlcliError(f"{out} is not empty.", "choose another --out, or remove it first.")
     folder = next(place for place in [out or Path("runs"), *(out or Path("runs")).absolute().parents] if place.exists())
     try:
         if not folder.is_dir():

@@ -170,4 +170,4 @@ def test_a_line_of_progress_counts_passes_over_the_data(monkeypatch, capsys):
         watch.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 2.5})
     lines = [line.split() for line in capsys.readouterr().err.splitlines()]
     assert [(line[1], line[3]) for line in lines] == [(f"{(step + 1) // 2}/6", f"{step}/12") for step in range(2, 13)]
-    assert [" ".join(line[4:8]) for line in lines[5:]] == ["loss 1 (val 2.5)"] * 6
+    assert [" ".join(line[4:8]) for line in lines[5:]] == ["loss 1.000 (val 2.500)"] * 6

@@ -1,6 +1,5 @@
 """List what there is: architectures, tasks, formats (or baselines, samples, strategies, checks), or all of one of them."""
 
-import re
 from typing import Annotated, Optional
 
 import typer
@@ -25,7 +24,7 @@ def list(
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     named = [] if what is None or what in KINDS else _named(what)
-    if what and what not in (*KINDS, FIT) and not named:
+    if what is not None and what not in (*KINDS, FIT) and not named:
         names = [name for kind in KINDS for name in registry.entries(kind)]
         raise DlcliError(f"there is no list of {what!r}.", registry.nearest(what, [*KINDS, FIT, *names], [*KINDS, FIT]))
     kinds = [what] if what in KINDS else KINDS
@@ -45,7 +44,7 @@ def list(
 
 def _named(name: str) -> "list[registry.Entry]":
     """The entries of that name, of whichever kind."""
-    found = (registry.entries(kind).get(name.replace("_", "-")) for kind in KINDS)
+    found = (registry.entries(kind).get(name.lower().replace("_", "-")) for kind in KINDS)
     return [entry for entry in found if entry is not None]
 
 
@@ -63,7 +62,7 @@ def _table(kind: str) -> None:
 
 def _show(entry: registry.Entry) -> None:
     """One entry: what it is, each option with what it means, and what is other than usual with it."""
-    kind = entry.registry.removesuffix("s").replace("strategie", "strategy")
+    kind = {"strategies": "strategy"}.get(entry.registry, entry.registry.removesuffix("s"))
     console.say(f"{entry.name} ({', '.join(filter(None, [kind, entry.group]))}): {entry.summary}")
     component = COMPONENTS.get(entry.registry)
     rows = [
@@ -114,8 +113,8 @@ def _split_options():
 def _told(meaning: str, annotation: str) -> str:
     """What an option means, and its values where there are few."""
     meaning = meaning.removesuffix(".")
-    values = re.fullmatch(r"(?:typing\.)?Literal\[(.*)\]", annotation)
-    return f"{meaning} ({values[1].replace(chr(39), '')})" if values else meaning
+    words = ", ".join(registry.choices(annotation))
+    return f"{meaning} ({words})" if words else meaning
 
 
 def _plain(default) -> str:

@@ -242,7 +242,7 @@ def _labelled(
             for name, (frame, y) in marked.items()
         }
         about |= {"column": texts[0], "texts": texts}
-        if not few and (left := [name for name in features if name not in texts]):
+        if not few and not text and (left := [name for name in features if name not in texts]):
             warnings.append(f"only texts are read, not {some(left)}: --set data.kind=table reads all columns")
     else:
         column = _only(path, features, "image", sheets[main])

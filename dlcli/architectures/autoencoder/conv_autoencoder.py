@@ -13,7 +13,7 @@ FIT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.0, "batch_s
 
 
 def build(task, *, width: int = 24, stages: int = 2, sparsity: float = 0.0):
-    """width: channels after the first halving; they double with every other stage.  stages: halvings.
+    """width: channels after the first halving; they double with each further stage.  stages: halvings.
     sparsity: weight of the mean absolute value of a code."""
     x = encode(task.embed(), width, stages)
     code = layers.Dense(
