@@ -81,7 +81,11 @@ def _show(entry: registry.Entry) -> None:
     for task, own in entry.literal("WITH", {}).items():
         console.say(f"for {task}: {_settings(own)}")
     if many := entry.literal("MANY", {}):
-        console.say(f"from {many['examples']:,} examples on: {_settings(many.get('options', {}))}")
+        told = [
+            _settings(many.get("options", {})),
+            f"{many['precision']} where that is fast" if "precision" in many else "",
+        ]
+        console.say(f"from {many['examples']:,} examples on: {', '.join(filter(None, told))}")
 
 
 def _show_fit(json: bool) -> None:
