@@ -15,12 +15,12 @@ from dlcli.backend import gpus
 from dlcli.batches import Batches, InOrder, Turn, feed
 from dlcli.config import FitConfig
 from dlcli.course import Course
-from dlcli.errors import DlcliError, counted
+from dlcli.errors import DlcliError
 from dlcli.keeper import Keeper
 from dlcli.loading import Guarded
 from dlcli.mixing import Change, changes
 from dlcli.optimize import layerwise, optimizer
-from dlcli.pace import Pace, affordable, remaining
+from dlcli.pace import Pace, affordable, put, remaining, spare, told
 from dlcli.progress import Diverged, Watch
 from dlcli.rundir import Run
 from dlcli.savepoints import Savepoint
@@ -134,6 +134,8 @@ class _Training:
                 "accumulate": settings.accumulate * course.parts,
             }
         )
+        self.timed = self.fit.time and self.course.timed
+        expected = self.epochs / (spare() if self.timed else 1)
         self.keeper = Keeper(
             self.task,
             self.run,
@@ -145,7 +147,7 @@ class _Training:
             ),
             plateau=settings.plateau if settings.schedule == "plateau" else None,
             least=settings.final,
-            kept={round((i + 1) * self.epochs / settings.keep) for i in range(settings.keep)},
+            kept={max(1, round((i + 1) * expected / settings.keep)) for i in range(settings.keep)},
             since=course.since,
             every=settings.save_every,
         )
@@ -166,8 +168,10 @@ class _Training:
             self.keeper.forget()
         epoch, done = self.course.place(point, len(self.batches))
         spent = point.meta["seconds"] if point else 0.0
+        paced = [Pace(time.monotonic() + remaining(self.fit.time, self.planned) - spent)] if self.timed else []
         watch = Watch(
             batch_size=examples,
+            pace=paced[0] if paced else None,
             passes=self.course.per_epoch,
             done=epoch * len(self.batches) + done,
             first=point.meta["first_loss"] if point else None,
@@ -185,11 +189,6 @@ class _Training:
             point=point,
         )
         averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if self.fit.ema is not None else []
-        paced = (
-            [Pace(time.monotonic() + remaining(self.fit.time, self.planned) - spent)]
-            if self.fit.time and self.course.timed
-            else []
-        )
         callbacks = [Turn(self.batches, skip=done), *averaged, self.keeper, watch, *paced, saver]
         try:
             with warnings.catch_warnings():
@@ -226,6 +225,8 @@ class _Training:
         if point.meta["learning_rate"] != self.settings.learning_rate:
             state.lower(model, self.settings.learning_rate / point.meta["learning_rate"])
         epoch, done = self.course.place(point, len(self.batches))
+        if self.fit.time and not self.timed:
+            put(model, epoch * len(self.batches) + done)
         per, length = self.course.per_epoch, len(self.batches)
         passed, batch = divmod(done, math.ceil(length / per))
         where = f"epoch {epoch * per + passed + 1} of {self.epochs * per}, batch {batch} of {math.ceil(length / per)}"
@@ -266,13 +267,8 @@ def _planned(build, task, fit, batches, val) -> Course:
             return model.train_on_batch
 
         fitting = affordable(trial, batches, val, seconds=fit.time)
-        passes = max(1, int(fitting))
-        planned = (
-            counted(passes, "epoch")
-            if fitting >= 1
-            else (f"about {fitting:.0%}" if fitting >= 0.01 else "less than 1%") + " of an epoch"
-        )
-        console.note(f"{planned} in {fit.time:.0f} s")
+        passes = max(1, int(fitting * spare()))
+        console.note(f"{told(fitting)} in {fit.time:.0f} s")
     epochs = math.ceil(passes / math.ceil(_STEPS_PER_EPOCH / batches.per_pass))
     per_epoch = math.ceil(passes / epochs)  # as even as can be: of 20 passes two epochs of ten, and not of sixteen
     return Course(passes=epochs * per_epoch, per_epoch=per_epoch, batch_size=batches.batch_size)

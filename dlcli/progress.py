@@ -7,6 +7,7 @@ import keras
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from dlcli import console
+from dlcli.pace import Pace
 
 _EVERY = 0.2  # seconds between looks at the numbers: reading them waits for the device
 EXPLODED = 1000  # times the first loss: that of untrained weights is near the worst that is of use
@@ -19,10 +20,20 @@ class Watch(keras.callbacks.Callback):
 
     done: batches that were trained before.  first: the first loss that was seen then, or None.  steps: batches that were
     trained up to now.  passes: over the data, in one epoch of Keras; what people call epochs are passes.
+    pace: of a training that lasts so long and not so many steps.
     """
 
-    def __init__(self, *, batch_size: int, passes: int = 1, done: int = 0, first: float | None = None):
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        passes: int = 1,
+        done: int = 0,
+        first: float | None = None,
+        pace: Pace | None = None,
+    ):
         super().__init__()
+        self.pace = pace
         self.batch_size = batch_size
         self.passes = passes
         self.first = first
@@ -68,17 +79,20 @@ class Watch(keras.callbacks.Callback):
             while len(parts) > 1 and len(numbers) > console.notes.width - _BESIDE:
                 parts.pop()
                 numbers = " ".join(parts)
-            self._bar.update(self._line, completed=self.steps, description=f"epoch {self._place}", numbers=numbers)
+            done = self.pace.share * self._total if self.pace else self.steps
+            self._bar.update(self._line, completed=done, description=f"epoch {self._place}", numbers=numbers)
         elif now - self._printed > _PLAIN:
             self._printed = now
             left = (now - self._begun) / (self.steps - self.done - 1) * (self._total - self.steps)
-            console.note(f"epoch {self._place} step {self.steps}/{self._total} {numbers} {left:.0f} s left")
+            left, of = (self.pace.left, "") if self.pace else (left, f"/{self._total}")
+            console.note(f"epoch {self._place} step {self.steps}{of} {numbers} {left:.0f} s left")
 
     @property
     def _place(self) -> str:
-        """The pass that the last step belongs to, of all."""
+        """The pass that the last step belongs to, of all where it is known how many."""
         passes = self.params["epochs"] * self.passes
-        return f"{max(self.steps - 1, 0) * passes // self._total + 1}/{passes}"
+        now = max(self.steps - 1, 0) * passes // self._total + 1
+        return f"{now}" if self.pace else f"{now}/{passes}"
 
     def on_epoch_end(self, epoch, logs=None):
         self.check(logs or {})

@@ -1,6 +1,7 @@
 """Going on with a run: what it was begun with, what is different now, and more epochs."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def extend(run: Run, wanted: tuple[int, bool], fit: FitConfig) -> None:
         raise DlcliError(f"{done} epochs are trained already, and --epochs asks for {asked}.", "--epochs +10 adds ten.")
     if total != asked:
         console.note(f"of so little data {course.per_epoch} epochs are trained in one go: {total} instead of {asked}")
-    _tell(course, total, done, fit, round(point.step / done) if done else 1)
+    before = replace(course, passes=done) if point.finished else course  # a budget of time ends before its plan does
+    _tell(before, total, done, fit, round(point.step / done) if done else 1)
     course.extended(run, passes=total, done=point.meta["epoch"])
 
 

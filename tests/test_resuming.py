@@ -363,3 +363,16 @@ def test_epochs_of_little_data_are_counted_as_they_are_trained(tmp_path):
     assert "9 epochs are trained in one go: 27 instead of 19" in answer.stderr
     assert "18 -> 27 epochs" in answer.stderr
     assert lines(tmp_path / "run")[-1]["epoch"] == 27
+
+
+def test_epochs_after_a_budget_of_time_are_trained_with_the_rate_that_was_told(tmp_path):
+    """The schedule of a budget goes ahead of the steps: it is set back to them, or the rate would stay at nothing."""
+    from keras.saving import load_model
+
+    run = tmp_path / "run"
+    dlcli("train", "digits:400", "--arch", "mlp", "--set", "arch.width=8", "--time", "3s", "--out", run)
+    before, done = load_model(run / "last.keras").get_weights(), lines(run)[-1]["epoch"]
+    answer = dlcli("train", "--resume", run, "--epochs", f"+{max(1, done // 5)}")
+    assert f"{done} -> " in answer.stderr
+    after = load_model(run / "last.keras").get_weights()
+    assert max(abs(new - old).max() for new, old in zip(after, before, strict=True)) > 0
