@@ -47,7 +47,7 @@ def columns_known(spec: dict[str, Any], entry: Entry) -> dict[str, Any]:
     names = spec.get("texts", [])
     if names and not any("," in name for name in names):
         options["text"] = ",".join(names)
-    if spec["kind"] == "table" and isinstance(target := spec["learned"].get("target"), str):
+    if spec["kind"] == "table" and isinstance(target := spec.get("learned", {}).get("target"), str):
         options["target"] = target
     return {name: value for name, value in options.items() if name in entry.options}
 
