@@ -23,8 +23,7 @@ def measured_features(
 
     predict(features (n, d)) -> y_pred (n, ...).  values: of features computed at once at most.
     """
-    width = task.flat(examples.take([0])).shape[1]
-    step = max(1, values // width)
+    step = max(1, values // _width(task, examples))
     parts = (np.arange(start, min(start + step, len(examples))) for start in range(0, len(examples), step))
     y_pred = np.concatenate([predict(task.flat(examples.take(part))) for part in parts])
     return measured(task, examples, lambda x, i: y_pred[i])
@@ -45,6 +44,16 @@ def some_rows(n: int, most: int, seed: int = 0) -> np.ndarray:
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+
+
+def some_examples(task: Task, train: Examples, *, rows: int, values: int) -> Examples:
+    """At most so many of the examples, and of their features, drawn by seed."""
+    return train.take(some_rows(len(train), max(2, min(rows, values // _width(task, train)))))
+
+
+def _width(task: Task, examples: Examples) -> int:
+    """Features of one example."""
+    return task.flat(examples.take([0])).shape[1]
 
 
 def targets(task: Task, examples: Examples, indices=None) -> np.ndarray:

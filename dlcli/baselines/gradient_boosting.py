@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlcli.baselines._measure import measured_features, some_rows, targets
+from dlcli.baselines._measure import measured_features, some_examples, targets
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -28,8 +28,7 @@ def fit(
     from sklearn import ensemble
     from threadpoolctl import threadpool_limits
 
-    width = task.flat(train.take([0])).shape[1]
-    part = train.take(some_rows(len(train), max(2, min(rows, values // width))))
+    part = some_examples(task, train, rows=rows, values=values)
     options = {
         "max_iter": iterations if len(part) >= SMALL else iterations // 6,
         "learning_rate": learning_rate,

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from dlcli.baselines._measure import measured_features, some_rows
+from dlcli.baselines._measure import measured_features, some_examples
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -20,9 +20,7 @@ def fit(task, train: Examples, *, rows: int = 60_000, values: int = 30_000_000, 
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    width = task.flat(train.take([0])).shape[1]
-    chosen = some_rows(len(train), max(2, min(rows, values // width)))
-    part = train.take(chosen)
+    part = some_examples(task, train, rows=rows, values=values)
     x, y = task.flat(part), task.targets(part)
     present = np.unique(y)
     if len(present) < 2:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dlcli.baselines._measure import measured_features, some_rows, targets
+from dlcli.baselines._measure import measured_features, some_examples, targets
 from dlcli.data import Examples
 from dlcli.task import Predictor
 
@@ -17,8 +17,7 @@ def fit(task, train: Examples, *, rows: int = 50_000, values: int = 5_000_000) -
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    width = task.flat(train.take([0])).shape[1]
-    part = train.take(some_rows(len(train), max(2, min(rows, values // width))))
+    part = some_examples(task, train, rows=rows, values=values)
     y = targets(task, part)
     model = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-2, 6, 9)))
     with threadpool_limits(limits=1):
