@@ -1,24 +1,25 @@
 """What one training step costs: of the resnet by precision and by who normalises batches, of the vit by precision,
-heads and activation.
+heads and activation, of inception-time by precision.
 
     python benchmarks/step_cost.py
 
 Keras writes batch normalisation out in operations; dlcli lets TensorFlow's one kernel do it (dlcli/fused.py).
-Seconds of all cores for a batch of 128 pictures (32, 32, 3), the least of ten steps, and as a share of the first of its kind.
+Seconds of all cores for a batch of 128 pictures (32, 32, 3), or of 16 series (steps, 1); the least of ten steps, and as a share
+of the first of its kind.
 """
 
 import time
 
 from dlcli import backend
 
-BATCH, SIDE, CLASSES, STEPS = 128, 32, 10, 10
+PICTURES, CLASSES, STEPS = (128, 32, 32, 3), 10, 10
 
 
 def main() -> None:
     backend.load("tensorflow")
     from keras import layers
 
-    from dlcli.architectures.cnn import resnet
+    from dlcli.architectures.cnn import inception_time, resnet
     from dlcli.architectures.transformer import vit
 
     fused = layers.BatchNormalization.call
@@ -33,26 +34,30 @@ def main() -> None:
         for heads, activation in ((4, "gelu"), (2, "gelu"), (2, "squared_relu")):
             name = f"vit {heads} heads {activation}"
             first = said(name, vit, precision, first, heads=heads, activation=activation, dropout=0.0)
+    for steps in (128, 500):
+        first = None
+        for precision in ("float32", "mixed_bfloat16"):
+            first = said(f"inception-time {steps} steps", inception_time, precision, first, shape=(16, steps, 1))
 
 
-def said(name: str, architecture, precision: str, first: float | None, **options) -> float:
+def said(name: str, architecture, precision: str, first: float | None, shape=PICTURES, **options) -> float:
     """Print the seconds of a step, and return those of the first of its kind."""
-    seconds = least(architecture, precision, options)
+    seconds = least(architecture, precision, shape, options)
     first = first or seconds
     print(f"{name:26} {precision:14} {seconds:.3f} s  {seconds / first:.2f}", flush=True)
     return first
 
 
-def least(architecture, precision: str, options: dict) -> float:
+def least(architecture, precision: str, shape: tuple[int, ...], options: dict) -> float:
     import keras
     import numpy as np
 
     keras.config.set_dtype_policy(precision)
-    model = architecture.build(Pictures(), **options)
+    model = architecture.build(Classes(shape[1:]), **options)
     model.compile("adamw", keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False)
     rng = np.random.default_rng(0)
-    x = rng.random((BATCH, SIDE, SIDE, 3), np.float32)
-    y = rng.integers(0, CLASSES, BATCH)
+    x = rng.random(shape, np.float32)
+    y = rng.integers(0, CLASSES, shape[0])
     model.train_on_batch(x, y)
     taken = []
     for _ in range(STEPS):
@@ -62,13 +67,16 @@ def least(architecture, precision: str, options: dict) -> float:
     return min(taken)
 
 
-class Pictures:
-    """As much of a task as a classifier of pictures asks for."""
+class Classes:
+    """As much of a task as a classifier of pictures or series asks for."""
+
+    def __init__(self, shape: tuple[int, ...]):
+        self.shape = shape
 
     def embed(self):
         import keras
 
-        self.inputs = keras.Input((SIDE, SIDE, 3))
+        self.inputs = keras.Input(self.shape)
         return self.inputs
 
     def model(self, x):
