@@ -70,6 +70,13 @@ def several():
     return keras.Model([left, right], layers.Dense(2, name="head")(both), name="several")
 
 
+def named():
+    """Inputs by name, not in the order of the alphabet: those of a table with numbers and words."""
+    left, right = keras.Input((6,), name="numeric"), keras.Input((4,), name="marks")
+    both = layers.Concatenate(name="both")([layers.Dense(3, name="a")(left), layers.Dense(3, name="b")(right)])
+    return keras.Model({"numeric": left, "marks": right}, layers.Dense(2, name="head")(both), name="named")
+
+
 def subclassed():
     model = Tower(name="tower")
     model(np.zeros((1, 8, 8, 3), "float32"))
@@ -88,12 +95,13 @@ def layered():
     return keras.Model(inputs, Twice(name="twice")(inputs), name="layered")
 
 
-BUILDERS = {f.__name__: f for f in (flat, nested, shared, several, subclassed, wrapped, layered)}
+BUILDERS = {f.__name__: f for f in (flat, nested, shared, several, named, subclassed, wrapped, layered)}
 SHAPES = {
     "flat": [(8, 8, 3)],
     "nested": [(8, 8, 3)],
     "shared": [(5,)],
     "several": [(4,), (6,)],
+    "named": {"numeric": (6,), "marks": (4,)},
     "subclassed": [(8, 8, 3)],
     "wrapped": [(6, 4)],
     "layered": [(5,)],
@@ -111,6 +119,8 @@ def shaken(model):
 
 def example(name: str, n: int = 5):
     rng = np.random.default_rng(2)
+    if isinstance(SHAPES[name], dict):
+        return {key: rng.normal(size=(n, *shape)).astype("float32") for key, shape in SHAPES[name].items()}
     many = [rng.normal(size=(n, *shape)).astype("float32") for shape in SHAPES[name]]
     return many if len(many) > 1 else many[0]
 

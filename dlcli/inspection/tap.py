@@ -114,7 +114,7 @@ def traced(model, inputs=None, *, change=None) -> list[Visit]:
 
 
 def specification(model):
-    """The model's inputs as KerasTensors for one example: one, or a list. Sizes left open are None.
+    """The model's inputs as KerasTensors for one example: one, a list, or by name. Sizes left open are None.
 
     Raises: DlcliError for a model that was never told what goes in.
     """
@@ -124,8 +124,13 @@ def specification(model):
             f"{model.name} ({type(model).__name__}) does not say what goes into it.",
             "call it once on data before it is saved.",
         )
-    tensors = [keras.KerasTensor((1, *x.shape[1:]), x.dtype, name=x.name) for x in inputs]
-    return tensors[0] if len(tensors) == 1 else tensors
+    if isinstance(named := getattr(model, "input", None), dict):  # Keras takes no list where names are not in order
+        return {name: _one(x) for name, x in named.items()}
+    return _one(inputs[0]) if len(inputs) == 1 else [_one(x) for x in inputs]
+
+
+def _one(x) -> keras.KerasTensor:
+    return keras.KerasTensor((1, *x.shape[1:]), x.dtype, name=x.name)
 
 
 def mask_of(x):
