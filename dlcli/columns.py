@@ -53,7 +53,7 @@ def _learn_numeric(cells: pl.Series, transform: str, bins: int) -> dict:
     if len(values) == 0:
         values = np.zeros(1)
     at, to = _quantile_map(values) if transform == "quantile" else _standard_map(values)
-    edges = np.unique(np.interp(np.quantile(values, np.linspace(0, 1, bins + 1)), at, to)) if bins else np.zeros(0)
+    edges = np.unique(np.interp(_bin_edges(values, bins), at, to)) if bins else np.zeros(0)
     return {
         "at": at.tolist(),
         "to": to.tolist(),
@@ -74,6 +74,17 @@ def _quantile_map(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     to = np.array([NormalDist().inv_cdf(p) for p in middle])
     mapped = np.interp(values, at, to)
     return at, (to - mapped.mean()) / (mapped.std() or 1.0)
+
+
+def _bin_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Between two there are equally many rows, in so many bins. Where many rows are of one value, as of an amount that is
+    mostly 0, edges fall together; then as many bins more have equally many different values between theirs."""
+    share = np.linspace(0, 1, bins + 1)
+    edges = np.unique(np.quantile(values, share))
+    if len(edges) > bins:
+        return edges
+    different = np.unique(values)
+    return np.union1d(edges, different if len(different) <= bins else np.quantile(different, share))
 
 
 def _standard_map(values: np.ndarray, reach: float = 10.0) -> tuple[np.ndarray, np.ndarray]:

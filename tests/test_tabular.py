@@ -98,6 +98,20 @@ def test_bins_fill_one_after_another():
     assert filled[3] == 0
 
 
+@pytest.mark.parametrize("different", [3, 12, 200], ids=["few", "all fit", "more than bins"])
+def test_bins_divide_what_is_not_the_usual_value(different):
+    """An amount that is mostly 0: bins of equally many rows alone would all but one begin and end at 0."""
+    values = np.zeros(2000)
+    values[:different] = np.arange(1, different + 1) * 10
+    learned = columns.learn(pl.DataFrame({"x": values}), {"x": "numeric"}, **{**OPTIONS, "bins": 16})
+    edges = learned[0]["bins"]
+    assert len(edges) == different + 1 if different < 17 else 16 < len(edges) < 34
+    asked = pl.DataFrame({"x": [10.0, 20.0, 30.0]} if different < 17 else {"x": [10.0, 700.0, 1400.0, 1990.0]})
+    scale, offset = columns.bins(learned)
+    filled = np.clip(columns.encode(asked, learned)["numeric"] * scale[:, 0] + offset[:, 0], 0, 1).sum(axis=1)
+    assert (np.diff(filled) > 0.9).all()  # a bin of their own lies between any two
+
+
 def test_unknown_and_rare_categories_are_other():
     cells = pl.DataFrame({"a": ["x"] * 300 + ["y"] * 299 + ["rare"], "b": ["u", "v"] * 300})
     learned = columns.learn(cells, {"a": "category", "b": "category"}, **OPTIONS)
