@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dlcli import metrics, task
+from dlcli import members, metrics, task
 from dlcli.data import Examples
 from dlcli.errors import DataError, some
 
@@ -28,8 +28,10 @@ class Classification(task.Task):
         return task.pooled(features)
 
     def head(self, features):
-        x = layers.Dense(len(self.classes), name="head_logits")(self.pooled(features))
-        return layers.Activation("softmax", dtype="float32", name="head_softmax")(x)
+        return _probabilities(layers.Dense(len(self.classes), name="head_logits")(self.pooled(features)))
+
+    def heads(self, features):
+        return _probabilities(members.heads(features, len(self.classes), "logits"))
 
     def loss(self):
         return keras.losses.CategoricalCrossentropy()
@@ -69,6 +71,10 @@ class Classification(task.Task):
                 f"classes that no training example has: {some(unknown)}.", f"known: {some(self.classes, 10)}."
             )
         return np.array([number[label] for label in labels], np.int64)
+
+
+def _probabilities(logits):
+    return layers.Activation("softmax", dtype="float32", name="head_softmax")(logits)
 
 
 def in_order(labels: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from dlcli import metrics, task
+from dlcli import members, metrics, task
 
 
 @dataclass(kw_only=True)
@@ -18,6 +18,9 @@ class Regression(task.Task):
 
     def head(self, features):
         return layers.Dense(1, dtype="float32", name="head_value")(task.pooled(features))
+
+    def heads(self, features):
+        return members.heads(features, 1, "numbers")
 
     def loss(self):
         return keras.losses.MeanSquaredError()

@@ -153,6 +153,10 @@ class Task:
         """Features -> outputs."""
         raise NotImplementedError
 
+    def heads(self, features):
+        """Features of the members of an ensemble (B, M, C) -> outputs, of tasks that have "columns" among their NEEDS."""
+        raise NotImplementedError
+
     def loss(self):
         """A Keras loss, or None when the model computes its own."""
         raise NotImplementedError
@@ -218,10 +222,10 @@ class Task:
         self._inputs = self.inputs()
         return self.stem(self._inputs, width)
 
-    def model(self, features) -> keras.Model:
-        """End a model: name the seam "features" and put the task's head on it."""
+    def model(self, features, *, members: bool = False) -> keras.Model:
+        """End a model: name the seam "features" and put the task's head on it.  members: a head for each (B, M, C)."""
         features = layers.Identity(name="features")(features)
-        return self.wrap(self.head(features))
+        return self.wrap(self.heads(features) if members else self.head(features))
 
     def wrap(self, outputs) -> keras.Model:
         """End a model whose outputs have their final form already."""

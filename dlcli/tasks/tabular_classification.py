@@ -19,7 +19,7 @@ class Task(Classification):
     LABELS = "classes"
     NEEDS = {"columns"}
     EACH = "accuracy"
-    PREFERS = ("mlp",)
+    PREFERS = ("tabm", "mlp")
 
     target: str
     columns: list[dict]

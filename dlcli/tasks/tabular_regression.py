@@ -19,7 +19,7 @@ class Task(Regression):
     LABELS = "numbers"
     NEEDS = {"columns"}
     EACH = "mse"
-    PREFERS = ("mlp",)
+    PREFERS = ("tabm", "mlp")
 
     target: str
     mean: float

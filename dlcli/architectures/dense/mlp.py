@@ -1,10 +1,13 @@
 """Multilayer perceptron (Rosenblatt, 1958; Rumelhart et al., 1986): dense layers one after another."""
 
-from keras import initializers, layers
+from keras import layers
+
+from dlcli.architectures.dense._hidden import hidden
 
 OFFERS = {"pixels", "columns", "series", "tokens"}
 TINY = {"width": 8, "depth": 1}
 SCALE = {"depth": "depth", "width": "width"}
+WITH = {"tabular-regression": {"dropout": 0.05}}
 # Weights of single pixels know nothing of a shape that has moved. Accuracy and loss on validation pictures (`dlcli train
 # D/fashion-mnist --arch mlp --set task.shift=…`), with a crop's usual shift, this one, and task.augment=none: Fashion-MNIST 0.874, 0.335;
 # 0.898, 0.277; 0.903, 0.306; MNIST 0.984, 0.045; 0.988, 0.044; 0.982, 0.086.
@@ -23,25 +26,4 @@ def build(task, *, width: int = 256, depth: int = 2, dropout: float = 0.2):
         x = layers.GlobalAveragePooling1D(name="mean")(x)
     elif len(x.shape) > 2:
         x = layers.Flatten(name="flatten")(x)
-    for i in range(depth):
-        x = _layer(x, f"layer{i}", width, dropout) if i < 2 else _added(x, f"layer{i}", dropout, count=depth - 2)
-    return task.model(x)
-
-
-def _layer(x, name: str, width: int, dropout: float, gain: float = 2.0):
-    """(B, C) -> (B, width)."""
-    start = initializers.VarianceScaling(gain, "fan_in", "truncated_normal")  # 2 is He's
-    x = layers.Dense(width, kernel_initializer=start, name=f"{name}_dense")(x)
-    x = layers.ReLU(name=f"{name}_relu")(x)
-    return layers.Dropout(dropout, name=f"{name}_dropout")(x)
-
-
-def _added(x, name: str, dropout: float, count: int):
-    """x and what a layer makes of it, one of `count`.  (B, C) -> (B, C)
-
-    ReLU adds nothing negative, so the sum of many would grow with their number: each begins with
-    1 / count of the usual weights.
-    """
-    y = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_norm")(x)
-    y = _layer(y, name, x.shape[-1], dropout, gain=2 / count**2)
-    return layers.Add(name=f"{name}_add")([x, y])
+    return task.model(hidden(x, width=width, depth=depth, dropout=dropout))
