@@ -277,6 +277,19 @@ def test_a_column_that_tells_the_label_is_a_leak(rng):
     assert "data.drop=refund" in finding.mend
 
 
+@pytest.mark.parametrize("middle", [False, True], ids=["above", "between"])
+def test_a_leak_is_found_among_hundreds_of_columns(rng, middle):
+    """Not all are tried; one that tells the label stays among those that are, also where it has no trend."""
+    data = table(rng)
+    for i in range(300):
+        data = with_column(data, f"gene{i}", "numeric", rng.normal(size=len(data.splits["all"])))
+    y = data.splits["all"].y
+    low = np.where(rng.random(len(y)) < 0.5, rng.uniform(1, 4, len(y)), rng.uniform(9, 12, len(y)))
+    leak = np.where(y == "yes", rng.uniform(5, 8, len(y)), low if middle else rng.uniform(1, 4, len(y)))
+    (finding,) = faults(with_column(data, "refund", "numeric", leak))["leakage"]
+    assert finding.examples == ["refund"]
+
+
 def test_a_mark_in_the_corner_is_a_leak():
     """digits: one class has a white pixel in a corner, and all others have not."""
     data = digits()
