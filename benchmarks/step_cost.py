@@ -1,10 +1,10 @@
 """What one training step costs: of the resnet by precision and by who normalises batches, of the vit by precision,
-heads and activation, of inception-time by precision.
+heads and activation, of inception-time by precision, of dense networks for tables by how many members they have.
 
     python benchmarks/step_cost.py
 
 Keras writes batch normalisation out in operations; dlcli lets TensorFlow's one kernel do it (dlcli/fused.py).
-Seconds of all cores for a batch of 128 pictures (32, 32, 3), or of 16 series (steps, 1); the least of ten steps, and as a share
+Seconds of all cores for a batch of 128 pictures (32, 32, 3), of 16 series (steps, 1), or of 128 rows of 350 numbers; the least of ten steps, and as a share
 of the first of its kind.
 """
 
@@ -12,7 +12,7 @@ import time
 
 from dlcli import backend
 
-PICTURES, CLASSES, STEPS = (128, 32, 32, 3), 10, 10
+PICTURES, ROWS, CLASSES, STEPS = (128, 32, 32, 3), (128, 350), 10, 10
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
     from keras import layers
 
     from dlcli.architectures.cnn import inception_time, resnet
+    from dlcli.architectures.dense import mlp, tabm
     from dlcli.architectures.transformer import vit
 
     fused = layers.BatchNormalization.call
@@ -38,6 +39,9 @@ def main() -> None:
         first = None
         for precision in ("float32", "mixed_bfloat16"):
             first = said(f"inception-time {steps} steps", inception_time, precision, first, shape=(16, steps, 1))
+    first = said("mlp", mlp, "float32", None, shape=ROWS)
+    for members in (4, 8):
+        said(f"tabm {members} members", tabm, "float32", first, shape=ROWS, members=members)
 
 
 def said(name: str, architecture, precision: str, first: float | None, shape=PICTURES, **options) -> float:
@@ -68,21 +72,29 @@ def least(architecture, precision: str, shape: tuple[int, ...], options: dict) -
 
 
 class Classes:
-    """As much of a task as a classifier of pictures or series asks for."""
+    """As much of a task as a classifier of pictures, series or rows asks for."""
+
+    NEEDS = frozenset()
 
     def __init__(self, shape: tuple[int, ...]):
         self.shape = shape
 
-    def embed(self):
+    def embed(self, width=None):
         import keras
 
         self.inputs = keras.Input(self.shape)
         return self.inputs
 
-    def model(self, x):
+    def model(self, x, members: bool = False):
         import keras
         from keras import layers
 
+        from dlcli.members import heads
+
+        if members:
+            return keras.Model(self.inputs, heads(x, CLASSES, "logits"))
+        if len(x.shape) == 2:
+            return keras.Model(self.inputs, layers.Dense(CLASSES, dtype="float32")(x))
         pool = layers.GlobalAveragePooling2D() if len(x.shape) == 4 else layers.GlobalAveragePooling1D()
         return keras.Model(self.inputs, layers.Dense(CLASSES, dtype="float32")(pool(x)))
 

@@ -13,8 +13,8 @@ from dlcli.members import Members
 OFFERS = {"columns"}
 TINY = {"width": 8, "depth": 1, "members": 2}
 SCALE = {"depth": "depth", "width": "width"}
-# A step takes twice as long as the mlp's with four members, four times with eight; with four the five numbers above were
-# 47 441, 49.3, 1.133 and 0.856 (Adult was not tried).
+# A step takes 3 times as long as the mlp's with four members, 5 times with eight (benchmarks/step_cost.py). With four the
+# last four of the numbers above were 47 441, 49.3, 1.133 and 0.856.
 MANY = {"examples": 100_000, "options": {"members": 4}}
 WITH = {"tabular-regression": {"dropout": 0.05}}
 FIT = {"epochs": 30, "steps": 2000, "batch_size": 128, "learning_rate": 3e-3, "weight_decay": 0.01}
