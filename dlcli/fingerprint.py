@@ -12,7 +12,7 @@ from dlcli.rundir import Run
 # Of a larger set of picture files, the contents of so many are hashed, and names and sizes of all.
 SAMPLE = 2000
 # The examples of a run's training, one number each; of more than so many as many, evenly spread.
-LEARNED, MOST = "learned.bin", 500_000
+MARKS, MOST = "learned.bin", 500_000
 
 
 def of(data: Data) -> dict[str, Any]:
@@ -52,12 +52,12 @@ def keep(run: Run, data: Data) -> None:
     if len(train) > MOST:
         train = train.take(np.linspace(0, len(train) - 1, MOST).astype(int))
     found = marks(data, train)
-    rundir.commit(run.path / LEARNED, lambda temporary: temporary.write_bytes(found.astype("<u8").tobytes()))
+    rundir.commit(run.path / MARKS, lambda temporary: temporary.write_bytes(found.astype("<u8").tobytes()))
 
 
 def learned(run: Run, data: Data, examples: Examples) -> int:
     """How many of the examples are equal to one that the run was trained on, as far as it has written that down."""
-    path = run.path / LEARNED
+    path = run.path / MARKS
     if not path.is_file():
         return 0
     raw = path.read_bytes()

@@ -92,6 +92,6 @@ def test_a_run_without_the_file_or_with_half_of_it_knows_less(tmp_path):
     data = Data(kind="texts", splits={"train": Examples(x=["one", "two", "three"])})
     assert fingerprint.learned(Run(tmp_path), data, data.splits["train"]) == 0
     fingerprint.keep(Run(tmp_path), data)
-    file = tmp_path / fingerprint.LEARNED
+    file = tmp_path / fingerprint.MARKS
     file.write_bytes(file.read_bytes()[:20])
     assert fingerprint.learned(Run(tmp_path), data, data.splits["train"]) == 2

@@ -8,7 +8,7 @@ import numpy as np
 from dlcli import directions, plan
 from dlcli.comparing import law, words
 from dlcli.data import Data
-from dlcli.errors import DlcliError
+from dlcli.errors import DlcliError, counted
 from dlcli.plan import Plan
 from dlcli.study import Study
 from dlcli.trials import opening
@@ -89,7 +89,8 @@ def _steps(study: Study, axis: str, sizes: list[int] | None, pool: Pool) -> list
         steps = _models(study, pool) if axis == "model" else _compute(study, pool)
     found = len({step.size for step in steps})
     if found < LEAST:
-        raise DlcliError(f"{found} sizes are too few to fit a law and to test it.", MORE[axis])
+        verb = "is" if found == 1 else "are"
+        raise DlcliError(f"{counted(found, 'size')} {verb} too few to fit a law and to test it.", MORE[axis])
     return steps
 
 
