@@ -353,7 +353,7 @@ class Sizing:
 def test_too_few_sizes_are_told_before_anything_is_trained(axis, settings, count, tmp_path):
     """Widths 1, 2 and 4 are what is left of a quarter to four of one; the width of a linear model changes nothing."""
     pool = Sizing(tmp_path)
-    with pytest.raises(DlcliError, match=f"^{count} sizes are too few"):
+    with pytest.raises(DlcliError, match=f"^{count} size(s are| is) too few"):
         scaling._steps(opened(tmp_path, "linear:300", arch="mlp", set=settings), axis, None, pool)
     assert [job.kind for job in pool.made] == ["sizing"]
 
