@@ -28,7 +28,7 @@ def evaluate(
     begun = time.monotonic()
     train = data.splits.get("train")
     part = name if own else _own_part(opened.run, data.kind, examples)
-    learned = part in LEARNED or (not own and not part and _mostly_learned(opened.run, data, examples))
+    learned = part in LEARNED or (not own and not part and _mostly_learned(opened, data, examples))
     seen = train if own and not learned else None
     report = scoring.score(opened.task, opened.model, examples, seen)
     scored = time.monotonic()
@@ -85,9 +85,10 @@ def _own_part(run: Run | None, kind: str, examples: Examples) -> str:
     return next((part for part in ("test", "val", "train") if known.get(part, {}).get("contents") == contents), "")
 
 
-def _mostly_learned(run: Run | None, data: Data, examples: Examples) -> bool:
+def _mostly_learned(opened: finished.Finished, data: Data, examples: Examples) -> bool:
     """Whether most of these examples were trained on; any that were are told."""
-    known = fingerprint.learned(run, data, examples) if run else 0
+    columns = [column["name"] for column in getattr(opened.task, "columns", [])] if data.kind == "table" else None
+    known = fingerprint.learned(opened.run, data, examples, columns) if opened.run else 0
     if known:
         console.warn(
             f"{known:,} of {len(examples):,} examples are equal to some that this run was trained on: of these the scores"

@@ -27,13 +27,16 @@ def of(data: Data) -> dict[str, Any]:
     }
 
 
-def marks(data: Data, examples: Examples) -> np.ndarray:
-    """A number (n,) uint64 for every example, equal for equal contents; of series, which are cut into windows, none."""
+def marks(data: Data, examples: Examples, columns: list[str] | None = None) -> np.ndarray:
+    """A number (n,) uint64 for every example, equal for equal contents; of series, which are cut into windows, none.
+
+    columns: of a table, those that are compared, in that order; by default all that teach something.
+    """
     if data.kind == "series":
         return np.zeros(0, np.uint64)
     if data.kind == "table":
-        columns = examples.x[list(data.about.get("columns") or examples.x.columns)]
-        found = ("\x1f".join(map(str, row)) for row in columns.iter_rows())
+        names = columns or list(data.about.get("columns") or examples.x.columns)
+        found = ("\x1f".join(map(str, row)) for row in examples.x[names].iter_rows())
     else:
         found = alike.contents(data.kind, examples)
     return np.fromiter((_number(item) for item in found), np.uint64, len(examples))
@@ -55,13 +58,16 @@ def keep(run: Run, data: Data) -> None:
     rundir.commit(run.path / MARKS, lambda temporary: temporary.write_bytes(found.astype("<u8").tobytes()))
 
 
-def learned(run: Run, data: Data, examples: Examples) -> int:
-    """How many of the examples are equal to one that the run was trained on, as far as it has written that down."""
+def learned(run: Run, data: Data, examples: Examples, columns: list[str] | None = None) -> int:
+    """How many of the examples are equal to one that the run was trained on, as far as it has written that down.
+
+    columns: of a table, those that the run learned from; the file of another may have more, in another order.
+    """
     path = run.path / MARKS
     if not path.is_file():
         return 0
     raw = path.read_bytes()
-    return int(np.isin(marks(data, examples), np.frombuffer(raw[: len(raw) // 8 * 8], "<u8")).sum())
+    return int(np.isin(marks(data, examples, columns), np.frombuffer(raw[: len(raw) // 8 * 8], "<u8")).sum())
 
 
 def _contents(kind: str, examples: Examples):

@@ -38,7 +38,7 @@ def check(config: RunConfig) -> None:
         configuration.coerce(arch, config.options("arch"), "arch")
         configuration.fit_config(arch, config.options("fit"))
     else:
-        configuration.checked(FitConfig, config.options("fit"), "fit")
+        configuration.fit_config(None, config.options("fit"))
     if task:
         configuration.coerce(task, config.options("task"), "task")
     if arch and task and not fits(needs(task), arch):

@@ -96,7 +96,8 @@ def extend(run: Run, wanted: tuple[int, bool], fit: FitConfig) -> None:
         raise DlcliError(f"{done} epochs are trained already, and --epochs asks for {asked}.", "--epochs +10 adds ten.")
     if total != asked:
         console.note(f"of so little data {course.per_epoch} epochs are trained in one go: {total} instead of {asked}")
-    before = replace(course, passes=done) if point.finished else course  # a budget of time ends before its plan does
+    ended = point.finished and fit.time  # a budget of time ends before its plan does
+    before = replace(course, passes=done) if ended else course
     _tell(before, total, done, fit, round(point.step / done) if done else 1)
     course.extended(run, passes=total, done=point.meta["epoch"])
 

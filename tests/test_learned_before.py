@@ -41,6 +41,17 @@ def test_a_copy_of_the_training_table_is_no_test(tmp_path, rng):
     assert "are equal" not in said("evaluate", out, tmp_path / "fresh.csv")[1]
 
 
+def test_rows_are_known_again_in_a_file_with_more_columns_in_another_order(tmp_path, rng):
+    rows = [(f"{a:.3f}", f"{b:.3f}", "xy"[int(a + b > 0)]) for a, b in rng.normal(size=(60, 2))]
+    frame = pl.DataFrame(rows, schema=["a", "b", "kind"], orient="row")
+    frame.write_csv(tmp_path / "data.csv")
+    frame.with_columns(more=pl.Series(range(60)))[["kind", "more", "b", "a"]].write_csv(tmp_path / "other.csv")
+    out = tmp_path / "run"
+    said("train", tmp_path / "data.csv", "--target", "kind", "--epochs", 1, "--set", "fit.steps=2", "--out", out)
+    learned = json.loads((out / "origin.json").read_text())["data"]["train"]["examples"]
+    assert f"{learned} of 60 examples are equal to some" in said("evaluate", out, tmp_path / "other.csv")[1]
+
+
 def test_a_table_is_asked_for_no_target_that_the_run_knows(tmp_path):
     """A built-in sample, and the same rows in a file."""
     from dlcli.formats import builtin

@@ -354,6 +354,22 @@ def test_a_run_from_before_an_option_was_there_goes_on_and_is_repeated_as_it_was
     assert (repeated["set"]["task"]["pool"], repeated["set"]["task"]["cut"]) == ("mean", 0.0)
 
 
+def test_epochs_of_a_run_that_goes_on_are_asked_for_in_one_way(finished):
+    error = dlcli("train", "--resume", finished, "--set", "fit.epochs=60", code=1)
+    assert "--epochs N" in error.hint
+
+
+def test_a_run_that_patience_ended_has_the_rate_of_its_plan(tmp_path):
+    """It is in the middle of its cosine, not at the end, as a run is whose time was up."""
+    run = tmp_path / "run"
+    dlcli("train", "digits:200", *SMALL[:4], "--epochs", "400", "--set", "fit.patience=1", "--out", run)
+    done = lines(run)[-1]["epoch"]
+    assert done < 300
+    answer = " ".join(dlcli("train", "--resume", run, "--epochs", "+40").stderr.split())
+    assert "400 -> " in answer
+    assert float(answer.split(f"At epoch {done} it goes from ")[1].split()[0]) > 1e-5
+
+
 def test_epochs_of_little_data_are_counted_as_they_are_trained(tmp_path):
     """24 rows in one batch: several passes make an epoch of Keras, and the numbers that are told are whole ones of those."""
     dlcli("train", "linear:24", *SMALL[:4], "--epochs", "17", "--set", "data.parts=16,4,4", "--out", tmp_path / "run")

@@ -87,6 +87,25 @@ def test_an_architecture_has_other_options_for_one_task():
             assert set(own) <= set(entry.options), entry.name
 
 
+def test_what_a_person_writes_is_no_run_that_says_all():
+    """Every name and three settings: what is not said has the architecture's defaults for the task."""
+    settings = {"optimizer": "adamw", "schedule": "cosine", "ema": 0.99}
+    named = {"format": "ucr", "task": "sequence-classification", "arch": "lstm"}
+    config = RunConfig(data="x", set={"fit": settings}, **named)
+    train = Examples(x=[np.zeros((6, 1), np.float32)] * 4, y=np.array(["a", "b"] * 2))
+    data = Data(kind="sequences", splits={"train": train}, about={"target_kind": "classes"})
+    chosen = plan.choose(config, registry.find("formats", "ucr"), data)
+    assert chosen.arch_options == {"units": 128}
+    assert (chosen.fit.ema, chosen.fit.batch_size, chosen.fit.learning_rate) == (0.99, 32, 3e-3)
+    written = plan.resolved(config, chosen)
+    assert written.written_out
+    assert plan.choose(written, registry.find("formats", "ucr"), data).fit == chosen.fit
+
+
+def test_none_is_none_before_an_architecture_is_chosen():
+    plan.check(RunConfig(data="x", set={"fit": {"clip_norm": "none", "patience": "none"}}))
+
+
 def test_every_architecture_that_names_something_for_much_data_has_those_options():
     named = {name: entry.literal("MANY") for name, entry in registry.entries("architectures").items()}
     for name, many in named.items():

@@ -65,6 +65,8 @@ def train(
     if resume:
         if out or config:
             raise DlcliError("--resume goes on in RUN, with RUN's configuration.", "leave --out and --config away.")
+        if any(text.replace(" ", "").startswith("fit.epochs=") for text in set or []):
+            raise DlcliError("--set fit.epochs says nothing to a run that goes on.", "--epochs N does, or --epochs +N.")
         run, begun = resuming.opened(resume)
     if config and (config.parent / rundir.TRANSFER).is_file():
         raise DlcliError(
