@@ -168,7 +168,8 @@ class _Training:
             self.keeper.forget()
         epoch, done = self.course.place(point, len(self.batches))
         spent = point.meta["seconds"] if point else 0.0
-        paced = [Pace(time.monotonic() + remaining(self.fit.time, self.planned) - spent)] if self.timed else []
+        deadline = time.monotonic() + remaining(self.fit.time or 0.0, self.planned) - spent
+        paced = [Pace(deadline, len(self.val or ()) / examples)] if self.timed else []
         watch = Watch(
             batch_size=examples,
             pace=paced[0] if paced else None,

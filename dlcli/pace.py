@@ -29,13 +29,15 @@ class Pace(keras.callbacks.Callback):
     """Stops when time is up. Where steps take longer than those that the epochs were planned by, the schedule goes
     ahead, so that the learning rate has come down by then: a cosine that is cut off half way leaves a bad model.
 
-    deadline: by the monotonic clock.
+    The look at the validation split that follows the last step has its time kept back, up to half of all.
+
+    deadline: by the monotonic clock.  looked: batches of that split.
     """
 
-    def __init__(self, deadline: float):
+    def __init__(self, deadline: float, looked: float = 0.0):
         super().__init__()
-        self.deadline = deadline
-        self._begun = None
+        self.deadline, self.looked = deadline, looked
+        self._begun = self._look = None
 
     @property
     def left(self) -> float:
@@ -60,7 +62,7 @@ class Pace(keras.callbacks.Callback):
         if self._begun is None:  # the first step is compiled: it tells nothing of the others
             self._begun = self._looked = now
             self._first = self._place()
-        if now > self.deadline:
+        if now > self.deadline - self._kept_back(now):
             self.model.stop_training = self._late = True
         # JAX keeps the optimizer's state to itself between the steps of an epoch
         elif now - self._looked > _EVERY and keras.backend.backend() != "jax":
@@ -69,6 +71,12 @@ class Pace(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self._begun is not None:
             self._catch_up(monotonic())
+
+    def on_test_begin(self, logs=None):
+        self._testing = monotonic()
+
+    def on_test_end(self, logs=None):
+        self._look = monotonic() - self._testing
 
     def on_train_end(self, logs=None):
         planned = self._total - self._first + 1 if self._late else 0
@@ -81,7 +89,7 @@ class Pace(keras.callbacks.Callback):
 
     def _catch_up(self, now: float) -> None:
         self._looked = now
-        place, allowed = self._place(), _TRAINED * (self.deadline - self._begun)
+        place, allowed = self._place(), _TRAINED * (self.deadline - self._begun) - self._kept_back(now)
         due = self._first + (self._total - self._first) * min(1.0, (now - self._begun) / max(allowed, 1e-9))
         if due - place < _LEAST * self._total:
             return
@@ -90,6 +98,12 @@ class Pace(keras.callbacks.Callback):
             backend.assign(optimizer._iterations, np.asarray(ahead))
         if due >= self._total:
             self.model.stop_training = self._late = True
+
+    def _kept_back(self, now: float) -> float:
+        """Seconds that a look takes: the last one did, or, as a forward pass is about a third of a step, one will."""
+        step = (now - self._begun) / max(1, self._taken - 1)
+        look = self.looked * step / 3 if self._look is None else self._look
+        return min(look, max(0.0, self.deadline - self._begun) / 2)
 
     def _place(self) -> int:
         """The step at which the schedule is."""
@@ -140,5 +154,6 @@ def affordable(begin: Callable[[], Callable], batches, val, *, seconds: float) -
     step, *_ = statistics.quantiles(steps, n=4)
     # A forward pass is about a third of a step; the score at the end costs as much again.
     validation = step / 3 * (len(val) / batches.batch_size if val is not None else 0)
-    left = remaining(seconds, monotonic() - begun) - compiling - validation
+    left = remaining(seconds, monotonic() - begun) - compiling
+    left = max(left - validation, left / 2)  # as Pace does
     return max(0.0, 0.95 * left / (step * batches.per_pass + validation))

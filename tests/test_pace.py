@@ -17,14 +17,17 @@ LOW = (0.25 if keras.backend.backend() == "jax" else 0.02) * PEAK
 class Slow(keras.callbacks.Callback):
     """Lets a clock go on by so many seconds in every step, and notes the rate."""
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, look):
         super().__init__()
-        self.seconds = seconds
+        self.seconds, self.look = seconds, look
         self.now = 0.0
         self.rates = []
 
     def on_train_batch_end(self, batch, logs=None):
         self.now += self.seconds
+
+    def on_test_end(self, logs=None):
+        self.now += self.look
 
     def on_epoch_end(self, epoch, logs=None):
         self.rates.append(float(self.model.optimizer.learning_rate))
@@ -35,7 +38,7 @@ def trained(monkeypatch):
     return lambda **options: fitted(monkeypatch, **options)
 
 
-def fitted(monkeypatch, *, wait, budget, first=0, accumulate=None):
+def fitted(monkeypatch, *, wait, budget, first=0, accumulate=None, look=0.0, looked=0.0):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     rate = keras.optimizers.schedules.CosineDecay(PEAK, decay_steps=EPOCHS * STEPS)
     made = keras.optimizers.SGD(rate, gradient_accumulation_steps=accumulate)
@@ -44,14 +47,15 @@ def fitted(monkeypatch, *, wait, budget, first=0, accumulate=None):
         made.build(model.trainable_variables)
         made.iterations.assign(first)
     x = np.zeros((STEPS, 2), np.float32)
-    slow = Slow(wait)
+    slow = Slow(wait, look)
     monkeypatch.setattr(pace, "monotonic", lambda: slow.now)
-    callbacks = [slow, Pace(budget)] if budget else [slow]
+    callbacks = [slow, Pace(budget, looked)] if budget else [slow]
     model.fit(
         x,
         x[:, :1],
         batch_size=1,
         epochs=EPOCHS,
+        validation_data=(x[:2], x[:2, :1]) if look else None,
         initial_epoch=first // STEPS,
         verbose=0,
         shuffle=False,
@@ -81,6 +85,13 @@ def test_a_training_that_time_has_cut_short_says_so(trained, capsys):
 def test_without_it_the_rate_would_still_be_high(trained):
     _, slow = trained(wait=0.0, budget=None)
     assert slow.rates[1] > 0.5 * PEAK  # where the slow training above had to stop
+
+
+@pytest.mark.parametrize(("budget", "look"), [(60, 15.0), (18, 6.0)], ids=["measured", "estimated"])
+def test_the_last_look_at_validation_is_in_time_too(trained, budget, look):
+    """Of the first look it is only known that 18 batches of it take as long as six steps."""
+    _, slow = trained(wait=1.0, budget=budget, look=look, looked=18)
+    assert 0.85 * budget < slow.now <= budget + 1
 
 
 def test_a_training_that_is_in_time_keeps_to_its_plan(trained):

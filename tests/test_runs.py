@@ -418,7 +418,7 @@ def test_the_steps_of_a_training_that_time_cut_short_are_those_it_took(tmp_path,
         def on_train_batch_end(self, batch, logs=None):
             self.model.stop_training = batch == 2
 
-    monkeypatch.setattr(fit, "Pace", lambda deadline: Third())
+    monkeypatch.setattr(fit, "Pace", lambda deadline, looked: Third())
     options = ("--arch", "mlp", "--batch-size", 16, "--time", "60s", "--out", tmp_path / "run", "--json")
     report = json.loads(dlcli("train", "digits:300", *options))
     assert report["steps"] == 3
