@@ -90,7 +90,7 @@ class RunConfig(BaseModel):
     @property
     def written_out(self) -> bool:
         """Whether it is a run's, with every choice: an option that it lacks came later, and has its plain default."""
-        first = set("optimizer schedule warmup final beta_1 beta_2 weight_decay accumulate ema jit".split())
+        first = {"optimizer", "schedule", "warmup", "final", "beta_1", "beta_2", "accumulate", "ema", "jit"}
         return None not in (self.format, self.task, self.arch) and first <= self.options("fit").keys()
 
     def options(self, component: str) -> dict[str, Any]:
