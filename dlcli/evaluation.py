@@ -28,10 +28,11 @@ def evaluate(
     begun = time.monotonic()
     train = data.splits.get("train")
     part = name if own else _own_part(opened.run, data.kind, examples)
-    learned = part in LEARNED or (not own and not part and _mostly_learned(opened, data, examples))
-    seen = train if own and not learned else None
+    seen = train if own and part not in LEARNED else None
     report = scoring.score(opened.task, opened.model, examples, seen)
     scored = time.monotonic()
+    # of what can be scored: a file that lacks columns has been refused
+    learned = part in LEARNED or (not own and not part and _mostly_learned(opened, data, examples))
     found = scoring.rivals(opened.spec["task"], opened.task, train, examples) if own and train is not None else []
     looks = _count(opened.run) if part == "test" else None
     adapted = opened.run is not None and opened.run.adapted

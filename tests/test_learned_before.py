@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from dlcli import console, fingerprint
 from dlcli.cli import app
 from dlcli.data import Data, Examples
+from dlcli.errors import DataError
 from dlcli.images import ArrayImages
 from dlcli.rundir import Run
 
@@ -50,6 +51,17 @@ def test_rows_are_known_again_in_a_file_with_more_columns_in_another_order(tmp_p
     said("train", tmp_path / "data.csv", "--target", "kind", "--epochs", 1, "--set", "fit.steps=2", "--out", out)
     learned = json.loads((out / "origin.json").read_text())["data"]["train"]["examples"]
     assert f"{learned} of 60 examples are equal to some" in said("evaluate", out, tmp_path / "other.csv")[1]
+
+
+def test_a_file_that_lacks_a_column_is_refused_in_a_sentence(tmp_path, rng):
+    rows = [(f"{a:.3f}", f"{b:.3f}", "xy"[int(a + b > 0)]) for a, b in rng.normal(size=(60, 2))]
+    frame = pl.DataFrame(rows, schema=["a", "b", "kind"], orient="row")
+    frame.write_csv(tmp_path / "data.csv")
+    frame[["a", "kind"]].write_csv(tmp_path / "other.csv")
+    out = tmp_path / "run"
+    said("train", tmp_path / "data.csv", "--target", "kind", "--epochs", 1, "--set", "fit.steps=2", "--out", out)
+    with pytest.raises(DataError, match="trained on are missing: b"):
+        said("evaluate", out, tmp_path / "other.csv")
 
 
 def test_a_table_is_asked_for_no_target_that_the_run_knows(tmp_path):
