@@ -168,8 +168,10 @@ class _Training:
             self.keeper.forget()
         epoch, done = self.course.place(point, len(self.batches))
         spent = point.meta["seconds"] if point else 0.0
-        deadline = time.monotonic() + remaining(self.fit.time or 0.0, self.planned) - spent
-        paced = [Pace(deadline, len(self.val or ()) / examples)] if self.timed else []
+        paced = []
+        if self.timed:
+            deadline = time.monotonic() + remaining(self.fit.time, self.planned) - spent
+            paced.append(Pace(deadline, len(self.val or ()) / examples))
         watch = Watch(
             batch_size=examples,
             pace=paced[0] if paced else None,

@@ -36,9 +36,7 @@ def check(config: RunConfig) -> None:
         registry.find("formats", config.format)
     if arch:
         configuration.coerce(arch, config.options("arch"), "arch")
-        configuration.fit_config(arch, config.options("fit"))
-    else:
-        configuration.fit_config(None, config.options("fit"))
+    configuration.fit_config(arch, config.options("fit"))
     if task:
         configuration.coerce(task, config.options("task"), "task")
     if arch and task and not fits(needs(task), arch):

@@ -25,6 +25,8 @@ def find(subject: Subject):
     if len(target) < 20 or (not numbers and len(np.unique(target)) < 2):
         return
     features = _words(subject, chosen) if subject.data.kind == "texts" else _features(subject, chosen)
+    features = {name: np.where(np.isfinite(values), values, -1e30) for name, values in features.items()}
+    features = {name: values for name, values in features.items() if np.ptp(values) > 0}
     asked = features if len(features) <= ASKED else _promising(features, target, numbers)
     found = {name: _told(values, target, numbers) for name, values in asked.items()}
     found = {name: share for name, share in found.items() if share is not None}
@@ -120,8 +122,9 @@ def _promising(features: dict[str, np.ndarray], target: np.ndarray, numbers: boo
     y = y - y.mean(axis=0)
     told = {}
     for name, values in features.items():
-        order = np.argsort(np.where(np.isfinite(values), values, -1e30), kind="stable")
-        sums = np.add.reduceat(y[order], np.linspace(0, len(y), BINS, endpoint=False).astype(int))
+        sums = np.add.reduceat(
+            y[np.argsort(values, kind="stable")], np.linspace(0, len(y), BINS, endpoint=False).astype(int)
+        )
         told[name] = np.square(sums).sum()
     return {name: features[name] for name in sorted(told, key=told.get)[-ASKED:]}
 
@@ -130,9 +133,7 @@ def _told(values: np.ndarray, target: np.ndarray, numbers: bool) -> float | None
     """Share of the error that a small tree on this feature alone takes away, on rows that it has not seen."""
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    values = np.where(np.isfinite(values), values, -1e30)[:, None]
-    if np.ptp(values) == 0:
-        return None
+    values = values[:, None]
     order = np.random.default_rng(0).permutation(len(target)) % 3
     left = usual = 0.0
     for fold in range(3):
